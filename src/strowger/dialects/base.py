@@ -1,0 +1,290 @@
+"""What every dialect offers, and the plain values that travel with it.
+
+A dialect has a client side (we are the server: read requests, write answers) and an upstream side (we are the client:
+write requests, read answers). Ids and the time are given in, so a decoder and a recorded stream are a deterministic
+function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from strowger.errors import BadRequest, GatewayError, Refused
+from strowger.ir.events import Event
+from strowger.ir.request import Request
+from strowger.ir.response import Response
+
+NewId = Callable[[str], str]
+"""Gives a fresh id with the prefix it is called with: `new_id("msg_")`."""
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Loss(Struct, frozen=True):
+    """Something that could not be carried.
+
+    `path` is where it stood (`messages[3].content[1].citations`), `reason` one short clause. `info`: no effect on the
+    answer is expected; `warning`: the answer may differ; `error`: the meaning changes (a strict route refuses the
+    call).
+    """
+
+    path: str
+    reason: str
+    severity: Severity = "warning"
+
+
+class Peek(Struct, frozen=True):
+    """The few members of a request body that routing needs. `session` is the client's conversation id, when the body
+    has one.
+    """
+
+    model: str
+    stream: bool = False
+    session: str | None = None
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What one provider's model accepts. Data, given to `render_request`; no dialect ever asks which provider it is.
+
+    The defaults describe a plain compatible server about which nothing is known.
+    """
+
+    origin: str = ""
+    """Who issues and accepts signed state. Anthropic's API, Bedrock and Vertex share `anthropic`."""
+
+    # what may be sent
+    images: bool = True
+    image_urls: bool = True
+    documents: bool = True
+    audio: bool = True
+    tool_result_images: bool = False
+    """Images inside a tool result; without it they follow in a user message (or become a note)."""
+    tools: bool = True
+    strict_tools: bool = True
+    custom_tools: bool = False
+    hosted_tools: bool = False
+    """The vendor's own tools (web search, code execution, …), sent as they are to the dialect that defines them."""
+    tool_choice: bool = True
+    forced_tool_choice_with_thinking: bool = True
+    parallel_switch: bool = True
+    max_tool_name: int = 64
+    max_tool_id: int = 0
+    """Longest tool call id, 0 for no limit."""
+
+    # limits and sampling
+    max_tokens_field: str = "max_tokens"
+    default_max_tokens: int = 32000
+    """Sent where the dialect requires a limit and the client gave none."""
+    max_output_tokens: int = 0
+    """Larger limits are lowered to this; 0 for none."""
+    min_output_tokens: int = 1
+    sampling: bool = True
+    top_k: bool = True
+    temperature_max: float = 2.0
+    max_stop_sequences: int = 4
+    """0: stop sequences are refused by the model."""
+
+    # roles
+    system_role: str = "system"
+    """Role of system text in dialects that write it as a message: `system` or `developer`."""
+    mid_system: bool = True
+    """System messages may stand between the others; without it they become notes in a user message."""
+    prefill: bool = True
+    """The last message may be the assistant's."""
+
+    # thinking
+    thinking: str = "effort"
+    """How thinking is asked for. Chat: `effort` (reasoning_effort), `thinking` (a `thinking` object with `type`, and
+    reasoning_effort when `efforts` is not empty), `reasoning` (OpenRouter's object), `none`. Anthropic: `adaptive`
+    (type adaptive, effort in output_config), `budget` (enabled with budget_tokens), `none`."""
+    efforts: tuple[str, ...] = ()
+    """Effort words that are accepted, weakest first; empty: none may be sent. Others are clamped to the nearest."""
+    thinking_replay: str = ""
+    """Chat: the assistant message field that carries earlier thinking back (`reasoning_content`, `reasoning`,
+    `reasoning_details`); empty: none is sent. Anthropic: `signed` (only its own signature) or `any` (signatures are
+    not checked)."""
+    thinking_required_in_tool_loops: bool = False
+    """Assistant turns with tool calls must carry a thinking field when thinking is on (DeepSeek, Kimi)."""
+
+    # the rest
+    structured_output: str = "json_schema"
+    """`json_schema`, `json_object` (schema goes into the instructions) or `none`."""
+    cache_hints: bool = False
+    cache_key: bool = False
+    service_tiers: tuple[str, ...] = ()
+    user: bool = True
+    stream_usage: bool = True
+    """Chat: `stream_options.include_usage` may be sent."""
+    streaming: bool = True
+    attribution: bool = False
+    """Claude Code's attribution block may be sent: Anthropic only."""
+    count_tokens: bool = False
+    """Anthropic dialect: the provider serves /v1/messages/count_tokens."""
+    betas: bool = False
+    """Anthropic dialect: `anthropic-beta` and fields that are unknown to us are understood, or at least ignored."""
+
+
+class Rendered(Struct, frozen=True):
+    """A request as it goes to an upstream, before credentials. `names` maps shortened tool names back to the
+    client's.
+    """
+
+    body: bytes
+    losses: tuple[Loss, ...] = ()
+    names: Mapping[str, str] = MappingProxyType({})
+
+
+class DecoderSetup(Struct, frozen=True):
+    """What a decoder needs to know: whose signed state this is, ids for what the upstream leaves nameless, tool names
+    to restore.
+    """
+
+    origin: str
+    new_id: NewId
+    names: Mapping[str, str] = MappingProxyType({})
+
+
+class EncoderSetup(Struct, frozen=True):
+    """What an encoder needs to know of the call.
+
+    `model` is what the client asked for (used when the upstream names none), `input_estimate` a guess at the prompt's
+    tokens for dialects that state it first, `created` the time in Unix seconds, `usage_wanted` and `thinking_wanted`
+    the client's own wishes.
+    """
+
+    model: str
+    new_id: NewId
+    created: int = 0
+    input_estimate: int = 0
+    usage_wanted: bool = True
+    thinking_wanted: bool = True
+
+
+class Decoder(Protocol):
+    """Bytes of an upstream's stream to events. One per answer, not thread-safe."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events that `data` completes, in legal order."""
+        ...
+
+    def close(self) -> list[Event]:
+        """The end of input. A stream without its terminal event gives a Failure, never silence."""
+        ...
+
+
+class Encoder(Protocol):
+    """Events to bytes of a client's stream. One per answer, not thread-safe."""
+
+    losses: list[Loss]
+
+    def encode(self, event: Event) -> bytes:
+        """The event on the wire; empty for an event that says nothing in this dialect."""
+        ...
+
+    def heartbeat(self) -> bytes:
+        """Something harmless that resets a client's idle timer, legal at any time."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An error inside a started stream; nothing follows it."""
+        ...
+
+
+class ErrorReply(Struct, frozen=True):
+    """An error as an HTTP answer of a dialect."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class ClientSide(Protocol):
+    """A dialect as our clients speak it."""
+
+    def peek(self, body: bytes) -> Peek:
+        """Model, stream flag and session of a request body; raises BadRequest."""
+        ...
+
+    def parse_request(self, body: bytes) -> Request:
+        """A request body to IR; raises BadRequest that names the member at fault."""
+        ...
+
+    def encoder(self, setup: EncoderSetup) -> Encoder:
+        """A fresh stream encoder."""
+        ...
+
+    def render_response(self, response: Response, setup: EncoderSetup) -> tuple[bytes, list[Loss]]:
+        """A whole answer as a non-streaming body."""
+        ...
+
+    def render_error(self, error: GatewayError) -> ErrorReply:
+        """An error before anything was sent."""
+        ...
+
+
+class UpstreamSide(Protocol):
+    """A dialect as upstreams speak it."""
+
+    def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
+        """IR to a body for `model`, with what could not be carried; raises Unsupported where dropping would be a lie."""
+        ...
+
+    def passes(self, body: bytes, caps: Capabilities) -> bool:
+        """Whether a body of this same dialect may go to this upstream untouched (a cheap look, no parse)."""
+        ...
+
+    def decoder(self, setup: DecoderSetup) -> Decoder:
+        """A fresh stream decoder."""
+        ...
+
+    def decode_response(self, body: bytes, setup: DecoderSetup) -> list[Event]:
+        """A non-streaming body to the same events a stream would give; an error body gives one Failure."""
+        ...
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+        """An error answer, whatever it is made of (the dialect's JSON, another's, HTML, nothing). Header names are
+        lower case.
+        """
+        ...
+
+
+class Dialect(Struct, frozen=True):
+    """A dialect by its name: `anthropic`, `openai_chat`."""
+
+    name: str
+    client: ClientSide
+    upstream: UpstreamSide
+
+
+_MODEL_KEY = re.compile(rb'"model"\s*:\s*')
+
+
+def patch_model(body: bytes, model: str) -> bytes:
+    """`body` with the value of its top-level `model` replaced and every other byte as it was.
+
+    When the spot cannot be told apart from a deeper `model` of the same value, the top level is rebuilt from its
+    members, each of which stays byte-identical. Raises BadRequest when the body is not an object with a model.
+    """
+    try:
+        old = bytes(msgspec.json.decode(body, type=_ModelOnly).model)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"the body is not a JSON object with a model: {error}", param="model") from None
+    new = msgspec.json.encode(model)
+    if old == new:
+        return body
+    spots = [m.end() for m in _MODEL_KEY.finditer(body) if body.startswith(old, m.end())]
+    if len(spots) == 1:
+        return body[: spots[0]] + new + body[spots[0] + len(old) :]
+    members = msgspec.json.decode(body, type=dict[str, Raw])
+    members["model"] = Raw(new)
+    return msgspec.json.encode(members)
+
+
+class _ModelOnly(Struct):
+    model: Raw

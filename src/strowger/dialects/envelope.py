@@ -1,0 +1,40 @@
+"""One envelope for state that must come home: thinking signatures, encrypted reasoning, whole reasoning details.
+
+A client of another dialect cannot hold such state as what it is, but every dialect has an opaque string that clients
+send back unread. The envelope is such a string: a prefix of ours, then who issued it, what it is, and the blob. On
+the next turn it is opened, given to its issuer, and dropped for everyone else. It is not encrypted: it holds nothing
+the client was not sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+
+from strowger.ir.request import Signed
+
+PREFIX = "strowger1."
+MARK = PREFIX.encode()
+"""Bytes that tell that a body holds an envelope somewhere; such a body cannot go anywhere untouched."""
+
+_DECODER = msgspec.json.Decoder(tuple[str, str, str])
+
+
+def seal(signed: Signed) -> str:
+    """Signed state as an opaque string."""
+    packed = msgspec.json.encode((signed.origin, signed.kind, signed.blob))
+    return PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def opened(text: str) -> Signed | None:
+    """The state inside, or None when `text` is not an envelope of ours (or a damaged one: then it is nobody's)."""
+    if not text.startswith(PREFIX):
+        return None
+    packed = text[len(PREFIX) :]
+    try:
+        origin, kind, blob = _DECODER.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        return Signed("", "damaged", "")
+    return Signed(origin, kind, blob)

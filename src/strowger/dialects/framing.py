@@ -1,0 +1,101 @@
+"""Cutting a byte stream into frames: Server-Sent Events.
+
+Follows the WHATWG grammar (LF, CR and CRLF line ends, comments, multi-line data, `data:` with and without a space, a
+byte order mark), and is indifferent to how the bytes are chunked: a frame leaves only when its blank line has come.
+Text is handed on as bytes: JSON decoders check UTF-8 themselves, so a character split over chunks is never decoded by
+halves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Frame(NamedTuple):
+    """One SSE event: `event` is its name (empty when it has none), `data` the joined data lines."""
+
+    event: str
+    data: bytes
+
+
+class FrameTooLargeError(ValueError):
+    """A frame grew over the limit before its end came."""
+
+
+class SSEDecoder:
+    """Bytes to frames; comments are counted in `comments` and otherwise dropped.
+
+    A frame whose closing blank line never came is given by `close()`: some servers leave it out at the very end.
+    """
+
+    def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
+        self._buffer = b""
+        self._limit = limit
+        self._started = False
+        self.comments = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Frames that `data` completes. Raises FrameTooLargeError."""
+        buffer = self._buffer + data if self._buffer else data
+        if not self._started:
+            if BOM.startswith(buffer[:3]) and len(buffer) < len(BOM):
+                self._buffer = buffer
+                return []
+            buffer = buffer.removeprefix(BOM)
+            self._started = True
+        if b"\r" in buffer:
+            return self._feed_crlf(buffer)
+        end = buffer.rfind(b"\n\n")
+        if end < 0:
+            self._keep(buffer)
+            return []
+        self._keep(buffer[end + 2 :])
+        frames = []
+        for block in buffer[:end].split(b"\n\n"):
+            frame = self._frame(block.split(b"\n"))
+            if frame is not None:
+                frames.append(frame)
+        return frames
+
+    def _feed_crlf(self, buffer: bytes) -> list[Frame]:
+        # A CR at the very end may be the first half of CRLF: it waits for the next byte.
+        held = b"\r" if buffer.endswith(b"\r") else b""
+        text = buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        end = text.rfind(b"\n\n")
+        if end < 0:
+            self._keep(text + held)
+            return []
+        self._keep(text[end + 2 :] + held)
+        frames = (self._frame(block.split(b"\n")) for block in text[:end].split(b"\n\n"))
+        return [frame for frame in frames if frame is not None]
+
+    def close(self) -> list[Frame]:
+        """The frame that was still open at the end of input, if it holds data."""
+        rest, self._buffer = self._buffer, b""
+        frame = self._frame(rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
+        return [] if frame is None else [frame]
+
+    def _keep(self, rest: bytes) -> None:
+        if len(rest) > self._limit:
+            raise FrameTooLargeError(f"an event grew over {self._limit} bytes")
+        self._buffer = rest
+
+    def _frame(self, lines: list[bytes]) -> Frame | None:
+        if len(lines) == 1 and lines[0].startswith(b"data: "):  # the common shape, without a loop
+            return Frame("", lines[0][6:])
+        event = ""
+        data: list[bytes] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif line.startswith(b"event:"):
+                event = line[6:].strip().decode("utf-8", "replace")
+            elif line.startswith(b":"):
+                self.comments += 1
+            elif line == b"data":
+                data.append(b"")
+        if not data:
+            return None
+        return Frame(event, b"\n".join(data))

@@ -1,0 +1,116 @@
+"""The rules that every test runs under: no network, and no socket at all where a test is to be free of I/O."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+TESTS = Path(__file__).parent
+WITHOUT_IO = tuple(TESTS / folder for folder in ("unit", "properties", "conformance"))
+
+# `ci` gives the same examples at each run, so a red build can be repeated; `dev` looks for new ones; `deep` looks long.
+# The name is taken from $HYPOTHESIS_PROFILE. No deadlines: a busy machine must not fail a test.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, print_blob=True)
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=5_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+class Gate:
+    """What sockets may do now. `loopback` also outside of tests: collecting tests reads files, nothing else."""
+
+    loopback = True
+
+    @classmethod
+    def check(cls, event: str, args: tuple[Any, ...]) -> None:
+        """Look at what the interpreter is about to do, as an audit hook, whoever asked for it.
+
+        The refusal is no `Exception`, so careless code cannot swallow it. uvloop talks to the system past this hook;
+        tests without I/O have no use for uvloop.
+        """
+        if event in {"socket.connect", "socket.bind", "socket.sendto"}:
+            sock, address = args
+            if sock.family == getattr(socket, "AF_UNIX", None) or (cls.loopback and is_loopback(sock, address)):
+                return
+            cls.refuse(f"{event} {address}")
+        elif event == "socket.getaddrinfo":
+            host = args[0].decode() if isinstance(args[0], bytes) else args[0]
+            if not cls.loopback or not (host is None or host in {"", "localhost"} or is_local_ip(host)):
+                cls.refuse(f"name lookup of {host}")
+
+    @classmethod
+    def refuse(cls, what: str) -> None:
+        allowed = "loopback only" if cls.loopback else "no I/O in unit, properties and conformance"
+        pytest.fail(f"a test must not leave its place: {what} ({allowed})")
+
+
+def is_loopback(sock: socket.socket, address: Any) -> bool:
+    """Whether nothing can leave this machine through `sock` to, or from, `address`."""
+    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return True
+    return isinstance(address, tuple) and is_local_ip(address[0])
+
+
+def is_local_ip(host: Any) -> bool:
+    """Whether `host` is this machine, without asking anyone."""
+    # 0.0.0.0 and :: are bound by tests of the bind guard; nothing leaves by them.
+    return isinstance(host, str) and (host in {"", "localhost", "::1", "::", "0.0.0.0"} or host.startswith("127."))
+
+
+sys.addaudithook(Gate.check)
+
+
+@pytest.fixture(autouse=True)
+def _gate(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Closes loopback too for tests that are to be free of I/O."""
+    Gate.loopback = not is_without_io(request.path)
+    yield
+    Gate.loopback = True
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No test reads or writes the developer's configuration, state or keys, nor goes through their proxy.
+
+    Each has a home of its own, which is not even created for tests without I/O: making one for each of thousands of
+    recordings would cost more than the tests.
+    """
+    for name in list(os.environ):
+        if name.upper().endswith(_SECRET_ENDS) or (name.upper().startswith(_SET_BY_USERS) and name not in _OURS):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / f"home-{next(_homes)}"
+    if not is_without_io(request.path):
+        home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for variable, below in _XDG.items():
+        monkeypatch.setenv(variable, str(home / below))
+
+
+def is_without_io(path: Path) -> bool:
+    """Whether a test file at `path` must get by without I/O."""
+    return any(path.is_relative_to(folder) for folder in WITHOUT_IO)
+
+
+_homes = itertools.count()
+_SECRET_ENDS = ("_API_KEY", "_AUTH_TOKEN", "_PROXY")
+_SET_BY_USERS = ("STROWGER_", "ANTHROPIC_", "OPENAI_", "CLAUDE")
+_OURS = {"STROWGER_SHARED", "STROWGER_CLIENTS"}
+_XDG = {
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_RUNTIME_DIR": "run",
+}
+# Clients installed by scripts/clients.sh are in the developer's own cache, which the tests would not find otherwise.
+os.environ.setdefault("STROWGER_CLIENTS", str(Path.home() / ".cache" / "strowger" / "clients"))

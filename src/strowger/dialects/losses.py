@@ -1,0 +1,53 @@
+"""Losses that every dialect reports in the same way. Knows no wire format and no provider.
+
+A renderer does not know the members of a foreign dialect, so whatever a node of another origin still holds in its
+extras is one loss each. Their names alone tell whether the answer can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Raw
+
+from strowger.dialects.base import Loss, Severity
+from strowger.ir.request import Extras
+
+HARMLESS_EXTRAS = frozenset(
+    {
+        # book-keeping of the vendor or the client
+        "annotations", "audio_tokens", "billing_policy", "client_metadata", "created", "diagnostics", "id", "index",
+        "metadata", "native_finish_reason", "object", "obfuscation", "prompt_filter_results",
+        "provider", "request_id", "safeguards", "safety_identifier", "service_tier", "signature", "status", "store",
+        "stream_options", "system_fingerprint", "transforms", "type", "usage", "user", "user_id", "x_groq",
+        # where and how fast it runs, and what is remembered of it
+        "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
+        "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
+        "caller",
+    }
+)  # fmt: skip
+"""Members whose absence is not expected to change an answer."""
+
+
+def extras_losses(extras: Extras, path: str, reason: str = "this provider's dialect has no such member") -> list[Loss]:
+    """One loss for each member of a foreign node; null members say nothing and are none."""
+    return [
+        Loss(f"{path}.{key}" if path else key, reason, extra_severity(key))
+        for key, value in extras.items()
+        if not says_nothing(value)
+    ]
+
+
+def extra_severity(key: str) -> Severity:
+    """`info` for members that are known to be harmless, else `warning`."""
+    return "info" if key in HARMLESS_EXTRAS else "warning"
+
+
+def says_nothing(value: Raw) -> bool:
+    """Whether a raw value is null, or an empty list or object."""
+    return bytes(value) in {b"null", b"[]", b"{}"}
+
+
+def unique(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """The losses in order, each once."""
+    return tuple(dict.fromkeys(losses))

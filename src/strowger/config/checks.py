@@ -1,0 +1,236 @@
+"""What makes a well-formed configuration wrong all the same: dead names, keys for foreign hosts, open doors.
+
+Looks at the configuration and at nothing else: no file, no environment, no network. Must not know how anything is
+built.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from strowger.config.lines import Path
+from strowger.config.references import SecretRef
+from strowger.config.schema import Config, Presets, ProviderConfig, RouteConfig
+from strowger.config.validate import Problem, convert, near_miss, suggest
+from strowger.dialects.base import Capabilities
+
+DEMO_URL = "demo:"
+"""The base URL of the built-in demo provider until it is started and has a port."""
+
+ANTHROPIC_HOSTS = ("anthropic.com", "claude.com")
+"""Anthropic's own hosts, with all their subdomains. Its credentials go to these and to no other."""
+
+ANTHROPIC_KEY_PREFIX = "sk-ant-"
+
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "max_tokens_field": ("max_tokens", "max_completion_tokens"),
+    "system_role": ("system", "developer"),
+    "thinking": ("effort", "thinking", "reasoning", "adaptive", "budget", "none"),
+    "thinking_replay": ("", "reasoning_content", "reasoning", "reasoning_details", "signed", "any"),
+    "structured_output": ("json_schema", "json_object", "none"),
+}
+"""Capabilities that are words from a closed list."""
+
+
+def is_anthropic_url(url: str, hosts: tuple[str, ...] = ANTHROPIC_HOSTS) -> bool:
+    """Whether a URL leads to Anthropic: https, and one of its hosts or a subdomain of one."""
+    parts = split_url(url)
+    if parts is None or parts.scheme != "https" or not parts.hostname:
+        return False
+    host = parts.hostname.lower().rstrip(".")
+    return any(host == known or host.endswith(f".{known}") for known in hosts)
+
+
+def split_url(url: str) -> SplitResult | None:
+    """The parts of a URL, or None when it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises when it is no number
+    except ValueError:
+        return None
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is `localhost` or a loopback address. Other names are not looked up."""
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def errors(config: Config, presets: Presets) -> Iterator[Problem]:
+    """Everything that forbids a start."""
+    yield from _server(config)
+    for name, provider in config.providers.items():
+        yield from _provider(name, provider, presets)
+    for number, route in enumerate(config.routes):
+        yield from _route(number, route, config, presets)
+    for alias, target in config.aliases.items():
+        path: Path = ("aliases", alias)
+        if ":" not in target:
+            yield Problem(path, f"alias `{alias}` must name a model", f'such as {alias} = "provider:model"')
+        else:
+            yield from _target(target, path, f"alias `{alias}`", config, presets)
+
+
+def warnings(config: Config, presets: Presets) -> Iterator[Problem]:
+    """What works but deserves a word."""
+    if config.server.allow_external_bind:
+        yield Problem(
+            ("server", "allow_external_bind"),
+            "the gateway may be reached from other machines",
+            "anyone with the client token spends your money",
+        )
+    for name, provider in config.providers.items():
+        path: Path = ("providers", name)
+        parts = split_url(provider.base_url or "")
+        is_clear = parts is not None and parts.scheme == "http" and not is_loopback(parts.hostname or "")
+        if is_clear and provider.auth is not None:
+            yield Problem((*path, "base_url"), f"the key of provider `{name}` travels unencrypted", "use https")
+        preset = presets.get(provider.preset or "")
+        if preset and preset.key_required and provider.auth is None and provider.base_url != preset.base_url:
+            yield Problem(
+                (*path, "base_url"),
+                f"provider `{name}` has no key: the usual variable is only used for the preset's own host",
+                'add `auth = "env:NAME"` to it',
+            )
+
+
+def _server(config: Config) -> Iterator[Problem]:
+    server = config.server
+    token = server.client_token
+    if token is not None and token.kind == "client":
+        yield Problem(
+            ("server", "client_token"), '`server.client_token` cannot be "client"', 'use "env:NAME" or "file:PATH"'
+        )
+    try:
+        address = ipaddress.ip_address(server.bind.strip("[]"))
+    except ValueError:
+        if not server.bind or "*" in server.bind:
+            yield Problem(("server", "bind"), "`server.bind` must be an address or a host name", 'such as "127.0.0.1"')
+        return  # a name is looked up at the start, not here
+    if address.is_loopback or (server.allow_external_bind and token is not None):
+        return
+    missing = "`allow_external_bind = true` and a `client_token`"
+    if server.allow_external_bind:
+        missing = "a `client_token`"
+    elif token is not None:
+        missing = "`allow_external_bind = true`"
+    yield Problem(
+        ("server", "bind"),
+        f"binding to {server.bind} opens the gateway to other machines; that needs {missing}",
+        'or bind = "127.0.0.1"',
+    )
+
+
+def _provider(name: str, provider: ProviderConfig, presets: Presets) -> Iterator[Problem]:
+    path: Path = ("providers", name)
+    if not _PROVIDER_NAME.fullmatch(name):
+        yield Problem(path, f"`{name}` is no name for a provider", "use letters, digits, dots, dashes and underscores")
+    if provider.preset is not None and provider.preset not in presets:
+        hint = suggest(provider.preset, presets, what="there are")
+        yield Problem((*path, "preset"), f"there is no preset `{provider.preset}`", hint)
+        return
+    if provider.base_url is None or provider.dialect is None:
+        near = near_miss(name, presets)
+        hint = f"did you mean the preset `{near}`?" if near else 'dialect is "anthropic" or "openai_chat"'
+        yield Problem(path, f"provider `{name}` needs a `preset`, or `base_url` and `dialect`", hint)
+    if provider.base_url is not None:
+        yield from _base_url(provider.base_url, provider.preset, (*path, "base_url"))
+    yield from _auth(name, provider, path)
+    yield from _capabilities(provider, path)
+
+
+def _base_url(url: str, preset: str | None, path: Path) -> Iterator[Problem]:
+    if url == DEMO_URL and preset == "demo":
+        return
+    parts = split_url(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        yield Problem(path, "`base_url` must be an http or https URL", 'such as "https://host/v1"')
+    elif parts.username is not None or parts.password is not None:
+        yield Problem(path, "`base_url` must not hold a user or a password", "use `auth` for credentials")
+    elif parts.query or parts.fragment:
+        yield Problem(path, "`base_url` must end with its path", "leave out everything from `?` or `#` on")
+
+
+def _auth(name: str, provider: ProviderConfig, path: Path) -> Iterator[Problem]:
+    if provider.auth_header is not None and not _TOKEN.fullmatch(provider.auth_header):
+        yield Problem((*path, "auth_header"), "`auth_header` must be the name of a header", 'such as "x-api-key"')
+    is_ours = is_anthropic_url(provider.base_url or "")
+    if provider.auth is not None and provider.auth.kind == "client" and not is_ours:
+        hint = 'use "env:NAME" for the key of this provider'
+        yield Problem((*path, "auth"), '`auth = "client"` is for Anthropic\'s own hosts only', hint)
+    if provider.auth is not None and not is_ours and _is_anthropic_key(provider.auth):
+        yield Problem((*path, "auth"), f"an Anthropic key must not be sent to provider `{name}`, which is another host")
+    for header, value in provider.headers.items():
+        if not _TOKEN.fullmatch(header):
+            yield Problem((*path, "headers", header), "this is no name of a header")
+        if value.literal is not None and re.search(r"[\r\n\x00]", value.literal.reveal()):
+            yield Problem((*path, "headers", header), f"the value of header `{header}` must be a single line")
+        if not is_ours and _is_anthropic_key(value):
+            yield Problem(
+                (*path, "headers", header),
+                f"an Anthropic key must not be sent to provider `{name}`, which is another host",
+            )
+
+
+def _is_anthropic_key(reference: SecretRef) -> bool:
+    return reference.literal is not None and ANTHROPIC_KEY_PREFIX in reference.literal.reveal()
+
+
+def _capabilities(provider: ProviderConfig, path: Path) -> Iterator[Problem]:
+    _, problems = convert(Capabilities, provider.capabilities, (*path, "capabilities"))
+    yield from problems
+    for key, choices in CHOICES.items():
+        value = provider.capabilities.get(key)
+        if isinstance(value, str) and value not in choices:
+            listed = ", ".join(f'"{choice}"' for choice in choices)
+            yield Problem(
+                (*path, "capabilities", key), f"`capabilities.{key}` must be one of {listed}", suggest(value, choices)
+            )
+
+
+def _route(number: int, route: RouteConfig, config: Config, presets: Presets) -> Iterator[Problem]:
+    path: Path = ("routes", number)
+    match = route.match
+    if not match.model and not match.request_class and not match.agent and match.subagent is None:
+        yield Problem((*path, "match"), "`match` needs a condition", 'model = "*" matches everything')
+    yield from _target(route.to, (*path, "to"), "the route", config, presets)
+    for position, fallback in enumerate(route.fallback):
+        yield from _target(fallback, (*path, "fallback", position), "the fallback", config, presets)
+
+
+def _target(target: str, path: Path, what: str, config: Config, presets: Presets) -> Iterator[Problem]:
+    provider, colon, model = target.partition(":")
+    if provider not in config.providers:
+        hint = suggest(provider, config.providers, what="configured are")
+        if provider in presets:
+            hint = f"add `[providers.{provider}]`: there is a preset of that name"
+        yield Problem(path, f"{what} leads to `{provider}`, which is no configured provider", hint)
+    elif colon and not model:
+        yield Problem(
+            path,
+            f"{what} names no model after `{provider}:`",
+            f'write "{provider}" to keep the model that was asked for',
+        )
+
+
+def secrets_in(config: Config) -> Iterator[tuple[Path, SecretRef]]:
+    """Every secret reference, with its key path. Literal header values count when the header's name sounds secret."""
+    if config.server.client_token is not None:
+        yield ("server", "client_token"), config.server.client_token
+    for name, provider in config.providers.items():
+        if provider.auth is not None:
+            yield ("providers", name, "auth"), provider.auth
+        for header, value in provider.headers.items():
+            yield ("providers", name, "headers", header), value

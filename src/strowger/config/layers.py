@@ -1,0 +1,320 @@
+"""The layers of the configuration, from weak to strong, merged field by field; each value remembers its layer.
+
+    defaults < packaged presets < file < selected profile < STROWGER_SECTION__KEY < flags
+
+Tables merge, everything else is replaced whole. Reads the file and the mappings it is given, nothing else; must not
+know which presets exist nor what is built from the result.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import msgspec
+
+from strowger.config import checks, environment
+from strowger.config.lines import Path as KeyPath
+from strowger.config.lines import line_of, locate, syntax_error
+from strowger.config.paths import config_file
+from strowger.config.references import SecretRef, looks_sensitive
+from strowger.config.schema import Config, Preset, Presets
+from strowger.config.validate import Problem, convert, suggest, type_at
+from strowger.errors import ConfigError
+
+Table = dict[str, object]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Which layer a value came from. `where` is the preset, `file:line`, the variable or the flag."""
+
+    layer: Literal["default", "preset", "file", "profile", "environment", "flag"]
+    where: str = ""
+    profile: str = ""
+
+    @property
+    def text(self) -> str:
+        """In one phrase, as `config show --origin` prints it."""
+        if self.layer == "profile":
+            return f"{self.where} (profile {self.profile})"
+        return self.where if self.layer == "file" else f"{self.layer} {self.where}".strip()
+
+
+Origins = Mapping[KeyPath, Origin]
+
+DEFAULT = Origin("default")
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration that can be used. `path` is None when there is no file; `profiles` are the names in it."""
+
+    config: Config
+    origins: Origins
+    warnings: tuple[Problem, ...] = ()
+    path: Path | None = None
+    profile: str | None = None
+    profiles: tuple[str, ...] = ()
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where the value at a key path came from."""
+        return _nearest(self.origins, path) or DEFAULT
+
+
+class InvalidConfig(ConfigError):
+    """The configuration cannot be used; `problems` says all that is wrong, each with its place."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        first, more = problems[0], len(problems) - 1
+        message = first.message + (f" (and {more} more; see `strowger config check`)" if more else "")
+        super().__init__(message, where=first.where or None, hint=first.hint)
+        self.problems = problems
+
+
+def load(
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str],
+    presets: Presets,
+    flags: Mapping[str, object] = MappingProxyType({}),
+    profile: str | None = None,
+) -> Loaded:
+    """Read, merge and check. Raises InvalidConfig with every problem.
+
+    `path` is the file of `--config`; without it $STROWGER_CONFIG, else the usual place, where a file may be absent.
+    `flags` are values by dotted key (`server.port`); None means that the flag was not given. `profile` is the one of
+    `--profile`; without it $STROWGER_PROFILE. When no layer names a provider, the presets whose key variables are set
+    are used.
+    """
+    source = _read(path, env)
+    layers = _Layers()
+    profile = profile or env.get("STROWGER_PROFILE") or None
+    profiles = source.table.pop("profiles", {})
+    layers.put(source.table, lambda key: Origin("file", source.place(key)))
+    problems = _profiles(profiles, source, layers, profile)
+    for setting in environment.settings(env, [*presets, *_names(layers.table)]):
+        layers.put(_nest(setting.path, setting.value), _always(Origin("environment", setting.variable)))
+    for dotted, value in flags.items():
+        if value is not None:
+            layers.put(_nest(tuple(dotted.split(".")), value), _always(Origin("flag", dotted)))
+    notes = _infer(layers, env, presets) if not layers.table.get("providers") else []
+    _underlay(layers, env, presets)
+
+    config, found = convert(Config, layers.table)
+    problems += found
+    if config is not None and not problems:
+        problems += checks.errors(config, presets)
+    if config is None or problems:
+        raise InvalidConfig(tuple(sorted(map(layers.placed, problems), key=_reading_order)))
+    notes += checks.warnings(config, presets)
+    notes += _literals(config, layers.origins, source)
+    return Loaded(
+        config=config,
+        origins=layers.origins,
+        warnings=tuple(layers.placed(note) for note in notes),
+        path=source.path,
+        profile=profile,
+        profiles=tuple(profiles) if isinstance(profiles, dict) else (),
+    )
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """A file as read. Without a file, everything is empty."""
+
+    path: Path | None = None
+    table: Table = {}
+    lines: dict[KeyPath, int] = {}
+
+    def place(self, key: KeyPath) -> str:
+        line = line_of(self.lines, key)
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+class _Layers:
+    """The table merged so far, and the origin of each key path in it."""
+
+    def __init__(self) -> None:
+        self.table: Table = {}
+        self.origins: dict[KeyPath, Origin] = {}
+
+    def put(self, over: Mapping[str, object], origin: Callable[[KeyPath], Origin]) -> None:
+        """Merge a stronger layer in."""
+        self._merge(self.table, over, (), origin)
+
+    def place(self, path: KeyPath, origin: Origin) -> None:
+        """Remember an origin for a path that is not merged."""
+        self.origins[path] = origin
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem with the place it stands at."""
+        if problem.where:
+            return problem
+        origin = _nearest(self.origins, problem.path)
+        where = "" if origin is None else f"flag {origin.where}" if origin.layer == "flag" else origin.where
+        return msgspec.structs.replace(problem, where=where)
+
+    def _merge(self, base: Table, over: Mapping[str, object], at: KeyPath, origin: Callable[[KeyPath], Origin]) -> None:
+        for key, value in over.items():
+            path = (*at, key)
+            below = base.get(key)
+            # A secret reference in table form is one value: { env = … } and { file = … } do not mix.
+            is_reference = type_at(Config, tuple(map(str, path))) is SecretRef
+            if isinstance(below, dict) and isinstance(value, Mapping) and not is_reference:
+                self._merge(below, value, path, origin)
+                continue
+            for old in [known for known in self.origins if known[: len(path)] == path]:
+                del self.origins[old]
+            base[key] = _copy(value)
+            self._mark(value, path, origin)
+
+    def _mark(self, value: object, path: KeyPath, origin: Callable[[KeyPath], Origin]) -> None:
+        self.origins[path] = origin(path)
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                self._mark(item, (*path, key), origin)
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                self._mark(item, (*path, number), origin)
+
+
+def _read(path: Path | None, env: Mapping[str, str]) -> _Source:
+    is_named = path is not None or bool(env.get("STROWGER_CONFIG"))
+    path = path or config_file(env)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if is_named:
+            hint = "`strowger config init` writes one"
+            raise InvalidConfig((Problem((), "there is no such configuration file", hint, str(path)),)) from None
+        return _Source()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidConfig((Problem((), f"the configuration cannot be read: {reason}", None, str(path)),)) from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = syntax_error(error, text)
+        hint = "strings need quotes, and each table and key may stand only once"
+        raise InvalidConfig((Problem((), f"not valid TOML: {message}", hint, f"{path}:{line}"),)) from None
+    return _Source(path, table, locate(text))
+
+
+def _profiles(profiles: object, source: _Source, layers: _Layers, selected: str | None) -> list[Problem]:
+    """Check every profile and merge the selected one in."""
+    if not isinstance(profiles, dict):
+        layers.place(("profiles",), Origin("file", source.place(("profiles",))))
+        return [Problem(("profiles",), "`profiles` must be a table of tables, each written [profiles.NAME]")]
+    problems: list[Problem] = []
+    for name, overlay in profiles.items():
+        path: KeyPath = ("profiles", name)
+        layers.place(path, Origin("file", source.place(path)))
+        if name != selected:
+            _, found = convert(Config, overlay if isinstance(overlay, dict) else {}, path)
+            problems += [msgspec.structs.replace(problem, where=source.place(problem.path)) for problem in found]
+        if not isinstance(overlay, dict):
+            problems.append(Problem(path, f"profile `{name}` must be a table, written [profiles.{name}]"))
+    if selected is None:
+        return problems
+    overlay = profiles.get(selected)
+    if isinstance(overlay, dict):
+        layers.put(overlay, lambda key: Origin("profile", source.place(("profiles", selected, *key)), selected))
+    elif overlay is None:
+        hint = suggest(selected, profiles, what="there are") or "the configuration has no [profiles.NAME]"
+        problems.append(Problem((), f"there is no profile `{selected}`", hint, str(source.path or "")))
+    return problems
+
+
+def _infer(layers: _Layers, env: Mapping[str, str], presets: Presets) -> list[Problem]:
+    found, notes = environment.inferred(env, presets)
+    for name, variable in found.items():
+        layers.put({"providers": {name: {}}}, _always(Origin("environment", variable)))
+    return notes
+
+
+def _underlay(layers: _Layers, env: Mapping[str, str], presets: Presets) -> None:
+    """Fill in what each provider's preset supplies and no stronger layer has said."""
+    providers = layers.table.get("providers")
+    for name, table in providers.items() if isinstance(providers, dict) else ():
+        if not isinstance(table, dict):
+            continue
+        preset_name = table.setdefault("preset", name) if name in presets else table.get("preset")
+        if not isinstance(preset_name, str) or (preset := presets.get(preset_name)) is None:
+            continue
+        layers.origins.setdefault(("providers", name, "preset"), layers.origins[("providers", name)])
+        supplied = _supplied(preset, env, table)
+        for key, value in supplied.items():
+            if key not in table:
+                table[key] = value
+                layers.origins[("providers", name, key)] = Origin("preset", preset_name)
+
+
+def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
+    supplied: Table = {"dialect": preset.dialect, "base_url": preset.base_url}
+    if preset.models:
+        supplied["models"] = list(preset.models)
+    if preset.auth_header is not None:
+        supplied["auth_header"] = preset.auth_header
+    variable = environment.key_variable(preset, env)
+    base_url = table.get("base_url", preset.base_url)
+    # A vendor's key goes to the vendor's host: for another host the user must say which key to send.
+    is_own_host = isinstance(base_url, str) and environment.same_host(base_url, preset.base_url)
+    if variable and (preset.key_required or env.get(variable)) and (is_own_host or not preset.key_required):
+        supplied["auth"] = f"env:{variable}"
+    return supplied
+
+
+def _literals(config: Config, origins: Origins, source: _Source) -> list[Problem]:
+    """Warn about secrets written into the file, and about others who can read it."""
+    found: list[Problem] = []
+    for path, reference in checks.secrets_in(config):
+        origin = _nearest(origins, path)
+        is_plain_header = "headers" in path and not looks_sensitive(str(path[-1]))
+        if reference.kind == "literal" and not is_plain_header and origin and origin.layer in {"file", "profile"}:
+            name = ".".join(str(key) for key in path)
+            found.append(
+                Problem(
+                    path, f"`{name}` is a secret written into the file", 'keep it elsewhere: "env:NAME" or "file:PATH"'
+                )
+            )
+    if found and source.path is not None and source.path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        found.append(
+            Problem((), "the file holds secrets and others can read it", f"chmod 600 {source.path}", str(source.path))
+        )
+    return found
+
+
+def _names(table: Table) -> list[str]:
+    return [
+        name for section in ("providers", "aliases") if isinstance(names := table.get(section), dict) for name in names
+    ]
+
+
+def _reading_order(problem: Problem) -> tuple[str, int]:
+    place, _, line = problem.where.rpartition(":")
+    return (place, int(line)) if line.isdigit() else (problem.where, 0)
+
+
+def _always(origin: Origin) -> Callable[[KeyPath], Origin]:
+    return lambda _: origin
+
+
+def _nest(path: tuple[str, ...], value: object) -> Table:
+    for key in reversed(path):
+        value = {key: value}
+    return value if isinstance(value, dict) else {}
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _nearest(origins: Origins, path: KeyPath) -> Origin | None:
+    for end in range(len(path), 0, -1):
+        if (origin := origins.get(path[:end])) is not None:
+            return origin
+    return None

@@ -1,0 +1,134 @@
+"""The shape of the configuration: every table and key, its type, its default. One frozen struct per table.
+
+Values here are as written or filled in from a preset; nothing is resolved, fetched or connected. Must not know which
+presets exist (they are handed in as data) nor how providers are built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import msgspec
+
+from strowger.config.references import SecretRef
+
+DialectName = Literal["anthropic", "openai_chat"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+Globs = tuple[str, ...]
+# In a header value only a known prefix makes a reference: most values are plain text.
+Headers = Mapping[str, Annotated[SecretRef, "header"]]
+Overrides = Mapping[str, object]
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`: where we listen and whom we let in."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 4000
+    client_token: SecretRef | None = None
+    allow_external_bind: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    max_body_mb: Positive = 64
+    max_header_kb: Positive = 64
+    grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """`[limits]`: how long we wait. There is no limit on the whole of a call: thinking may take many minutes."""
+
+    idle_timeout_seconds: Seconds = 300.0
+    heartbeat_seconds: Seconds = 10.0
+    connect_timeout_seconds: Seconds = 10.0
+
+
+class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[providers.NAME]`. After loading, `dialect` and `base_url` are always there: written, or from the preset."""
+
+    preset: str | None = None
+    dialect: DialectName | None = None
+    base_url: str | None = None
+    auth: SecretRef | None = None
+    auth_header: str | None = None
+    headers: Headers = MappingProxyType({})
+    models: Globs = ()
+    capabilities: Overrides = MappingProxyType({})
+    strict: bool = False
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
+    """Conditions of a route; all that are given must hold. Globs are matched with case.
+
+    `class` and `agent` read hints that Claude Code sends to a gateway when CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
+    (x-claude-code-request-class, x-claude-code-agent-type); `subagent` reads x-claude-code-agent-id, which it sends on
+    requests of sub-agents always.
+    """
+
+    model: str | Globs = ()
+    request_class: str | Globs = ()
+    agent: str | Globs = ()
+    subagent: bool | None = None
+
+
+class RouteConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[routes]]`: calls that match go `to` "provider" or "provider:model", then down the `fallback` list."""
+
+    match: Match
+    to: str
+    fallback: tuple[str, ...] = ()
+    strict: bool = False
+    name: str | None = None
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """`[log]`: stderr unless `file` names one."""
+
+    level: LogLevel = "info"
+    file: str | None = None
+
+
+class Flows(msgspec.Struct, frozen=True, kw_only=True):
+    """`[flows]`: how many calls are kept in memory."""
+
+    keep: Annotated[int, msgspec.Meta(ge=0)] = 200
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file, without `[profiles]`: the selected profile has been merged by then."""
+
+    server: Server = Server()
+    limits: Limits = Limits()
+    providers: Mapping[str, ProviderConfig] = MappingProxyType({})
+    routes: tuple[RouteConfig, ...] = ()
+    aliases: Mapping[str, str] = MappingProxyType({})
+    log: Log = Log()
+    flows: Flows = Flows()
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True):
+    """A packaged provider: what stands for `[providers.NAME]` before the user adds anything.
+
+    `key_env` lists the variables that by convention hold its key, the usual one first; `key_required` is false for
+    servers on the user's own machine. `auth_header` is None for the dialect's own. `model_capabilities` pairs a model
+    glob with overrides, later ones over earlier ones.
+    """
+
+    dialect: DialectName
+    base_url: str
+    key_env: tuple[str, ...] = ()
+    key_required: bool = True
+    auth_header: str | None = None
+    models: Globs = ()
+    capabilities: Overrides = MappingProxyType({})
+    model_capabilities: tuple[tuple[str, Overrides], ...] = ()
+    infer: bool = True
+
+
+Presets = Mapping[str, Preset]

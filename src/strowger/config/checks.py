@@ -28,6 +28,8 @@ ANTHROPIC_KEY_PREFIX = "sk-ant-"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+_AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "max_tokens_field": ("max_tokens", "max_completion_tokens"),
     "system_role": ("system", "developer"),
@@ -39,16 +41,23 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 def is_anthropic_url(url: str, hosts: tuple[str, ...] = ANTHROPIC_HOSTS) -> bool:
-    """Whether a URL leads to Anthropic: https, and one of its hosts or a subdomain of one."""
+    """Whether a URL leads to Anthropic: https, and one of its hosts or a subdomain of one.
+
+    An entry of `hosts` with a scheme stands for that very origin: tests name their fakes so.
+    """
     parts = split_url(url)
-    if parts is None or parts.scheme != "https" or not parts.hostname:
+    if parts is None or not parts.hostname:
         return False
-    host = parts.hostname.lower().rstrip(".")
-    return any(host == known or host.endswith(f".{known}") for known in hosts)
+    if f"{parts.scheme}://{parts.netloc}" in hosts:
+        return True
+    host = parts.hostname.rstrip(".")
+    return parts.scheme == "https" and any(host == known or host.endswith(f".{known}") for known in hosts)
 
 
 def split_url(url: str) -> SplitResult | None:
-    """The parts of a URL, or None when it is none."""
+    """The parts of a URL, or None when it is none, or when two readers might take it for two different hosts."""
+    if _AMBIGUOUS.search(url):
+        return None
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises when it is no number

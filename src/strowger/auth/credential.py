@@ -39,6 +39,7 @@ _REDACTED_TEXT = (
 )
 # Shorter texts would be found inside ordinary words.
 _SHORTEST_SECRET = 6
+_SCHEME = re.compile(r"(?:Bearer|Basic|Token) \S", re.IGNORECASE)
 # Printable ASCII and Latin-1: a line end in a header value would begin another header.
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]+")
 
@@ -46,7 +47,7 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]+")
 class Credential(msgspec.Struct, frozen=True):
     """What authorises a request: a header and the secret in it.
 
-    `bearer`: the header says `Bearer` before the secret. `raw`: the secret is the whole value. `client`: the whole
+    `bearer`: the header says `Bearer` before the secret, unless the secret brings a scheme of its own. `raw`: the secret is the whole value. `client`: the whole
     value as our client sent it, which may go to Anthropic's own hosts only.
     """
 
@@ -63,7 +64,7 @@ class AuthSource(Protocol):
         ...
 
     def invalidate(self, used: Credential) -> bool:
-        """The upstream refused `used`: forget it. True when asking again may give another, so that a replay makes sense."""
+        """The upstream refused `used`: forget it. True when asking again may give another one, which merits a replay."""
         ...
 
     def known(self) -> Credential | None:
@@ -93,7 +94,8 @@ def header_for(
             f"the credential for the header {credential.header} is empty or holds control characters",
             hint="check what the reference in the configuration leads to",
         )
-    return credential.header, f"Bearer {secret}" if credential.kind == "bearer" else secret
+    has_scheme = credential.kind != "bearer" or _SCHEME.match(secret) is not None
+    return credential.header, secret if has_scheme else f"Bearer {secret}"
 
 
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:

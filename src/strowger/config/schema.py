@@ -64,7 +64,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
-    """Conditions of a route; all that are given must hold. Globs are matched with case.
+    """Conditions of a route; all that are given must hold. Globs are matched without regard to case.
 
     `class` and `agent` read hints that Claude Code sends to a gateway when CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
     (x-claude-code-request-class, x-claude-code-agent-type); `subagent` reads x-claude-code-agent-id, which it sends on

@@ -92,16 +92,16 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	$(say) 'environment: Strowger and what it needs, pinned'
-	@$(PIP) install --quiet --require-hashes -r requirements/runtime.txt
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --quiet --no-compile --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(say) 'environment: the tools for checks and tests, pinned'
-	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.e2e: requirements/e2e.txt $(VENV)/.dev
 	$(say) 'environment: real clients, pinned  (Claude Code alone is about 100 MB to fetch)'
-	@$(PIP) install --quiet --require-hashes -r requirements/e2e.txt
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/e2e.txt
 	@touch $@

@@ -79,8 +79,7 @@ _PATTERNS = tuple(
         r"current length is (?P<got>\d+) while limit is (?P<max>\d+)",
         # the limit, then the prompt
         r"maximum context length is (?P<max>\d+).*?resulted in (?P<got>\d+)",
-        r"maximum context length is (?P<max>\d+).*?requested (?:about )?\d+ tokens "
-        r"\((?P<got>\d+) (?:in the messages|of text)",
+        r"maximum context length is (?P<max>\d+).*?requested .{0,6}?\d+ tokens \((?P<got>\d+) (?:in the|of text)",
         r"maximum context length is (?P<max>\d+).*?request has (?P<got>\d+) input tokens",
         r"maximum context length is (?P<max>\d+).*?prompt contains (?:at least )?(?P<got>\d+) input tokens",
         r"maximum context length is (?P<max>\d+).*?requested (?:about )?(?P<got>\d+) tokens",

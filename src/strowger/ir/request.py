@@ -137,6 +137,7 @@ class ToolCall(Struct, frozen=True):
     """The model asks the client to run a tool. `arguments` is the text exactly as the model wrote it.
 
     For `kind="function"` that text is meant to be JSON (it may be cut short); for `custom` it is free text.
+    `form` is the origin dialect's spelling where it has several (`function_call`, `untyped`, …).
     """
 
     id: str
@@ -145,6 +146,7 @@ class ToolCall(Struct, frozen=True):
     kind: Literal["function", "custom"] = "function"
     cache: CacheHint | None = None
     extras: Extras = NO_EXTRAS
+    form: str = ""
 
 
 class ToolReference(Struct, frozen=True):

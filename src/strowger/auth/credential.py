@@ -47,8 +47,9 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]+")
 class Credential(msgspec.Struct, frozen=True):
     """What authorises a request: a header and the secret in it.
 
-    `bearer`: the header says `Bearer` before the secret, unless the secret brings a scheme of its own. `raw`: the secret is the whole value. `client`: the whole
-    value as our client sent it, which may go to Anthropic's own hosts only.
+    `bearer`: the header says `Bearer` before the secret, unless the secret brings a scheme of its own. `raw`: the
+    secret is the whole value. `client`: the whole value as our client sent it, which may go to Anthropic's own hosts
+    only.
     """
 
     header: str
@@ -64,7 +65,7 @@ class AuthSource(Protocol):
         ...
 
     def invalidate(self, used: Credential) -> bool:
-        """The upstream refused `used`: forget it. True when asking again may give another one, which merits a replay."""
+        """The upstream refused `used`: forget it. True when asking again may give another, which merits a replay."""
         ...
 
     def known(self) -> Credential | None:

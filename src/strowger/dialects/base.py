@@ -232,7 +232,7 @@ class UpstreamSide(Protocol):
     """A dialect as upstreams speak it."""
 
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
-        """IR to a body for `model`, with what could not be carried; raises Unsupported where dropping would be a lie."""
+        """IR to a body for `model`, with what could not be carried; raises Unsupported where dropping would lie."""
         ...
 
     def passes(self, body: bytes, caps: Capabilities) -> bool:

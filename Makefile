@@ -52,7 +52,7 @@ types: $(VENV)/.dev ## mypy --strict
 
 imports: $(VENV)/.dev ## who may import whom (.importlinter)
 	$(say) 'imports: lint-imports'
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/.dev ## the quick tests: no I/O, half a minute
 	$(say) 'tests without I/O: unit, properties, and the rules of the house'

@@ -1,0 +1,213 @@
+"""A provider as it is used: URLs, credentials, what its models accept. Built once from the configuration, then shared.
+
+Knows how credentials are applied, but opens no connection. Nothing here depends on which provider it is: that is data,
+in the presets and in the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from strowger.auth.credential import AuthSource, Credential, CredentialKind, header_for
+from strowger.auth.sources import ReferenceSource, client_credentials
+from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
+from strowger.config.references import Secret
+from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig
+from strowger.dialects.base import Capabilities
+from strowger.errors import ConfigError, CredentialError
+from strowger.providers.presets import PRESETS
+
+DEFAULT_AUTH_HEADER: Mapping[str, str] = MappingProxyType({"anthropic": "x-api-key", "openai_chat": "authorization"})
+
+# For calls that come from another dialect; a client that speaks Anthropic's says its own version.
+DIALECT_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {"anthropic": (("anthropic-version", "2023-06-01"),), "openai_chat": ()}
+)
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One upstream service. `url` is where calls go, `base_url` what the other URLs were made from.
+
+    `auth` is None when nothing is sent (a local server) and when `client_auth` says that the client's own credential is
+    passed through. `headers` are the configured extra ones; each comes from a source, as its value may be a secret.
+    `default_headers` go out when the client has none of that name.
+    """
+
+    name: str
+    dialect: DialectName
+    base_url: str
+    url: str
+    models_url: str
+    count_tokens_url: str
+    auth: AuthSource | None = None
+    client_auth: bool = False
+    headers: tuple[AuthSource, ...] = ()
+    default_headers: tuple[tuple[str, str], ...] = ()
+    models: tuple[str, ...] = ()
+    strict: bool = False
+    preset: str | None = None
+    base: Capabilities = Capabilities()
+    rules: tuple[tuple[str, Overrides], ...] = ()
+    anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
+
+    def serves(self, model: str) -> bool:
+        """Whether one of the model globs fits."""
+        return any(matches(glob, model) for glob in self.models)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What this model accepts: the preset's word, then that for the model, then the configuration's."""
+        overrides: dict[str, object] = {}
+        for glob, rule in self.rules:
+            if matches(glob, model):
+                overrides.update(rule)
+        return msgspec.structs.replace(self.base, **overrides) if overrides else self.base
+
+    async def credentials(self, client_headers: Mapping[str, str] = MappingProxyType({})) -> tuple[Credential, ...]:
+        """Everything that authorises a call. Raises CredentialError.
+
+        `client_headers` are the client's, names in lower case, without a token that was meant for us; they are looked
+        at only when the provider passes the client's own credential through.
+        """
+        found = [await source.credential() for source in self.headers]
+        if self.client_auth:
+            own = client_credentials(client_headers)
+            if not own:
+                raise CredentialError(
+                    f"the client sent no credential of its own for provider {self.name}",
+                    hint='log in with the client, or set `auth = "env:ANTHROPIC_API_KEY"`',
+                )
+            found.extend(own)
+        elif self.auth is not None:
+            found.append(await self.auth.credential())
+        return tuple(found)
+
+    def header_lines(self, credentials: Sequence[Credential], url: str | None = None) -> dict[str, str]:
+        """Headers that carry the credentials to `url` (else to calls). Raises CredentialError where they may not go."""
+        to = url or self.url
+        return dict(header_for(credential, to, anthropic_hosts=self.anthropic_hosts) for credential in credentials)
+
+    def invalidate(self, credentials: Sequence[Credential]) -> bool:
+        """The upstream refused these. True when asking for credentials again may give others, so replay once."""
+        answers = [source.invalidate(used) for source, used in zip(self._sources(), credentials, strict=False)]
+        return any(answers)
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets in memory now, for redaction."""
+        return tuple(known.value for source in self._sources() if (known := source.known()) is not None)
+
+    def _sources(self) -> tuple[AuthSource, ...]:
+        return self.headers if self.auth is None else (*self.headers, self.auth)
+
+
+def matches(glob: str, name: str) -> bool:
+    """Whether a shell-style pattern fits the whole name, without regard to case."""
+    return fnmatchcase(name.lower(), glob.lower())
+
+
+def build_providers(
+    config: Config,
+    *,
+    env: Mapping[str, str],
+    presets: Presets = PRESETS,
+    anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
+) -> dict[str, Provider]:
+    """Every configured provider by name, in the order of the configuration."""
+    return {
+        name: build_provider(name, provider, env=env, presets=presets, anthropic_hosts=anthropic_hosts)
+        for name, provider in config.providers.items()
+    }
+
+
+def build_provider(
+    name: str,
+    config: ProviderConfig,
+    *,
+    env: Mapping[str, str],
+    presets: Presets = PRESETS,
+    anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
+) -> Provider:
+    """A provider from its table. `env` is where `env:` references look; `anthropic_hosts` is for tests."""
+    if config.base_url is None or config.dialect is None:
+        raise ConfigError(f"provider `{name}` needs a `preset`, or `base_url` and `dialect`")
+    if config.base_url == DEMO_URL:
+        raise ConfigError(f"provider `{name}` has no address yet", hint="the demo provider is started with the gateway")
+    base_url, url, models_url, count_tokens_url = _urls(config.base_url, config.dialect)
+    header = (config.auth_header or DEFAULT_AUTH_HEADER[config.dialect]).lower()
+    kind: CredentialKind = "bearer" if header == "authorization" else "raw"
+    owner = f"provider {name}"
+    passes_client = config.auth is not None and config.auth.kind == "client"
+    auth = None
+    if config.auth is not None and not passes_client:
+        auth = ReferenceSource(config.auth, header=header, kind=kind, env=env, owner=owner)
+    extra = tuple(
+        ReferenceSource(reference, header=extra_name.lower(), kind="raw", env=env, owner=owner)
+        for extra_name, reference in config.headers.items()
+    )
+    base, rules = _capabilities(name, config, presets.get(config.preset or ""))
+    return Provider(
+        name=name,
+        dialect=config.dialect,
+        base_url=base_url,
+        url=url,
+        models_url=models_url,
+        count_tokens_url=count_tokens_url,
+        auth=auth,
+        client_auth=passes_client,
+        headers=extra,
+        default_headers=DIALECT_HEADERS[config.dialect],
+        models=config.models,
+        strict=config.strict,
+        preset=config.preset,
+        base=base,
+        rules=rules,
+        anthropic_hosts=anthropic_hosts,
+    )
+
+
+def _capabilities(
+    name: str, config: ProviderConfig, preset: Preset | None
+) -> tuple[Capabilities, tuple[tuple[str, Overrides], ...]]:
+    configured = _converted(config.capabilities)
+    of_preset, by_model = (preset.capabilities, preset.model_capabilities) if preset else ({}, ())
+    base = msgspec.structs.replace(Capabilities(), **{"origin": name, **of_preset, **configured})
+    # What the user says holds for every model: it goes over the rules of the preset.
+    rules = tuple((glob, {**rule, **configured}) for glob, rule in by_model)
+    return base, rules
+
+
+def _converted(overrides: Overrides) -> dict[str, object]:
+    """The overrides with the types of the fields: lists from TOML become tuples."""
+    try:
+        whole = msgspec.convert(dict(overrides), Capabilities)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"`capabilities` cannot be used: {error}") from None
+    return {key: getattr(whole, key) for key in overrides}
+
+
+def _urls(base_url: str, dialect: DialectName) -> tuple[str, str, str, str]:
+    """Base, calls, models, count_tokens.
+
+    Anthropic's clients are given a base without `/v1`, OpenAI's with it, and people paste either, or the whole URL.
+    An OpenAI base with another path is taken as it is: not every service has a version in its path.
+    """
+    parts = urlsplit(base_url)
+    path = parts.path.rstrip("/")
+
+    def whole(path: str) -> str:
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    if dialect == "anthropic":
+        path = path.removesuffix("/messages").removesuffix("/v1")
+        base = whole(path)
+        return base, f"{base}/v1/messages", f"{base}/v1/models", f"{base}/v1/messages/count_tokens"
+    if path.endswith("/chat/completions"):
+        path = path.removesuffix("/chat/completions")
+    elif not path:
+        path = "/v1"
+    base = whole(path)
+    return base, f"{base}/chat/completions", f"{base}/models", ""

@@ -1,0 +1,17 @@
+"""Which provider and model a call goes to, and which models there are to ask for."""
+
+from strowger.routing.catalog import Entry, Listed, anthropic_page, entries, openai_list, parse_listing
+from strowger.routing.table import Hints, Route, RouteTable, Target
+
+__all__ = [
+    "Entry",
+    "Hints",
+    "Listed",
+    "Route",
+    "RouteTable",
+    "Target",
+    "anthropic_page",
+    "entries",
+    "openai_list",
+    "parse_listing",
+]

@@ -1,0 +1,174 @@
+"""The route table: from the model that is asked for, and hints about the call, to providers and their models.
+
+In this order:
+
+ 1. the first `[[routes]]` entry that fits, in the order of the file. But a name that says itself where it goes (next
+    line) yields only to a route that names it letter by letter or that has a condition besides the model;
+ 2. names that say where they go: aliases, `provider:model`, `provider/model`, `claude-<provider>-<model>`;
+ 3. providers whose model globs fit, those that speak the client's own dialect first, then in the order of the file;
+ 4. the only provider there is.
+
+Immutable: a new configuration is a new table. Must not know how a provider is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from strowger.config.schema import Config, Match, RouteConfig
+from strowger.errors import UnknownModel
+from strowger.providers.base import Provider, matches
+from strowger.routing import aliases
+
+# Enough to find the slip; more would bury the message.
+MAX_LISTED = 20
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place to send a call, and the model to ask it for."""
+
+    provider: Provider
+    model: str
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where a call goes: the first target, then the others as fallbacks. `strict`: losses are refused."""
+
+    name: str
+    targets: tuple[Target, ...]
+    strict: bool = False
+
+
+class Hints(msgspec.Struct, frozen=True):
+    """What a client says about a call besides its model; empty and false when it says nothing."""
+
+    request_class: str = ""
+    agent: str = ""
+    subagent: bool = False
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Hints:
+        """Read Claude Code's headers; names are lower case.
+
+        x-claude-code-agent-id is there on every request of a sub-agent; the class and the agent type only with
+        CLAUDE_CODE_GATEWAY_HINT_HEADERS=1.
+        """
+        request_class = headers.get("x-claude-code-request-class", "")
+        return cls(
+            request_class=request_class,
+            agent=headers.get("x-claude-code-agent-type", ""),
+            subagent=bool(headers.get("x-claude-code-agent-id")) or request_class == "subagent",
+        )
+
+
+NO_HINTS = Hints()
+
+
+class _Rule(msgspec.Struct, frozen=True):
+    """A `[[routes]]` entry, ready to match."""
+
+    name: str
+    models: tuple[str, ...]
+    classes: tuple[str, ...]
+    agents: tuple[str, ...]
+    subagent: bool | None
+    to: str
+    fallback: tuple[str, ...]
+    strict: bool
+
+    def fits(self, model: str, hints: Hints) -> bool:
+        return (
+            (not self.models or any(matches(glob, model) for glob in self.models))
+            and (not self.classes or any(matches(glob, hints.request_class) for glob in self.classes))
+            and (not self.agents or any(matches(glob, hints.agent) for glob in self.agents))
+            and (self.subagent is None or self.subagent == hints.subagent)
+        )
+
+    def beats_names(self, model: str) -> bool:
+        """Whether it goes before a name that says itself where it goes."""
+        return bool(self.classes or self.agents or self.subagent is not None or model in self.models)
+
+
+class RouteTable:
+    """Built once from a configuration and its providers."""
+
+    def __init__(self, config: Config, providers: Mapping[str, Provider]) -> None:
+        self.providers: Mapping[str, Provider] = MappingProxyType(dict(providers))
+        self.aliases: Mapping[str, str] = MappingProxyType(dict(config.aliases))
+        self._rules = tuple(_rule(number, route) for number, route in enumerate(config.routes))
+
+    def match(self, model: str, *, hints: Hints = NO_HINTS, dialect: str = "") -> Route:
+        """Where a call goes. `dialect` is the client's. Raises UnknownModel, which lists what there is."""
+        asked = aliases.plain(model)
+        named = aliases.resolve(asked, self.providers, self.aliases)
+        for rule in self._rules:
+            if rule.fits(asked, hints) and (named is None or rule.beats_names(asked)):
+                return self._follow(rule, named.model if named else asked)
+        if named is not None and (provider := self.providers.get(named.provider)) is not None:
+            return Route(named.rule, (Target(provider, named.model),), provider.strict)
+        serving = [provider for provider in self.providers.values() if provider.serves(asked)]
+        if not serving and len(self.providers) == 1:
+            serving = list(self.providers.values())
+        for provider in sorted(serving, key=lambda provider: provider.dialect != dialect):
+            return Route(f"provider {provider.name}", (Target(provider, asked),), provider.strict)
+        raise self._unknown(asked)
+
+    def names(self) -> Iterator[str]:
+        """What can be asked for, as far as the configuration says: aliases, routes, then providers' globs."""
+        yield from self.aliases
+        for rule in self._rules:
+            yield from rule.models
+        for provider in self.providers.values():
+            yield from provider.models or (f"{provider.name}:*",)
+
+    def literal_models(self) -> Iterator[str]:
+        """Models that routes and providers name letter by letter."""
+        for globs in (*(rule.models for rule in self._rules), *(p.models for p in self.providers.values())):
+            yield from (glob for glob in globs if not set(glob) & set("*?["))
+
+    def _follow(self, rule: _Rule, model: str) -> Route:
+        targets: list[Target] = []
+        for text in (rule.to, *rule.fallback):
+            provider, _, wanted = text.partition(":")
+            if provider in self.providers:
+                targets.append(Target(self.providers[provider], wanted or model))
+        return Route(rule.name, tuple(targets), rule.strict or any(target.provider.strict for target in targets[:1]))
+
+    def _unknown(self, model: str) -> UnknownModel:
+        if not self.providers:
+            return UnknownModel(
+                f"no provider is configured, so nothing answers for the model `{model}`",
+                hint="`strowger config init` writes a configuration; `strowger serve --demo` answers without one",
+            )
+        names = tuple(dict.fromkeys(self.names()))
+        shown = ", ".join(names[:MAX_LISTED]) + (
+            f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+        )
+        return UnknownModel(
+            f"no route leads to the model `{model}`; there are: {shown}",
+            available=names,
+            hint="add a route or an alias, or name the provider: `provider:model`",
+        )
+
+
+def _rule(number: int, route: RouteConfig) -> _Rule:
+    match: Match = route.match
+    return _Rule(
+        name=route.name or f"routes[{number}]",
+        models=_globs(match.model),
+        classes=_globs(match.request_class),
+        agents=_globs(match.agent),
+        subagent=match.subagent,
+        to=route.to,
+        fallback=route.fallback,
+        strict=route.strict,
+    )
+
+
+def _globs(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return value

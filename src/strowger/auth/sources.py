@@ -15,7 +15,10 @@ import anyio.to_thread
 import msgspec
 
 from strowger.auth.credential import Credential, CredentialKind
+from strowger.config.checks import secrets_in
+from strowger.config.layers import Loaded
 from strowger.config.references import Secret, SecretRef
+from strowger.config.validate import Problem
 from strowger.errors import CredentialError
 
 COMMAND_TIMEOUT_SECONDS = 5.0
@@ -114,6 +117,20 @@ def client_credentials(headers: Mapping[str, str]) -> tuple[Credential, ...]:
         for name in ("authorization", "x-api-key")
         if headers.get(name)
     )
+
+
+async def unreadable(loaded: Loaded, env: Mapping[str, str]) -> list[Problem]:
+    """Every reference of a configuration that leads nowhere now, tried one after another. Commands are run."""
+    found: list[Problem] = []
+    for path, reference in secrets_in(loaded.config):
+        if reference.kind == "client":
+            continue
+        try:
+            await resolve(reference, env=env)
+        except CredentialError as error:
+            name = ".".join(str(key) for key in path)
+            found.append(Problem(path, f"`{name}`: {error.message}", error.hint, loaded.place(path)))
+    return found
 
 
 def _read(reference: SecretRef) -> str:

@@ -61,7 +61,11 @@ class Loaded(msgspec.Struct, frozen=True):
 
     def origin(self, path: KeyPath) -> Origin:
         """Where the value at a key path came from."""
-        return _nearest(self.origins, path) or DEFAULT
+        return self.origins.get(path, DEFAULT)
+
+    def place(self, path: KeyPath) -> str:
+        """Where the value stands, for messages: `file:line`, a variable, a flag; empty when nowhere."""
+        return _place(self.origins, path)
 
 
 class InvalidConfig(ConfigError):
@@ -104,7 +108,7 @@ def load(
     _underlay(layers, env, presets)
 
     config, found = convert(Config, layers.table)
-    problems += found
+    problems += map(_with_section, found)
     if config is not None and not problems:
         problems += checks.errors(config, presets)
     if config is None or problems:
@@ -152,9 +156,7 @@ class _Layers:
         """The problem with the place it stands at."""
         if problem.where:
             return problem
-        origin = _nearest(self.origins, problem.path)
-        where = "" if origin is None else f"flag {origin.where}" if origin.layer == "flag" else origin.where
-        return msgspec.structs.replace(problem, where=where)
+        return msgspec.structs.replace(problem, where=_place(self.origins, problem.path))
 
     def _merge(self, base: Table, over: Mapping[str, object], at: KeyPath, origin: Callable[[KeyPath], Origin]) -> None:
         for key, value in over.items():
@@ -286,10 +288,31 @@ def _literals(config: Config, origins: Origins, source: _Source) -> list[Problem
     return found
 
 
+def _with_section(problem: Problem) -> Problem:
+    """A key that is unknown in its section but known in another gets a hint that names that one."""
+    if len(problem.path) != 2 or " is unknown in " not in problem.message:
+        return problem
+    key = problem.path[1]
+    for section in msgspec.structs.fields(Config):
+        known = type_at(Config, (section.encode_name, str(key)))
+        if isinstance(section.type, type) and known is not None:
+            return msgspec.structs.replace(problem, hint=f"it belongs to [{section.encode_name}]")
+    return problem
+
+
 def _names(table: Table) -> list[str]:
     return [
         name for section in ("providers", "aliases") if isinstance(names := table.get(section), dict) for name in names
     ]
+
+
+def _place(origins: Origins, path: KeyPath) -> str:
+    """Where someone can go and change it: what a preset supplied is changed at the table of its provider."""
+    for end in range(len(path), 0, -1):
+        origin = origins.get(path[:end])
+        if origin is not None and origin.layer != "preset":
+            return origin.text if origin.layer == "flag" else origin.where
+    return ""
 
 
 def _reading_order(problem: Problem) -> tuple[str, int]:

@@ -35,7 +35,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Where a call goes: the first target, then the others as fallbacks. `strict`: losses are refused."""
+    """Where a call goes: the first target, then the others as fallbacks.
+
+    `strict`: losses are refused, whichever target it is; a provider can ask for the same for itself.
+    """
 
     name: str
     targets: tuple[Target, ...]
@@ -108,12 +111,12 @@ class RouteTable:
             if rule.fits(asked, hints) and (named is None or rule.beats_names(asked)):
                 return self._follow(rule, named.model if named else asked)
         if named is not None and (provider := self.providers.get(named.provider)) is not None:
-            return Route(named.rule, (Target(provider, named.model),), provider.strict)
+            return Route(named.rule, (Target(provider, named.model),))
         serving = [provider for provider in self.providers.values() if provider.serves(asked)]
         if not serving and len(self.providers) == 1:
             serving = list(self.providers.values())
         for provider in sorted(serving, key=lambda provider: provider.dialect != dialect):
-            return Route(f"provider {provider.name}", (Target(provider, asked),), provider.strict)
+            return Route(f"provider {provider.name}", (Target(provider, asked),))
         raise self._unknown(asked)
 
     def names(self) -> Iterator[str]:
@@ -135,7 +138,7 @@ class RouteTable:
             provider, _, wanted = text.partition(":")
             if provider in self.providers:
                 targets.append(Target(self.providers[provider], wanted or model))
-        return Route(rule.name, tuple(targets), rule.strict or any(target.provider.strict for target in targets[:1]))
+        return Route(rule.name, tuple(targets), rule.strict)
 
     def _unknown(self, model: str) -> UnknownModel:
         if not self.providers:

@@ -1,0 +1,73 @@
+"""The file that `strowger config init` writes: a few lines, commented, fit for the keys that are at hand."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from strowger.config.environment import inferred
+from strowger.config.schema import Presets
+from strowger.errors import ConfigError
+
+_HEAD = """\
+# Configuration of Strowger. `strowger config check` looks for mistakes,
+# `strowger config show --origin` says where each value in force came from.
+
+[server]
+port = 4000
+
+# A provider that has the name of a preset needs nothing but its key.
+"""
+
+_TAIL = """\
+
+# Any other service: the dialect that it speaks, and its address.
+# [providers.company]
+# dialect = "openai_chat"            # or "anthropic"
+# base_url = "https://llm.example.com/v1"
+# auth = "file:~/.secrets/company"   # or "env:NAME", "command:pass show company"
+# models = ["company-*"]
+
+# Models go to the provider whose names they have. Routes say otherwise, the first that fits:
+# [[routes]]
+# match = { model = "claude-haiku-*" }
+# to = "deepseek:deepseek-v4-flash"
+# fallback = ["anthropic"]
+
+# [aliases]
+# fast = "groq:llama-3.3-70b-versatile"
+"""
+
+
+def starter(env: Mapping[str, str], presets: Presets) -> str:
+    """The text of a first configuration. Providers whose key variables are set are there, else Anthropic's alone."""
+    found, _ = inferred(env, presets)
+    blocks = [f'[providers.{name}]\nauth = "env:{variable}"\n' for name, variable in found.items()]
+    usual = (
+        [f'[providers.anthropic]\nauth = "env:{presets["anthropic"].key_env[0]}"\n'] if "anthropic" in presets else []
+    )
+    return _HEAD + "\n".join(blocks or usual) + _TAIL
+
+
+def write_new(path: Path, text: str, *, force: bool = False) -> None:
+    """Write a file that only its owner can read, whole or not at all. Raises ConfigError, also when it is there."""
+    try:
+        path = path.resolve()  # a link stays a link
+        if path.exists() and not force:
+            raise ConfigError(f"{path} is there already", hint="`--force` replaces it")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="check the folder and its rights"
+        ) from None

@@ -1,0 +1,10 @@
+"""Strict stand-ins for vendors' clouds, on loopback sockets: they refuse what the vendor refuses, in its words.
+
+`FakeAnthropic` (anthropic.py) speaks Messages, `FakeChat` (chat.py) Chat Completions in several vendors' flavours.
+Without a script they answer by a small brain (brain.py) that drives a client through a real tool loop; a script
+(script.py) makes them say, refuse or break anything. Every request is recorded.
+
+    async with FakeAnthropic() as fake:          # in the test's own loop
+    with FakeChat(DEEPSEEK).in_thread() as fake: # for clients that are subprocesses
+    python -m tests.fakes.anthropic --port 0     # by hand; prints its base URL
+"""

@@ -1,0 +1,108 @@
+"""A model of very little brain: it runs one harmless command with the client's own shell tool and quotes the result.
+
+It sees a dialect-free view of the request and answers with a script step. Markers in the user's text choose what it
+does; without one it says hello. Its command does arithmetic, so a result proves that a real shell has run it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from tests.fakes.script import Call, Reply, Say, Think
+
+COMMAND = "echo strowger-e2e-$((40+2))"
+RESULT = "strowger-e2e-42"
+SECOND_COMMAND = "echo strowger-e2e-$((50+7))"
+SECOND_RESULT = "strowger-e2e-57"
+HELLO = "FAKE-DONE: hello from the fake upstream, grüße, 電話交換機 ☎."
+
+_SHELLS = ("bash", "shell", "exec", "exec_command", "run_shell_command", "run_command", "terminal", "local_shell")
+
+
+class View(Struct, frozen=True):
+    """What the brain sees of a request: the last user turn, the tools on offer, what form the answer must have."""
+
+    text: str
+    results: tuple[str, ...] = ()
+    tools: dict[str, dict[str, Any]] = {}
+    forced: str | None = None
+    must_call: bool = False
+    schema: dict[str, Any] | None = None
+    thinks: bool = False
+
+
+def answer(view: View) -> Reply:
+    """What the brain does with a request."""
+    thoughts = (Think("Let me think about this: 思考. "),) if view.thinks else ()
+    if view.forced is not None or view.must_call:
+        name = view.forced or next(iter(view.tools))
+        return Reply(parts=(*thoughts, Call(name, example(view.tools.get(name, {})))))
+    if view.results:
+        return _after_tools(view, thoughts)
+    calls = _calls(view)
+    if calls:
+        return Reply(parts=(*thoughts, Say("I will run a tool."), *calls))
+    if view.schema is not None:
+        import json
+
+        return Reply(parts=(*thoughts, Say(json.dumps(example(view.schema)))))
+    return Reply(parts=(*thoughts, Say(HELLO)))
+
+
+def _after_tools(view: View, thoughts: tuple[Think, ...]) -> Reply:
+    structured = view.tools.get("StructuredOutput")
+    if structured is not None and "USE_SCHEMA" in view.text:
+        return Reply(parts=(*thoughts, Say("Done.")))
+    quoted = " ".join(f"«{result.strip()}»" for result in view.results)
+    return Reply(parts=(*thoughts, Say(f"FAKE-DONE: the tool said {quoted}.")))
+
+
+def _calls(view: View) -> tuple[Call, ...]:
+    structured = view.tools.get("StructuredOutput")
+    if structured is not None:
+        return (Call("StructuredOutput", example(structured)),)
+    if "RUN_SEARCH" in view.text and "ToolSearch" in view.tools:
+        return (Call("ToolSearch", {"query": "select:WebFetch", "max_results": 5}),)
+    wanted = "RUN_TOOL" in view.text or "run a tool" in view.text.lower()
+    shell = shell_tool(view.tools) if wanted else None
+    if shell is None:
+        return ()
+    first = Call(shell, _shell_arguments(view.tools[shell], COMMAND))
+    if "RUN_TOOLS" not in view.text:
+        return (first,)
+    return (first, Call(shell, _shell_arguments(view.tools[shell], SECOND_COMMAND)))
+
+
+def shell_tool(tools: dict[str, dict[str, Any]]) -> str | None:
+    """The client's tool that runs shell commands, by its usual names."""
+    by_name = {name.lower(): name for name in tools}
+    return next((by_name[shell] for shell in _SHELLS if shell in by_name), None)
+
+
+def _shell_arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = example(schema) if schema.get("type") == "object" else {}
+    name = "cmd" if "cmd" in schema.get("properties", {}) else "command"
+    return {**arguments, name: command}
+
+
+def example(schema: dict[str, Any]) -> Any:
+    """A small value that the JSON schema accepts: required members only, first of each choice."""
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    for union in ("anyOf", "oneOf", "allOf"):
+        if schema.get(union):
+            return example(schema[union][0])
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    if isinstance(kind, list):
+        kind = kind[0]
+    if kind == "object":
+        members = schema.get("properties") or {}
+        return {name: example(members.get(name, {})) for name in schema.get("required") or ()}
+    if kind == "array":
+        return [example(schema.get("items", {}))] if schema.get("minItems") else []
+    simple: dict[str, Any] = {"integer": 42, "number": 42, "boolean": True, "null": None}
+    return simple.get(kind, "FAKE")

@@ -159,8 +159,8 @@ class UpstreamError(GatewayError):
 class Refused(UpstreamError):
     """The upstream answered with an error.
 
-    `status` is its HTTP status (200 when the error came inside a started stream), `body` its bytes as received,
-    `dialect` the dialect they are written in: for a client of that dialect they pass untouched.
+    `status` is its HTTP status (200 when the error came inside a started stream), `body` and `headers` are as
+    received, `dialect` is the one they are written in: for a client of that dialect they pass untouched.
     """
 
     def __init__(
@@ -176,10 +176,12 @@ class Refused(UpstreamError):
         param: str | None = None,
         code: str | None = None,
         request_id: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message, kind=kind, hint=hint, retry_after=retry_after, param=param, code=code)
         self.status = status
         self.body = body
+        self.headers = headers
         self.dialect = dialect
         self.request_id = request_id
 

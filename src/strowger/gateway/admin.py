@@ -1,0 +1,120 @@
+"""The admin API under /_strowger/: status, the last flows, launches. For whoever can read the gateway's pidfile.
+
+GET    status            what runs, where, with which providers and routes
+GET    flows             the last calls, newest first (?limit=50)
+GET    flows/<id>        one call
+POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
+DELETE launches/<id>
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+import msgspec
+
+from strowger import __version__
+from strowger.errors import BadRequest, CredentialError, UnknownPath
+from strowger.flows.flow import summary
+from strowger.flows.recorder import Recorder
+from strowger.gateway.access import Access
+from strowger.gateway.endpoints import Call
+from strowger.providers.base import Provider
+from strowger.routing.table import RouteTable
+
+_MOST_FLOWS = 1000
+
+
+class _LaunchRequest(msgspec.Struct):
+    name: str
+    pid: int = 0
+
+
+class Admin:
+    """Answers admin calls; `routes` gives the table in force."""
+
+    def __init__(self, access: Access, recorder: Recorder) -> None:
+        self._access = access
+        self._recorder = recorder
+        self._started = time.time()
+
+    async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
+        """Status and JSON data. Raises Forbidden, UnknownPath, BadRequest."""
+        self._access.admit_admin(call.headers)
+        name, _, rest = call.endpoint.name.partition("/")
+        match call.method, name, rest:
+            case "GET", "status", "":
+                return 200, await self._status(routes)
+            case "GET", "flows", "":
+                flows = self._recorder.latest(_limit(call.query))
+                return 200, {"flows": [summary(flow) for flow in flows]}
+            case "GET", "flows", flow_id:
+                flow = self._recorder.get(flow_id)
+                if flow is None:
+                    raise UnknownPath(f"there is no flow {flow_id[:60]}", hint="only the last calls are kept")
+                return 200, summary(flow)
+            case "POST", "launches", "":
+                return 201, self._open_launch(call.body)
+            case "DELETE", "launches", launch_id if launch_id:
+                if not self._access.close_launch(launch_id):
+                    raise UnknownPath(f"there is no launch {launch_id[:60]}")
+                return 200, {"closed": launch_id}
+            case _:
+                raise UnknownPath(f"the admin API has nothing at {call.method} {call.path[:200]}")
+
+    def _open_launch(self, body: bytes) -> dict[str, object]:
+        try:
+            asked = msgspec.json.decode(body, type=_LaunchRequest)
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"not a launch: {error}") from None
+        launch = self._access.open_launch(asked.name[:60], asked.pid)
+        return {"id": launch.id, "token": launch.token}
+
+    async def _status(self, routes: RouteTable) -> dict[str, object]:
+        recorder = self._recorder
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": round(self._started, 3),
+            "uptime_seconds": round(time.time() - self._started, 1),
+            "calls": {
+                "total": recorder.calls,
+                "running": recorder.running,
+                "failed": recorder.failed,
+                "cancelled": recorder.cancelled,
+            },
+            "client_token_required": self._access.token_required,
+            "launches": [{"id": x.id, "name": x.name, "pid": x.pid} for x in self._access.launches],
+            "providers": [await _provider(provider) for provider in routes.providers.values()],
+            "models": list(dict.fromkeys(routes.names())),
+        }
+
+
+async def _provider(provider: Provider) -> Mapping[str, object]:
+    credential = "none"
+    problem: str | None = None
+    if provider.client_auth:
+        credential = "client"
+    elif provider.auth is not None:
+        try:
+            await provider.credentials()
+            credential = "ok"
+        except CredentialError as error:
+            credential, problem = "missing", error.message
+    return {
+        "name": provider.name,
+        "dialect": provider.dialect,
+        "base_url": provider.base_url,
+        "credential": credential,
+        "problem": problem,
+    }
+
+
+def _limit(query: str) -> int:
+    text = parse_qs(query).get("limit", ["50"])[-1]
+    if not text.isdigit():
+        raise BadRequest("limit: expected a number", param="limit")
+    return min(int(text[:6]), _MOST_FLOWS)

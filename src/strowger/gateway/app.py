@@ -1,0 +1,167 @@
+"""The composition root: a configuration becomes a gateway. The only place where the parts are wired together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import msgspec
+from msgspec.structs import replace
+
+from strowger import __version__
+from strowger.auth.sources import resolve
+from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
+from strowger.config.schema import Config
+from strowger.demo.server import PACE, demo_server
+from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
+from strowger.dialects.base import Dialect
+from strowger.dialects.openai_chat import DIALECT as CHAT_DIALECT
+from strowger.errors import ConfigError, GatewayError, UnknownPath
+from strowger.flows.flow import Flow, summary
+from strowger.flows.recorder import Listener, Recorder
+from strowger.gateway.access import Access
+from strowger.gateway.admin import Admin
+from strowger.gateway.counting import Counting
+from strowger.gateway.delivery import Reply
+from strowger.gateway.endpoints import CHAT, Call, Endpoint, Verb, match, spoken
+from strowger.gateway.models import Models, one, page
+from strowger.gateway.pipeline import Line, Timing
+from strowger.providers.base import build_providers
+from strowger.routing.table import RouteTable
+from strowger.telemetry.logs import Log
+from strowger.upstreams.base import Headers
+from strowger.upstreams.http import HttpUpstream
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT)}
+
+_JSON: Headers = (("Content-Type", "application/json"),)
+
+
+class Gateway:
+    """What the server serves: every endpoint, over one line. Made by `build`."""
+
+    def __init__(self, line: Line, models: Models, counting: Counting, admin: Admin) -> None:
+        self.line = line
+        self.access = line.access
+        self.recorder = line.recorder
+        self._models = models
+        self._counting = counting
+        self._admin = admin
+
+    def locate(self, method: str, path: str, headers: dict[str, str]) -> Endpoint:
+        """The endpoint of a URL; raises UnknownPath."""
+        return match(method, path, headers, self.line.routes.providers)
+
+    async def handle(self, call: Call, reply: Reply) -> None:
+        """Answer a call of any kind. Raises ClientGone; errors are answered here."""
+        verb = call.endpoint.verb
+        if verb is Verb.CREATE:
+            await self.line.handle(call, reply)
+            return
+        try:
+            await self._answer(call, reply)
+        except GatewayError as error:
+            status, headers, body = self.refuse(error, dict(call.headers), call.path)
+            await reply.whole(status, headers, body)
+
+    async def _answer(self, call: Call, reply: Reply) -> None:
+        match call.endpoint.verb:
+            case Verb.HELLO | Verb.HEALTH:
+                body = msgspec.json.encode({"ok": True, "service": "strowger", "version": __version__})
+                await reply.whole(200, _JSON, body)
+            case Verb.ADMIN:
+                status, data = await self._admin.answer(call, self.line.routes)
+                await reply.whole(status, _JSON, msgspec.json.encode(data))
+            case Verb.COUNT_TOKENS:
+                await self._counting.answer(call, reply)
+            case Verb.MODELS:
+                self.access.admit(call.headers)
+                await reply.whole(200, _JSON, page(await self._models.entries(self.line.routes), call))
+            case Verb.MODEL:
+                self.access.admit(call.headers)
+                await reply.whole(200, _JSON, one(await self._models.entries(self.line.routes), call))
+            case _:
+                raise UnknownPath(f"nothing is served at {call.path[:200]}")
+
+    def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
+        """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
+        name = CHAT if path.endswith("/chat/completions") else "anthropic" if "/messages" in path else spoken(headers)
+        rendered = DIALECTS[name].client.render_error(error)
+        return rendered.status, (*_JSON, *rendered.headers), rendered.body
+
+
+def _logged(log: Log) -> Listener:
+    def write(flow: Flow) -> None:
+        log.write("error" if flow.notes else "info", "call", summary(flow))
+
+    return write
+
+
+def _log(config: Config) -> Log:
+    return Log(Path(config.log.file).expanduser() if config.log.file else None, config.log.level)
+
+
+async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
+    reference = config.server.client_token
+    return None if reference is None else (await resolve(reference, env=env)).reveal()
+
+
+def _with_demo_address(config: Config, url: str) -> Config:
+    providers = {
+        name: replace(provider, base_url=url) if provider.base_url == DEMO_URL else provider
+        for name, provider in config.providers.items()
+    }
+    return replace(config, providers=providers)
+
+
+@asynccontextmanager
+async def build(
+    config: Config,
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Log | None = None,
+    token_required: bool = False,
+    anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
+    demo_pace: float = PACE,
+) -> AsyncIterator[Gateway]:
+    """A running gateway without a socket; the block owns its connections and tasks.
+
+    `env` is where secret references look. `token_required` refuses calls without a token even when none is configured
+    (a launch gives its own). `anthropic_hosts` is for tests. Raises ConfigError and CredentialError.
+    """
+    env = os.environ if env is None else env
+    async with AsyncExitStack() as stack:
+        if any(provider.base_url == DEMO_URL for provider in config.providers.values()):
+            config = _with_demo_address(config, await stack.enter_async_context(demo_server(pace=demo_pace)))
+        if log is None:
+            log = _log(config)
+        stack.callback(log.close)
+        upstream = await stack.enter_async_context(HttpUpstream(config.limits.connect_timeout_seconds))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        server = config.server
+        access = Access(
+            bind=server.bind,
+            allowed_hosts=server.allowed_hosts,
+            allowed_origins=server.allowed_origins,
+            client_token=await _client_token(config, env),
+            token_required=token_required,
+        )
+        if server.allow_external_bind and not access.token_required:
+            raise ConfigError(
+                "an external bind needs a client token", hint="set server.client_token, for example env:STROWGER_TOKEN"
+            )
+
+        line = Line(
+            access=access,
+            routes=RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts)),
+            dialects=dict(DIALECTS),
+            upstream=upstream,
+            recorder=Recorder(config.flows.keep, (_logged(log),)),
+            timing=Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds),
+            spawn=tasks.start_soon,
+        )
+        yield Gateway(line, Models(upstream), Counting(line), Admin(access, line.recorder))

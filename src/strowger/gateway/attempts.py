@@ -1,0 +1,204 @@
+"""Trying targets in their order until one answers: credential, refresh and replay, fallback. Stops once bytes are out.
+
+An attempt is over when the first event of the answer is there (streaming clients) or all of it (others): until then
+nothing of it has reached the client and another target may take over. Which failures move on is the rule that
+gateways for Claude Code follow: 5xx, 429, 401, 403, 404, silence and unreachable hosts do; other 4xx are the
+request's fault everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from strowger.auth.credential import Credential
+from strowger.dialects.base import Dialect
+from strowger.errors import ClientError, CredentialError, ErrorKind, GatewayError, Malformed, Refused, Unsupported
+from strowger.flows.flow import Attempt, Flow
+from strowger.gateway.access import Client
+from strowger.gateway.lanes import Draft, Receiver, failure_error, looks_like_json
+from strowger.gateway.pulse import Pulse
+from strowger.ir.events import Failure
+from strowger.routing.table import Target
+from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
+
+# More than any answer; a bound against an upstream gone mad, not a policy.
+WHOLE_LIMIT = 256 * 1024 * 1024
+_ERROR_LIMIT = 1024 * 1024
+
+_MOVE_ON = frozenset({401, 403, 404, 408, 429})
+_REQUESTS_FAULT = frozenset(
+    {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.TOO_LARGE, ErrorKind.UNSUPPORTED}
+)
+
+
+class Answer(Struct):
+    """An upstream's answer as far as it has come. `head` is ready for the client; a whole answer has no `incoming`."""
+
+    draft: Draft
+    status: int
+    headers: Headers
+    head: bytes
+    receiver: Receiver
+    incoming: Incoming | None = None
+
+
+class Attempts:
+    """The tries of one call."""
+
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        dialects: dict[str, Dialect],
+        client: Client,
+        flow: Flow,
+        pulse: Pulse,
+        prepare: Callable[[Target], Draft],
+        receiver: Callable[[Draft], Receiver],
+        stream: bool,
+    ) -> None:
+        self._upstream = upstream
+        self._dialects = dialects
+        self._client = client
+        self._flow = flow
+        self._pulse = pulse
+        self._prepare = prepare
+        self._receiver = receiver
+        self._stream = stream
+
+    async def first(self, targets: Sequence[Target]) -> Answer:
+        """The first answer that is one. Raises the most telling error when there is none."""
+        errors: list[GatewayError] = []
+        for target in targets:
+            attempt = Attempt(f"{target.provider.name}:{target.model}", "")
+            self._flow.attempts.append(attempt)
+            begun = self._pulse.now()
+            try:
+                with self._pulse.guard():
+                    return await self._try(target, attempt)
+            except GatewayError as error:
+                attempt.error = error.message
+                errors.append(error)
+                if not _moves_on(error):
+                    raise
+            finally:
+                attempt.seconds = self._pulse.now() - begun
+        # Of equals the last one: it is what the user would see by asking again.
+        raise max(reversed(errors), key=_weight)
+
+    async def _try(self, target: Target, attempt: Attempt) -> Answer:
+        draft = self._prepare(target)
+        attempt.lane = draft.lane
+        incoming = await self._open(draft, attempt)
+        try:
+            answer = await self._begin(draft, incoming)
+        except Refused as error:
+            incoming.close()
+            error.headers = error.headers or incoming.header_items
+            raise
+        except BaseException:
+            incoming.close()
+            raise
+        if answer.incoming is None:
+            incoming.close()
+        return answer
+
+    async def _open(self, draft: Draft, attempt: Attempt) -> Incoming:
+        """Send, once more with fresh credentials after a 401, and turn an error status into Refused."""
+        provider = draft.target.provider
+        used = await provider.credentials(self._client.own)
+        incoming = await self._send(draft, used)
+        if incoming.status == 401 and provider.invalidate(used):
+            incoming.close()
+            used = await provider.credentials(self._client.own)
+            incoming = await self._send(draft, used)
+        attempt.status = incoming.status
+        headers = incoming.headers
+        self._flow.upstream_request_id = headers.get("request-id") or headers.get("x-request-id")
+        if 200 <= incoming.status < 300:
+            return incoming
+        try:
+            body = await incoming.read_all(_ERROR_LIMIT)
+        finally:
+            incoming.close()
+        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, body)
+        error.headers = incoming.header_items
+        if incoming.status == 401 and used and not provider.client_auth:
+            raise refused_key(error, provider.name) from error
+        raise error
+
+    async def _send(self, draft: Draft, used: Sequence[Credential]) -> Incoming:
+        provider = draft.target.provider
+        added = provider.header_lines(used)
+        headers = [line for line in draft.headers if line[0].lower() not in added]
+        present = {name.lower() for name, _ in headers}
+        headers.extend(line for line in provider.default_headers if line[0] not in present)
+        headers.extend(added.items())
+        return await self._upstream.open(Outgoing("POST", provider.url, tuple(headers), draft.body))
+
+    async def _begin(self, draft: Draft, incoming: Incoming) -> Answer:
+        """Read until the answer is known to be one: all of it, or its first event."""
+        receiver = self._receiver(draft)
+        if not self._stream:
+            body = await self._read_rest(incoming)
+            return Answer(draft, incoming.status, incoming.header_items, receiver.whole(body), receiver)
+        may_be_json = "event-stream" not in incoming.headers.get("content-type", "")
+        raw: list[bytes] = []
+        head: list[bytes] = []
+        while receiver.watch.first is None:
+            chunk = await incoming.read()
+            self._pulse.touch()
+            if may_be_json and not raw and looks_like_json(chunk):
+                body = chunk + await self._read_rest(incoming)
+                return Answer(draft, incoming.status, incoming.header_items, receiver.restream(body), receiver)
+            if not chunk:
+                head.append(receiver.close(None))
+                break
+            raw.append(chunk)
+            head.append(receiver.feed(chunk))
+        if isinstance(receiver.watch.first, Failure):
+            # Held back so far, so it can still be a status, or another target's chance.
+            raw.append(await self._read_rest(incoming))
+            raise failure_error(receiver.watch.first, draft.target.provider.dialect, b"".join(raw))
+        return Answer(draft, incoming.status, incoming.header_items, b"".join(head), receiver, incoming)
+
+    async def _read_rest(self, incoming: Incoming) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await incoming.read():
+            self._pulse.touch()
+            pieces.append(piece)
+            size += len(piece)
+            if size > WHOLE_LIMIT:
+                raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT} bytes")
+        return b"".join(pieces)
+
+
+def refused_key(error: Refused, provider: str) -> CredentialError:
+    """The error for our own key being refused: as a 401 the client would log its user out, or retry for minutes."""
+    return CredentialError(
+        f"provider {provider} refused the configured credential: {error.message}",
+        hint=f"check `auth` of providers.{provider}",
+    )
+
+
+def _moves_on(error: GatewayError) -> bool:
+    """Whether another target may succeed where this one failed."""
+    if isinstance(error, Refused):
+        if error.status == 200:
+            return error.kind not in _REQUESTS_FAULT
+        return error.status >= 500 or error.status in _MOVE_ON
+    return not isinstance(error, ClientError) or isinstance(error, Unsupported)
+
+
+def _weight(error: GatewayError) -> int:
+    """How much an error tells: a limit says when to come back, a refused key what to mend."""
+    if error.kind in {ErrorKind.RATE_LIMITED, ErrorKind.QUOTA_EXHAUSTED}:
+        return 4
+    if error.kind in {ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN}:
+        return 3
+    if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.UNKNOWN_MODEL, ErrorKind.UNSUPPORTED}:
+        return 2
+    return 1

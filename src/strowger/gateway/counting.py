@@ -1,0 +1,67 @@
+"""POST /v1/messages/count_tokens: asked of the provider where it counts, else estimated and marked as such."""
+
+from __future__ import annotations
+
+import msgspec
+
+from strowger.dialects.base import patch_model
+from strowger.errors import UpstreamError
+from strowger.gateway.access import Client
+from strowger.gateway.attempts import refused_key
+from strowger.gateway.delivery import Reply
+from strowger.gateway.endpoints import Call
+from strowger.gateway.headers import forwarded, returned
+from strowger.gateway.lanes import Asked
+from strowger.gateway.pipeline import Line, match_route
+from strowger.gateway.tokens import ESTIMATE_HEADER, estimate
+from strowger.routing.table import Target
+from strowger.upstreams.base import Outgoing
+
+_LIMIT = 1024 * 1024
+# The provider has no such endpoint after all; then our own estimate is the answer.
+_NOT_SERVED = frozenset({404, 405, 501})
+
+
+class Counting:
+    """Counts tokens for the routes of a line."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def answer(self, call: Call, reply: Reply) -> None:
+        """Answer one count. Raises GatewayError."""
+        line = self._line
+        client = line.access.admit(call.headers)
+        asked = Asked(call, line.dialects[call.endpoint.dialect])
+        target = match_route(line.routes, call, asked.peek.model).targets[0]
+        if await self._ask(asked, target, client, reply):
+            return
+        tokens = await estimate(asked.request)
+        headers = (("Content-Type", "application/json"), ESTIMATE_HEADER)
+        await reply.whole(200, headers, msgspec.json.encode({"input_tokens": tokens}))
+
+    async def _ask(self, asked: Asked, target: Target, client: Client, reply: Reply) -> bool:
+        """Pass the question on to a provider that counts. False when there is none, or it cannot."""
+        provider, call = target.provider, asked.call
+        caps = provider.capabilities(target.model)
+        upstream = self._line.dialects[provider.dialect].upstream
+        if provider.dialect != asked.dialect.name or not caps.count_tokens or not upstream.passes(call.body, caps):
+            return False
+        url = provider.count_tokens_url
+        lines = provider.header_lines(await provider.credentials(client.own), url)
+        headers = [line for line in forwarded(call.header_items) if line[0].lower() not in lines]
+        out = Outgoing("POST", url, (*headers, *lines.items()), patch_model(call.body, target.model))
+        try:
+            incoming = await self._line.upstream.open(out)
+        except UpstreamError:
+            return False
+        try:
+            body = await incoming.read_all(_LIMIT)
+        finally:
+            incoming.close()
+        if incoming.status in _NOT_SERVED:
+            return False
+        if incoming.status == 401 and not provider.client_auth:
+            raise refused_key(upstream.parse_error(401, incoming.headers, body), provider.name)
+        await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)
+        return True

@@ -1,0 +1,83 @@
+"""Which headers travel: from the client to the upstream and back. Open lists: what is not known to be ours or a hop's
+own, passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strowger.dialects.base import Loss
+from strowger.gateway.access import CREDENTIAL_HEADERS
+from strowger.upstreams.base import Headers
+
+# RFC 9110 §7.6.1, plus what one connection says about itself
+_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "host",
+        "content-length",
+        "content-encoding",
+        "accept-encoding",
+        "expect",
+    }
+)
+_REQUEST_DROPS = _HOP | CREDENTIAL_HEADERS
+# `date` and `server` would appear twice; cookies are for the vendor's own pages
+_RESPONSE_DROPS = _HOP | {"date", "server", "set-cookie", "alt-svc", "strict-transport-security"}
+_OURS = "x-strowger-"
+
+_LOSSES_SHOWN = 20
+_LOSSES_LENGTH = 2000
+
+
+def forwarded(items: Headers) -> list[tuple[str, str]]:
+    """A client's headers as they go on to an upstream of the same dialect, without credentials.
+
+    `accept-encoding: identity` is asked for, so that the stream can be watched while it passes.
+    """
+    named = _named_by_connection(items)
+    kept = [
+        (name, value)
+        for name, value in items
+        if (low := name.lower()) not in _REQUEST_DROPS and low not in named and not low.startswith(_OURS)
+    ]
+    kept.append(("Accept-Encoding", "identity"))
+    return kept
+
+
+def returned(items: Headers) -> list[tuple[str, str]]:
+    """An upstream's headers as they go back to a client of the same dialect."""
+    named = _named_by_connection(items)
+    return [(n, v) for n, v in items if (low := n.lower()) not in _RESPONSE_DROPS and low not in named]
+
+
+def _named_by_connection(items: Headers) -> frozenset[str]:
+    """Headers that `Connection` declares to be for one hop only."""
+    values = [value for name, value in items if name.lower() == "connection"]
+    return frozenset(word.strip().lower() for value in values for word in value.split(","))
+
+
+def losses_header(losses: list[Loss]) -> str:
+    """Losses in one header line: `path: reason; …`, ASCII, bounded. `info` ones count, but are not spelled out."""
+    shown = [loss for loss in losses if loss.severity != "info"]
+    quiet = len(losses) - len(shown)
+    text = "; ".join(f"{loss.path}: {loss.reason}" for loss in shown[:_LOSSES_SHOWN])
+    if len(shown) > _LOSSES_SHOWN:
+        text += f"; and {len(shown) - _LOSSES_SHOWN} more"
+    if quiet:
+        text += f"{'; ' if text else ''}{quiet} without effect"
+    clean = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return clean[:_LOSSES_LENGTH]
+
+
+def text_header(headers: Mapping[str, str], name: str, limit: int = 200) -> str | None:
+    """A header's value, bounded, for the flow."""
+    value = headers.get(name)
+    return None if value is None else value[:limit]

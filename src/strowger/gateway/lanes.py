@@ -1,0 +1,336 @@
+"""The two lanes: bytes untouched where both ends speak one dialect, translation through the IR everywhere else.
+
+The lane is chosen for each direction of each attempt. A receiver turns what an upstream sends into what the client
+gets; both kinds watch the events go by, so that the flow knows usage and ending whatever the lane. Must not know
+sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from strowger.dialects.base import (
+    Capabilities,
+    Decoder,
+    DecoderSetup,
+    Dialect,
+    EncoderSetup,
+    Loss,
+    Peek,
+    patch_model,
+)
+from strowger.errors import GatewayError, Malformed, Refused, Truncated, Unsupported
+from strowger.flows.flow import Flow
+from strowger.gateway.endpoints import ANTHROPIC, Call
+from strowger.gateway.headers import forwarded
+from strowger.ir.events import Event, Failure, Finish, Start, TextDelta, ThinkingDelta, UsageUpdate
+from strowger.ir.request import Request
+from strowger.ir.response import IncompleteError, fold
+from strowger.routing.table import Target
+from strowger.upstreams.base import Headers
+from strowger.upstreams.http import USER_AGENT
+
+VERBATIM = "verbatim"
+TRANSLATE = "translate"
+
+# Close enough for a first guess of the prompt's size, corrected by the upstream's own count at the end.
+_BYTES_PER_TOKEN = 4
+
+
+class Draft(Struct, frozen=True):
+    """A request for one target, before credentials. `lane` is the request's, `answer_lane` the answer's."""
+
+    target: Target
+    caps: Capabilities
+    lane: str
+    answer_lane: str
+    body: bytes
+    headers: Headers
+    losses: tuple[Loss, ...] = ()
+    names: Mapping[str, str] = MappingProxyType({})
+
+
+class Asked:
+    """A call's body, peeked at once and parsed at most once however many targets are tried."""
+
+    def __init__(self, call: Call, dialect: Dialect) -> None:
+        self.call = call
+        self.dialect = dialect
+        self.peek: Peek = dialect.client.peek(call.body)
+        self._request: Request | None = None
+
+    @property
+    def request(self) -> Request:
+        """The parsed request; raises BadRequest."""
+        if self._request is None:
+            self._request = self.dialect.client.parse_request(self.call.body)
+        return self._request
+
+    @property
+    def parsed(self) -> Request | None:
+        """The parsed request, if there was a need to parse it."""
+        return self._request
+
+
+def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> Draft:
+    """The request for `target`. Raises Unsupported on a strict route when something would be lost."""
+    caps = target.provider.capabilities(target.model)
+    same = upstream.name == asked.dialect.name
+    if same and upstream.upstream.passes(asked.call.body, caps):
+        body = patch_model(asked.call.body, target.model)
+        return Draft(target, caps, VERBATIM, VERBATIM, body, tuple(forwarded(asked.call.header_items)))
+    request = asked.request
+    if not same:
+        # One path to test, and an end that can be seen: always a stream, folded where the client wants it whole.
+        request = replace(request, stream=caps.streaming)
+    rendered = upstream.upstream.render_request(request, target.model, caps)
+    if strict:
+        _refuse_losses(rendered.losses, target)
+    headers = forwarded(asked.call.header_items) if same else _own_headers(upstream.name, stream=request.stream)
+    answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
+    return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
+
+
+def _refuse_losses(losses: tuple[Loss, ...], target: Target) -> None:
+    serious = [loss for loss in losses if loss.severity != "info"]
+    if serious:
+        listed = "; ".join(f"{loss.path}: {loss.reason}" for loss in serious[:5])
+        raise Unsupported(
+            f"the strict route to {target.provider.name}:{target.model} cannot carry all of this request: {listed}",
+            hint="drop these members, or set strict = false on the route",
+        )
+
+
+def _own_headers(dialect: str, *, stream: bool) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "text/event-stream" if stream else "application/json"),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", USER_AGENT),
+    ]
+    if dialect == ANTHROPIC:
+        headers.append(("anthropic-version", "2023-06-01"))
+    return headers
+
+
+def input_estimate(body: bytes) -> int:
+    """A guess at a prompt's tokens from its size."""
+    return max(1, len(body) // _BYTES_PER_TOKEN)
+
+
+def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayError:
+    """A Failure event as the error it stands for."""
+    if failure.code == "truncated":
+        return Truncated(failure.message, kind=failure.kind, code=failure.code)
+    return Refused(
+        failure.message,
+        status=200,
+        body=body,
+        dialect=dialect,
+        kind=failure.kind,
+        code=failure.code,
+        retry_after=failure.retry_after,
+    )
+
+
+class Watch:
+    """Sees the events of an answer go by and keeps what the flow wants to know."""
+
+    __slots__ = ("failure", "first", "flow")
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.first: Event | None = None
+        self.failure: Failure | None = None
+
+    def see(self, events: list[Event]) -> None:
+        """Take note of the next events."""
+        flow = self.flow
+        if self.first is None and events:
+            self.first = events[0]
+        flow.events += len(events)
+        for event in events:
+            kind = type(event)
+            if kind is TextDelta or kind is ThinkingDelta:
+                continue
+            if kind is UsageUpdate:
+                flow.usage = flow.usage.merged(event.usage)  # type: ignore[union-attr]
+            elif kind is Finish:
+                flow.finish = event  # type: ignore[assignment]
+            elif kind is Failure:
+                self.failure = event  # type: ignore[assignment]
+
+
+class Receiver(Protocol):
+    """What an upstream sends, turned into what the client gets."""
+
+    watch: Watch
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more of the upstream is wanted."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes of a stream."""
+        ...
+
+    def close(self, broken: GatewayError | None) -> bytes:
+        """The end of a stream; `broken` when the transfer did not end by itself."""
+        ...
+
+    def whole(self, body: bytes) -> bytes:
+        """A whole answer. Raises GatewayError when it is an error in disguise or cannot be read."""
+        ...
+
+    def restream(self, body: bytes) -> bytes:
+        """A whole answer for a client that waits for a stream. Raises as `whole`."""
+        ...
+
+
+class Passing:
+    """Verbatim: bytes as they are. The decoder only watches; what it cannot read is noted and otherwise ignored."""
+
+    def __init__(
+        self, dialect: Dialect, decoder: DecoderSetup, encoder: Callable[[], EncoderSetup], flow: Flow
+    ) -> None:
+        self.watch = Watch(flow)
+        self._dialect = dialect
+        self._setup = decoder
+        self._decoder = dialect.upstream.decoder(decoder)
+        self._encoder = encoder
+        self._blind = False
+
+    @property
+    def done(self) -> bool:
+        """Never: what an upstream says after its own failure passes too."""
+        return False
+
+    def feed(self, data: bytes) -> bytes:
+        """The same bytes."""
+        if not self._blind:
+            self._look(data)
+        return data
+
+    def _look(self, data: bytes) -> None:
+        try:
+            self.watch.see(self._decoder.feed(data))
+        except Exception as error:  # noqa: BLE001 - watching may fail, delivery may not
+            self._blind = True
+            self.watch.flow.notes.append(f"the stream could not be watched: {type(error).__name__}: {error}")
+            self.watch.first = self.watch.first or Start(self._dialect.name, "", "")
+
+    def close(self, broken: GatewayError | None) -> bytes:
+        """Nothing after a proper end; an error event after a stream that was cut, so that nobody takes half for
+        whole.
+        """
+        if self.watch.failure is not None:
+            return b""
+        if not self._blind:
+            self.watch.see(_ending(self._decoder, broken))
+        failure = self.watch.failure
+        if failure is None:
+            return b""
+        return self._dialect.client.encoder(self._encoder()).fail(failure_error(failure, self._dialect.name))
+
+    def whole(self, body: bytes) -> bytes:
+        """The same body, unless it is an error under a status of success."""
+        events = self._dialect.upstream.decode_response(body, self._setup)
+        self.watch.see(events)
+        failure = self.watch.failure
+        if failure is not None and failure.raw is not None:
+            raise failure_error(failure, self._dialect.name, body)
+        return body
+
+    def restream(self, body: bytes) -> bytes:
+        """The same body: an upstream of the client's own dialect knows what it does."""
+        return self.whole(body)
+
+
+class Translating:
+    """Decode, encode. One encoder per answer, made when the upstream's first byte comes."""
+
+    def __init__(
+        self,
+        client: Dialect,
+        upstream: Dialect,
+        decoder: DecoderSetup,
+        encoder: Callable[[], EncoderSetup],
+        flow: Flow,
+    ) -> None:
+        self.watch = Watch(flow)
+        self._client = client
+        self._upstream = upstream
+        self._setup = decoder
+        self._decoder = upstream.upstream.decoder(decoder)
+        self._encoder_setup = encoder()
+        self._encoder = client.client.encoder(self._encoder_setup)
+
+    @property
+    def done(self) -> bool:
+        """After a failure the client has been told the end."""
+        return self.watch.failure is not None
+
+    def feed(self, data: bytes) -> bytes:
+        """What `data` says, in the client's dialect; nothing for a failure, which `watch` tells."""
+        return self._encode(self._decoder.feed(data))
+
+    def _encode(self, events: list[Event]) -> bytes:
+        self.watch.see(events)
+        if not events:
+            return b""
+        encode = self._encoder.encode
+        out = b"".join([encode(event) for event in events if type(event) is not Failure])
+        failure = self.watch.failure
+        if failure is not None and type(self.watch.first) is Start:
+            out += self._encoder.fail(failure_error(failure, self._upstream.name))
+        return out
+
+    def close(self, broken: GatewayError | None) -> bytes:
+        """The end in the client's dialect, or the error that there was none."""
+        if self.watch.failure is not None:
+            return b""
+        out = self._encode(_ending(self._decoder, broken))
+        self.watch.flow.add_losses(self._encoder.losses)
+        return out
+
+    def whole(self, body: bytes) -> bytes:
+        """A whole answer, from a whole body or from a stream."""
+        if looks_like_json(body):
+            events = self._upstream.upstream.decode_response(body, self._setup)
+        else:
+            events = self._decoder.feed(body) + self._decoder.close()
+        self.watch.see(events)
+        try:
+            response = fold(events)
+        except IncompleteError as error:
+            if error.failure is None:
+                raise Malformed("the upstream's answer has no beginning or no end") from None
+            raise failure_error(error.failure, self._upstream.name) from None
+        rendered, losses = self._client.client.render_response(response, self._encoder_setup)
+        self.watch.flow.add_losses(losses)
+        return rendered
+
+    def restream(self, body: bytes) -> bytes:
+        """A whole body, for a client that waits for a stream."""
+        out = self._encode(self._upstream.upstream.decode_response(body, self._setup))
+        self.watch.flow.add_losses(self._encoder.losses)
+        return out
+
+
+def _ending(decoder: Decoder, broken: GatewayError | None) -> list[Event]:
+    """The last events. Where the stream was cut, the reason is the transport's, if it gave one."""
+    events = decoder.close()
+    if broken is not None and events and isinstance(events[-1], Failure):
+        events[-1] = Failure(broken.kind, broken.text, code=events[-1].code)
+    return events
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Whether a body is one JSON value and not a stream of events."""
+    return body.lstrip()[:1] in (b"{", b"[")

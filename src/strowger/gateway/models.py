@@ -1,0 +1,106 @@
+"""GET /v1/models: what can be asked for, in the client's dialect, with the providers' own lists where they give one.
+
+A provider is asked at most every ten minutes and given little time: Claude Code waits three seconds for the whole
+answer. Providers that do not answer are left out, what the configuration names is there in any case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+import anyio
+from msgspec import Struct
+
+from strowger.errors import BadRequest, GatewayError
+from strowger.gateway.endpoints import ANTHROPIC, Call
+from strowger.providers.base import Provider
+from strowger.routing import catalog
+from strowger.routing.catalog import Entry, Listed
+from strowger.routing.table import RouteTable
+from strowger.upstreams.base import Outgoing, Upstream
+
+_FRESH_SECONDS = 600.0
+_RETRY_SECONDS = 30.0
+_WAIT_SECONDS = 2.0
+_LISTING_LIMIT = 16 * 1024 * 1024
+
+
+class _Kept(Struct, frozen=True):
+    models: tuple[Listed, ...]
+    until: float
+
+
+class Models:
+    """The lists of all providers, fetched when asked for and kept for a while."""
+
+    def __init__(self, upstream: Upstream, wait: float = _WAIT_SECONDS) -> None:
+        self._upstream = upstream
+        self._wait = wait
+        self._kept: dict[tuple[str, str], _Kept] = {}
+
+    async def entries(self, table: RouteTable) -> tuple[Entry, ...]:
+        """Everything that can be asked for."""
+        now = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            for provider in table.providers.values():
+                kept = self._kept.get((provider.name, provider.models_url))
+                if kept is None or kept.until < now:
+                    tasks.start_soon(self._fetch, provider)
+        listings: dict[str, tuple[Listed, ...]] = {}
+        for provider in table.providers.values():
+            kept = self._kept.get((provider.name, provider.models_url))
+            if kept is not None and kept.models:
+                listings[provider.name] = kept.models
+        return catalog.entries(table, listings)
+
+    async def _fetch(self, provider: Provider) -> None:
+        models: tuple[Listed, ...] | None = None
+        with anyio.move_on_after(self._wait):
+            try:
+                models = await self._listing(provider)
+            except GatewayError:
+                models = None  # a list is a service to the user, not a condition for anything
+        key = (provider.name, provider.models_url)
+        if models is None:
+            earlier = self._kept.get(key)
+            self._kept[key] = _Kept(earlier.models if earlier else (), time.monotonic() + _RETRY_SECONDS)
+        else:
+            self._kept[key] = _Kept(models, time.monotonic() + _FRESH_SECONDS)
+
+    async def _listing(self, provider: Provider) -> tuple[Listed, ...] | None:
+        lines = {**dict(provider.default_headers), "Accept": "application/json", "Accept-Encoding": "identity"}
+        if not provider.client_auth:
+            lines.update(provider.header_lines(await provider.credentials(), provider.models_url))
+        url = provider.models_url + ("?limit=1000" if provider.dialect == ANTHROPIC else "")
+        incoming = await self._upstream.open(Outgoing("GET", url, tuple(lines.items()), b""))
+        try:
+            if incoming.status != 200:
+                return None
+            return catalog.parse_listing(await incoming.read_all(_LISTING_LIMIT))
+        finally:
+            incoming.close()
+
+
+def page(entries: tuple[Entry, ...], call: Call) -> bytes:
+    """The list for a call, in its dialect. Raises BadRequest for a bad cursor or limit."""
+    if call.endpoint.dialect != ANTHROPIC:
+        return catalog.openai_list(entries)
+    query = {name: values[-1] for name, values in parse_qs(call.query).items()}
+    return catalog.anthropic_page(
+        entries, limit=_limit(query), after_id=query.get("after_id"), before_id=query.get("before_id")
+    )
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(catalog.DEFAULT_LIMIT))
+    if not text.isdigit():
+        raise BadRequest("limit: expected a number", param="limit")
+    return int(text[:6])
+
+
+def one(entries: tuple[Entry, ...], call: Call) -> bytes:
+    """One model for a call, in its dialect. Raises UnknownModel."""
+    entry = catalog.find(entries, call.endpoint.name)
+    return catalog.anthropic_model(entry) if call.endpoint.dialect == ANTHROPIC else catalog.openai_model(entry)

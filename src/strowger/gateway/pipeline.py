@@ -1,0 +1,256 @@
+"""The straight line: one call from its arrival to its last byte. Read this first.
+
+    admit → peek → match a route → for each target: draft (verbatim bytes, or parse and render) → credentials → upstream
+    → hold until the first event → deliver (bytes as they are, or decode and encode) → the flow is closed, once
+
+Everything a call can come to is here: an answer, an error in the client's dialect before or inside the stream, or a
+client that left.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from msgspec import Struct
+
+from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
+from strowger.errors import GatewayError, Refused
+from strowger.flows.flow import Flow
+from strowger.flows.recorder import Recorder
+from strowger.gateway.access import Access, Client
+from strowger.gateway.attempts import Answer, Attempts
+from strowger.gateway.delivery import ClientGone, Reply, deliver
+from strowger.gateway.endpoints import Call
+from strowger.gateway.headers import losses_header, returned, text_header
+from strowger.gateway.lanes import (
+    VERBATIM,
+    Asked,
+    Draft,
+    Passing,
+    Receiver,
+    Translating,
+    draft,
+    input_estimate,
+)
+from strowger.gateway.pulse import Pulse, Spawn
+from strowger.routing.table import Hints, Route, RouteTable, Target
+from strowger.upstreams.base import Headers, Upstream
+
+_SSE: Headers = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
+_JSON: Headers = (("Content-Type", "application/json"),)
+
+
+class Timing(Struct, frozen=True):
+    """How long we wait, in seconds: between heartbeats to a client, and for a silent upstream."""
+
+    heartbeat: float
+    idle: float
+
+
+class Line:
+    """What every call passes through. Built once per configuration; `handle` is called once per call."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        routes: RouteTable,
+        dialects: dict[str, Dialect],
+        upstream: Upstream,
+        recorder: Recorder,
+        timing: Timing,
+        spawn: Spawn,
+    ) -> None:
+        self.access = access
+        self.routes = routes
+        self.dialects = dialects
+        self.upstream = upstream
+        self.recorder = recorder
+        self.timing = timing
+        self.spawn = spawn
+
+    async def handle(self, call: Call, reply: Reply) -> None:
+        """Answer one create call. Raises only ClientGone and cancellation."""
+        flow = new_flow(call)
+        self.recorder.begin(flow)
+        one = _OneCall(self, call, reply, flow)
+        try:
+            await one.run()
+        except ClientGone:
+            flow.outcome = "cancelled"
+            raise
+        except GatewayError as error:
+            await one.answer_error(error)
+        except Exception as error:  # noqa: BLE001 - the pipeline boundary: a bug of ours must not take the server down
+            flow.notes.append(f"internal error: {type(error).__name__}: {error}")
+            await one.answer_error(
+                GatewayError("something broke inside the gateway", hint=f"the log has flow {flow.id}")
+            )
+        finally:
+            one.pulse.stop()
+            if flow.outcome == "running":
+                flow.outcome = "cancelled"
+            flow.duration = one.pulse.now() - flow.clock
+            self.recorder.finish(flow)
+
+
+class _OneCall:
+    """The line for one call: its steps share the flow, the pulse and the reply."""
+
+    def __init__(self, line: Line, call: Call, reply: Reply, flow: Flow) -> None:
+        self.line = line
+        self.call = call
+        self.reply = reply
+        self.flow = flow
+        self.dialect = line.dialects[call.endpoint.dialect]
+        self.pulse = Pulse(line.timing.heartbeat, line.timing.idle, line.spawn, self._beat)
+        self.asked: Asked | None = None
+
+    async def run(self) -> None:
+        """The steps."""
+        line, call, flow = self.line, self.call, self.flow
+        client = line.access.admit(call.headers)
+        flow.client = client.name
+        self.asked = asked = Asked(call, self.dialect)
+        flow.model, flow.stream = asked.peek.model, asked.peek.stream
+        flow.session = flow.session or asked.peek.session
+        route = self._match(asked)
+        flow.route = route.name
+        answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)
+        self._settle(answer.draft)
+        broken = await deliver(answer, self._headers(answer), self.reply, flow, self.pulse)
+        failure = answer.receiver.watch.failure
+        flow.status = answer.status
+        if broken is not None or failure is not None:
+            flow.outcome = "failed"
+            flow.error_kind = broken.kind if broken is not None else failure.kind if failure else None
+            flow.error = broken.message if broken is not None else failure.message if failure else None
+        else:
+            flow.outcome = "ok"
+
+    def _match(self, asked: Asked) -> Route:
+        return match_route(self.line.routes, self.call, asked.peek.model)
+
+    def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:
+        asked = self.asked
+        assert asked is not None
+
+        def prepare(target: Target) -> Draft:
+            upstream = self.line.dialects[target.provider.dialect]
+            return draft(asked, target, upstream, strict=route.strict or target.provider.strict)
+
+        return Attempts(
+            upstream=self.line.upstream,
+            dialects=self.line.dialects,
+            client=client,
+            flow=self.flow,
+            pulse=self.pulse,
+            prepare=prepare,
+            receiver=self._receiver,
+            stream=stream,
+        )
+
+    def _receiver(self, drafted: Draft) -> Receiver:
+        upstream = self.line.dialects[drafted.target.provider.dialect]
+        decoder = DecoderSetup(drafted.caps.origin, new_id, drafted.names)
+        if drafted.answer_lane == VERBATIM:
+            return Passing(upstream, decoder, self._encoder_setup, self.flow)
+        return Translating(self.dialect, upstream, decoder, self._encoder_setup, self.flow)
+
+    def _encoder_setup(self) -> EncoderSetup:
+        asked = self.asked
+        request = asked.parsed if asked is not None else None
+        return EncoderSetup(
+            model=self.flow.model,
+            new_id=new_id,
+            created=int(self.flow.started),
+            input_estimate=input_estimate(self.call.body),
+            usage_wanted=request.usage_wanted if request is not None else True,
+        )
+
+    def _settle(self, drafted: Draft) -> None:
+        """This target it is: what is known of it goes to the flow."""
+        flow, target = self.flow, drafted.target
+        flow.provider = target.provider.name
+        flow.upstream_model = target.model
+        flow.upstream_dialect = target.provider.dialect
+        flow.lane = drafted.lane
+        flow.add_losses(drafted.losses)
+
+    def _headers(self, answer: Answer) -> Headers:
+        flow = self.flow
+        if answer.draft.answer_lane == VERBATIM:
+            headers = returned(answer.headers)
+        else:
+            headers = list(_SSE if flow.stream else _JSON)
+        return (*headers, *flow_headers(flow))
+
+    async def _beat(self) -> None:
+        """Sign of life to a waiting client. Only a stream can carry one; it may have to begin for that."""
+        if not self.flow.stream:
+            return
+        try:
+            if not self.reply.started:
+                await self.reply.start(200, (*_SSE, *flow_headers(self.flow)))
+            await self.reply.write(self.dialect.client.encoder(self._encoder_setup()).heartbeat())
+        except ClientGone:
+            pass  # the call itself notices
+
+    async def answer_error(self, error: GatewayError) -> None:
+        """Tell the client, as a status while that is possible and inside the stream otherwise."""
+        flow, reply = self.flow, self.reply
+        flow.outcome, flow.error_kind, flow.error = "failed", error.kind, error.message
+        if reply.started:
+            await reply.write(self.dialect.client.encoder(self._encoder_setup()).fail(error))
+            await reply.end()
+            return
+        flow.first_byte = self.pulse.now() - flow.clock
+        if isinstance(error, Refused) and error.dialect == self.dialect.name and error.headers:
+            # Clients act on the vendor's own words, so they get them untouched.
+            flow.status = error.status
+            await reply.whole(error.status, (*returned(error.headers), *flow_headers(flow)), error.body)
+            return
+        rendered = self.dialect.client.render_error(error)
+        flow.status = rendered.status
+        await reply.whole(rendered.status, (*_JSON, *rendered.headers, *flow_headers(flow)), rendered.body)
+
+
+def match_route(routes: RouteTable, call: Call, model: str) -> Route:
+    """The route of a call. Raises UnknownModel."""
+    pinned = call.endpoint.provider
+    name = f"{pinned}:{model}" if pinned else model
+    return routes.match(name, hints=Hints.from_headers(call.headers), dialect=call.endpoint.dialect)
+
+
+def new_flow(call: Call) -> Flow:
+    """The flow of a call that has just been read."""
+    headers = call.headers
+    return Flow(
+        id="flow_" + secrets.token_hex(8),
+        started=time.time(),
+        clock=time.monotonic(),
+        method=call.method,
+        path=call.path[:500],
+        dialect=call.endpoint.dialect,
+        agent=text_header(headers, "user-agent") or "",
+        session=text_header(headers, "x-claude-code-session-id"),
+        agent_id=text_header(headers, "x-claude-code-agent-id"),
+        request_bytes=len(call.body),
+    )
+
+
+def flow_headers(flow: Flow) -> Headers:
+    """What we add to every answer: where to look, where it went, how, and what was lost."""
+    headers = [("x-strowger-flow", flow.id)]
+    if flow.provider:
+        headers.append(("x-strowger-route", f"{flow.provider}:{flow.upstream_model}"))
+        headers.append(("x-strowger-lane", flow.lane))
+    if flow.losses:
+        headers.append(("x-strowger-losses", losses_header(flow.losses)))
+    return tuple((name, "".join(c if " " <= c <= "~" else "?" for c in value)) for name, value in headers)
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id with a dialect's prefix."""
+    return prefix + secrets.token_hex(12)

@@ -1,0 +1,293 @@
+"""The listening end: accepts connections, turns HTTP requests into calls and replies into HTTP.
+
+The only module of the gateway that knows the HTTP server. Requests are checked for where they come from before their
+body is read. A client that hangs up cancels its call at once; a shutdown lets the running calls finish for a while,
+then cancels them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
+
+from strowger.config.checks import is_loopback
+from strowger.errors import BadRequest, ConfigError, ErrorKind, Forbidden, GatewayError, TooLarge
+from strowger.gateway.access import Access
+from strowger.gateway.delivery import ClientGone
+from strowger.gateway.endpoints import Call, Endpoint
+from strowger.upstreams.base import Headers
+
+_SERVER = "strowger"
+# How long the rest of a refused body is read and thrown away, so that the client sees the answer instead of a reset.
+_LINGER_SECONDS = 3.0
+_UNREADABLE = (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError)
+_ANSWER_TO_ANY = {"type": "error", "param": None, "code": None}
+
+
+class App(Protocol):
+    """What the server serves."""
+
+    access: Access
+
+    def locate(self, method: str, path: str, headers: dict[str, str]) -> Endpoint:
+        """The endpoint of a URL; raises UnknownPath."""
+        ...
+
+    async def handle(self, call: Call, reply: HttpReply) -> None:
+        """Answer a call; raises ClientGone."""
+        ...
+
+    def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
+        """The answer to a request that never became a call."""
+        ...
+
+
+class HttpReply:
+    """A reply as an HTTP response. `extra` goes onto every response (CORS for origins that are allowed)."""
+
+    def __init__(self, request: web.BaseRequest, extra: Headers = ()) -> None:
+        self._request = request
+        self._extra = extra
+        self._lock = asyncio.Lock()
+        self.response: web.StreamResponse | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether a status has been sent."""
+        return self.response is not None
+
+    def _headers(self, headers: Headers) -> CIMultiDict[str]:
+        made = CIMultiDict(headers)
+        made.extend(self._extra)
+        made["Server"] = _SERVER
+        return made
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the status and the headers of a stream."""
+        if self.response is None:
+            self.response = web.StreamResponse(status=status, headers=self._headers(headers))
+            async with self._lock:
+                await self._sent(self.response.prepare(self._request))
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes of a stream, and wait while the client does not take them."""
+        response = self.response
+        assert response is not None
+        if self._lock.locked():  # the heartbeat is just beginning the stream
+            async with self._lock:
+                pass
+        try:
+            await response.write(data)
+        except (ConnectionResetError, RuntimeError) as error:
+            raise ClientGone from error
+
+    async def end(self) -> None:
+        """Send the end of a stream."""
+        assert self.response is not None
+        await self._sent(self.response.write_eof())
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send everything at once."""
+        self.response = web.Response(status=status, headers=self._headers(headers), body=body)
+        await self._sent(self.response.prepare(self._request))
+        await self._sent(self.response.write_eof())
+
+    async def _sent(self, sending: Awaitable[Any]) -> None:
+        try:
+            await sending
+        except (ConnectionResetError, RuntimeError) as error:
+            raise ClientGone from error
+
+
+class _Protocol(RequestHandler):
+    """The server's connection handling with errors as JSON: a client of any dialect finds `error.message`."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is not HTTP, or too large a head, or a bug of ours."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        said = " ".join((message or "the request could not be handled").split())[:300]
+        kind = "invalid_request_error" if status < 500 else "api_error"
+        body = {**_ANSWER_TO_ANY, "error": {"type": kind, "message": said, "param": None, "code": None}}
+        response = web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+        response.force_close()
+        return response
+
+
+class _WebServer(web.Server):
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        super().__init__(handler, handler_cancellation=True, **options)
+        self._options = options
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._options)
+
+
+class Server:
+    """Serves an app on one socket. Use `serve`."""
+
+    def __init__(self, app: App, *, max_body: int, max_header: int) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._web = _WebServer(
+            self._serve_request, max_line_size=max_header, max_field_size=max_header, lingering_time=_LINGER_SECONDS
+        )
+        self._listener: asyncio.Server | None = None
+        self.url = ""
+        self.port = 0
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Start to accept on a bound socket."""
+        host, port = sock.getsockname()[:2]
+        self.port = port
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._web, sock=sock, backlog=1024)
+
+    async def stop(self, grace: float) -> None:
+        """Accept nothing more, give running calls `grace` seconds, then end them."""
+        if self._listener is not None:
+            self._listener.close()
+        await self._web.shutdown(grace)
+
+    async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw = request.raw_headers
+        items: Headers = tuple(
+            (n.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for n, v in raw
+        )
+        headers = {name.lower(): value for name, value in items}
+        target = request.raw_path
+        reply = HttpReply(request)
+        try:
+            path, query = self._target(target)
+            extra = self._app.access.check_source(headers)
+            if extra:
+                reply = HttpReply(request, extra)
+                if request.method == "OPTIONS":
+                    await reply.whole(204, (), b"")
+                    return _response(reply)
+            endpoint = self._app.locate(request.method, path, headers)
+            body = await self._body(request, headers)
+            call = Call(request.method, path, query, endpoint, headers, items, body, request.remote or "")
+            await self._app.handle(call, reply)
+        except ClientGone:
+            if request.transport is not None:
+                request.transport.abort()
+            return reply.response or web.Response(status=499)
+        except GatewayError as error:
+            status, extra_headers, answer = self._app.refuse(error, headers, target)
+            await reply.whole(status, extra_headers, answer)
+        return _response(reply)
+
+    def _target(self, target: str) -> tuple[str, str]:
+        """Path and query. Clients that take us for their HTTP proxy send a whole URL, which must then name us."""
+        if not target.startswith("/"):
+            parts = urlsplit(target)
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise BadRequest("the request target is neither a path nor an http URL")
+            if parts.hostname is None or not self._app.access.is_ours(parts.hostname.lower()):
+                raise Forbidden(
+                    "this is a gateway for model APIs, not a proxy for other hosts",
+                    hint="set NO_PROXY, or point the client's base URL here instead of HTTP_PROXY",
+                )
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path, _, query = target.partition("?")
+        return (unquote(path) if "%" in path else path), query
+
+    async def _body(self, request: web.BaseRequest, headers: dict[str, str]) -> bytes:
+        """The body, decompressed, within the limit. Raises TooLarge or BadRequest."""
+        if not request.body_exists:
+            return b""
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._max_body:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await request.content.readany():
+                size += len(piece)
+                if size > self._max_body:
+                    raise self._too_large()
+                pieces.append(piece)
+        except (
+            aiohttp.ClientPayloadError,
+            aiohttp.http_exceptions.HttpProcessingError,
+            web.RequestPayloadError,
+        ) as error:
+            raise BadRequest(f"the body could not be read: {error}", hint="was it cut, or badly compressed?") from None
+        except ConnectionError as error:
+            raise ClientGone from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"the request body is larger than {self._max_body // (1024 * 1024)} MB", hint="raise server.max_body_mb"
+        )
+
+
+def _response(reply: HttpReply) -> web.StreamResponse:
+    if reply.response is None:
+        raise GatewayError("a call ended without an answer", kind=ErrorKind.INTERNAL)
+    return reply.response
+
+
+def bind(host: str, port: int, *, external: bool) -> socket.socket:
+    """A bound socket. Raises ConfigError when the port is taken, or when the host is not this machine's alone.
+
+    A name must resolve to loopback addresses only unless `external` binds are allowed: `localhost` may be anything in
+    a hosts file.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(f"the bind address {host!r} cannot be resolved: {error.strerror}") from None
+    if not external:
+        foreign = sorted({str(entry[4][0]) for entry in found if not is_loopback(str(entry[4][0]))})
+        if foreign:
+            raise ConfigError(
+                f"refusing to listen on {host} ({', '.join(foreign)}): other machines could reach it",
+                hint="set server.allow_external_bind = true and server.client_token, or bind 127.0.0.1",
+            )
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="is a gateway running already? `strowger status` tells; --port chooses another",
+        ) from None
+    return sock
+
+
+@asynccontextmanager
+async def serve(
+    app: App, sock: socket.socket, *, max_body: int, max_header: int, grace: float
+) -> AsyncIterator[Server]:
+    """Serve until the block ends; sizes in bytes, `grace` in seconds."""
+    server = Server(app, max_body=max_body, max_header=max_header)
+    await server.listen(sock)
+    try:
+        yield server
+    finally:
+        await server.stop(grace)

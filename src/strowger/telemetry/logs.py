@@ -1,0 +1,50 @@
+"""The log: one JSON object per line, one line per call, to a file or to standard error.
+
+Plain data comes in; what must not be written (bodies, credentials) never reaches this module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+class Log:
+    """Writes lines at or above `level`. A full disk or a closed pipe stops the log, not the gateway."""
+
+    def __init__(self, path: Path | None = None, level: str = "info", stream: TextIO | None = None) -> None:
+        self._threshold = LEVELS.index(level) if level in LEVELS else 1
+        self._stream = stream if stream is not None else sys.stderr
+        self._owned = False
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
+            self._owned = True
+        self._broken = False
+
+    def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
+        """One line: time, level, event, then the fields."""
+        if self._broken or LEVELS.index(level) < self._threshold:
+            return
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+        line = msgspec.json.encode({"time": stamp, "level": level, "event": event, **fields}).decode()
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._broken = True
+
+    def close(self) -> None:
+        """Close the file, if it is ours."""
+        if self._owned:
+            self._stream.close()

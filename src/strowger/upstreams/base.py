@@ -1,0 +1,61 @@
+"""What a transport to an upstream offers. Knows nothing of dialects, routes or credentials' origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Outgoing(Struct, frozen=True):
+    """A request ready to leave, credentials included: never log or print one."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.method} {self.url}, {len(self.body)} bytes)"
+
+
+class Incoming(Protocol):
+    """An answer that has begun. Must be closed, also after an error."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name (the last of several)."""
+        ...
+
+    @property
+    def header_items(self) -> Headers:
+        """Headers as received, in order."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any, empty at the end. Raises Truncated when the transfer breaks."""
+        ...
+
+    async def read_all(self, limit: int) -> bytes:
+        """The rest of the body. Raises Malformed when it is longer than `limit` bytes."""
+        ...
+
+    def close(self) -> None:
+        """Stop the answer now: the connection is closed unless the body was read to its end."""
+        ...
+
+
+class Upstream(Protocol):
+    """A transport."""
+
+    async def open(self, out: Outgoing) -> Incoming:
+        """Send and wait for the answer's head. Raises Unreachable or TimedOut."""
+        ...

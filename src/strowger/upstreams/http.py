@@ -1,0 +1,167 @@
+"""HTTP to upstreams: one pool of kept connections, with TLS, proxies from the environment and no redirects.
+
+The only module that knows the HTTP client, so that the client can be exchanged. Redirects are never followed: a
+credential goes to the host it was meant for or nowhere. Compression is not asked for (see `gateway.headers`); if an
+upstream compresses all the same, the bytes are decompressed once, here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from types import TracebackType
+
+import aiohttp
+from yarl import URL
+
+from strowger import __version__
+from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
+from strowger.upstreams.base import Headers, Outgoing
+
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+# Closed before the servers' usual 60 s, so that a request seldom meets a connection the other end is just closing.
+_KEEPALIVE_SECONDS = 30.0
+
+_DROPPED = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)
+
+
+class HttpIncoming:
+    """An answer that has begun."""
+
+    __slots__ = ("_headers", "_items", "_response", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._headers: Mapping[str, str] | None = None
+        self._items: Headers | None = None
+        self.status = response.status
+
+    @property
+    def header_items(self) -> Headers:
+        """Headers as received, in order; bytes that are not UTF-8 survive as surrogates."""
+        if self._items is None:
+            self._items = tuple(
+                (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+                for name, value in self._response.raw_headers
+            )
+        return self._items
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name."""
+        if self._headers is None:
+            self._headers = {name.lower(): value for name, value in self.header_items}
+        return self._headers
+
+    async def read(self) -> bytes:
+        """The next bytes, empty at the end; raises Truncated or Malformed."""
+        try:
+            return await self._response.content.readany()
+        except aiohttp.ContentTypeError as error:  # pragma: no cover - not raised by readany
+            raise Malformed(str(error)) from error
+        except aiohttp.ClientPayloadError as error:
+            raise Truncated(f"the upstream's answer broke off: {_plain(error)}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Truncated(f"the connection to the upstream broke: {_plain(error)}") from error
+
+    async def read_all(self, limit: int) -> bytes:
+        """The rest of the body, at most `limit` bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            size += len(piece)
+            if size > limit:
+                raise Malformed(f"the upstream's answer is longer than {limit} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Give the connection back if the answer was read to its end, else close it."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class HttpUpstream:
+    """The pool. Made inside a running loop; closed with `aclose`."""
+
+    def __init__(self, connect_timeout: float = 10.0) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_timeout, sock_read=None),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            # looking for proxies costs more than the rest of the request, so only where there are any
+            trust_env=any(os.environ.get(name) for name in _PROXY_VARIABLES),
+        )
+
+    async def open(self, out: Outgoing) -> HttpIncoming:
+        """Send and wait for the head of the answer. Raises Unreachable or TimedOut."""
+        try:
+            return await self._open(out)
+        except _DROPPED:
+            # A kept connection was closed by the other end before it read our request; a fresh one gets one more try.
+            try:
+                return await self._open(out)
+            except _DROPPED as error:
+                raise Unreachable(f"the upstream closed the connection without an answer: {_where(out)}") from error
+
+    async def _open(self, out: Outgoing) -> HttpIncoming:
+        try:
+            response = await self._session.request(
+                out.method, _url(out.url), data=out.body or None, headers=out.headers, allow_redirects=False
+            )
+        except _DROPPED:
+            raise
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Unreachable(
+                f"the upstream's certificate is not trusted: {_where(out)}: {error.certificate_error}",
+                hint="if a company proxy re-signs TLS, set SSL_CERT_FILE to a bundle with its certificate",
+            ) from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(
+                f"no connection to {_where(out)}: {_plain(error.os_error)}",
+                hint="is the upstream running, and is base_url right?",
+            ) from error
+        except TimeoutError as error:
+            raise TimedOut(f"no connection to {_where(out)} in time") from error
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise Unreachable(
+                f"the upstream's URL or a header cannot be used: {_where(out)}: {type(error).__name__}"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"the request to {_where(out)} failed: {_plain(error)}") from error
+        return HttpIncoming(response)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def __aenter__(self) -> HttpUpstream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _where(out: Outgoing) -> str:
+    """Scheme, host and path: no query, which may hold a key."""
+    url = _url(out.url)
+    return f"{url.scheme}://{url.host}{f':{url.port}' if not url.is_default_port() else ''}{url.raw_path}"
+
+
+def _plain(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+USER_AGENT = f"strowger/{__version__}"

@@ -229,10 +229,11 @@ class Passing:
         """Nothing after a proper end; an error event after a stream that was cut, so that nobody takes half for
         whole.
         """
-        if self.watch.failure is not None:
+        watch = self.watch
+        if watch.failure is not None:
             return b""
         if not self._blind:
-            self.watch.see(_ending(self._decoder, broken))
+            watch.see(_ending(self._decoder, broken))
         failure = self.watch.failure
         if failure is None:
             return b""

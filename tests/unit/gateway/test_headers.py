@@ -1,0 +1,54 @@
+"""What travels and what does not."""
+
+from __future__ import annotations
+
+from strowger.dialects.base import Loss
+from strowger.gateway.headers import forwarded, losses_header, returned
+
+
+def test_unknown_headers_travel_and_credentials_do_not() -> None:
+    """Open lists: betas and hints pass in their order; whatever authorises stays here."""
+    kept = forwarded(
+        (
+            ("Host", "127.0.0.1"),
+            ("Authorization", "Bearer secret"),
+            ("X-Api-Key", "secret"),
+            ("Api-Key", "secret"),
+            ("Cookie", "secret"),
+            ("X-Strowger-Token", "secret"),
+            ("anthropic-beta", "a,b"),
+            ("X-Unknown", "1"),
+            ("x-unknown", "2"),
+            ("Content-Length", "3"),
+            ("Content-Encoding", "gzip"),
+            ("Accept-Encoding", "gzip, br"),
+        )
+    )
+    assert kept == [("anthropic-beta", "a,b"), ("X-Unknown", "1"), ("x-unknown", "2"), ("Accept-Encoding", "identity")]
+
+
+def test_headers_named_by_connection_are_for_one_hop() -> None:
+    """RFC 9110 §7.6.1."""
+    assert ("x-hop", "1") not in forwarded((("Connection", "keep-alive, X-Hop"), ("x-hop", "1")))
+
+
+def test_answers_keep_limits_and_ids_but_no_framing() -> None:
+    """Clients act on retry-after and rate limits; lengths and encodings are ours."""
+    kept = returned(
+        (
+            ("Content-Type", "text/event-stream"),
+            ("Transfer-Encoding", "chunked"),
+            ("Content-Encoding", "gzip"),
+            ("retry-after", "3"),
+            ("anthropic-ratelimit-requests-remaining", "7"),
+            ("set-cookie", "__cf=1"),
+        )
+    )
+    assert [name for name, _ in kept] == ["Content-Type", "retry-after", "anthropic-ratelimit-requests-remaining"]
+
+
+def test_losses_fit_into_one_ascii_line() -> None:
+    """What a model or a client wrote must not break the header."""
+    text = losses_header([Loss("tools[0]\r\nx", "kein Weg für dies"), Loss("a", "b", "info")])
+    assert text == "tools[0]??x: kein Weg f?r dies; 1 without effect"
+    assert len(losses_header([Loss("p" * 500, "r")] * 30)) <= 2000

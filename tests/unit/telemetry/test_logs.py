@@ -1,0 +1,44 @@
+"""The log."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+
+import msgspec
+
+from strowger.telemetry.logs import Log
+
+
+def test_one_json_object_per_line() -> None:
+    """Machines read it."""
+    stream = io.StringIO()
+    log = Log(stream=stream)
+    log.write("info", "call", {"path": "/v1/messages\n", "status": 200})
+    log.write("debug", "quiet", {})
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 1
+    entry = msgspec.json.decode(lines[0])
+    assert (entry["level"], entry["event"], entry["path"], entry["status"]) == ("info", "call", "/v1/messages\n", 200)
+    assert entry["time"].endswith("Z")
+
+
+def test_a_log_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """It tells what someone works on."""
+    path = tmp_path / "new" / "strowger.log"
+    log = Log(path)
+    log.write("info", "call", {})
+    log.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().count("\n") == 1
+
+
+def test_a_broken_stream_stops_the_log_and_nothing_else() -> None:
+    """A full disk must not take calls down."""
+    stream = io.StringIO()
+    stream.close()
+    log = Log(stream=stream)
+    log.write("info", "call", {})
+    log.write("info", "call", {})
+    assert stream.closed

@@ -137,7 +137,7 @@ def _check_image(image: Any, param: str, flavour: Flavour) -> None:
         return
     if not url.startswith("data:"):
         words = "Expected a base64-encoded data URL with an image MIME type, or an HTTP(S) URL."
-        raise Refusal(f"Invalid '{param}.url'. {words}", param=param, code="invalid_image_url")
+        raise Refusal(f"Invalid '{param}.url'. {words}", param=f"{param}.url", code="invalid_image_url")
     if not _IMAGE.match(url):
         words = "Please make sure your image has of one the following formats: ['png', 'jpeg', 'gif', 'webp']."
         raise Refusal(f"You uploaded an unsupported image. {words}", code="invalid_image_format")

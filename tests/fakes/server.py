@@ -124,6 +124,12 @@ class FakeServer:
         """The requests that asked for a completion, in order of arrival."""
         return [seen for seen in self.requests if self.is_inference(seen)]
 
+    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Wait until the record shows something; TimeoutError when it does not."""
+        with anyio.fail_after(seconds):
+            while not condition():  # noqa: ASYNC110  the record is plain data that several threads look at
+                await anyio.sleep(0.005)
+
     def is_inference(self, seen: Seen) -> bool:
         """Whether the request asks for a completion."""
         raise NotImplementedError

@@ -67,6 +67,11 @@ class Fields:
         """What has not been taken."""
         return self.rest or NO_EXTRAS
 
+    def holds(self, key: str, literal: bytes) -> bool:
+        """Whether a member is exactly this JSON text; nothing is taken."""
+        value = self.rest.get(key)
+        return value is not None and memoryview(value) == literal
+
     def raw(self, key: str) -> Raw | None:
         """Take a member as it is; None when absent or null."""
         value = self.rest.get(key)

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from msgspec import Raw
 
 from strowger.dialects.base import Loss, Severity
+from strowger.errors import Unsupported
 from strowger.ir.request import Extras
+
+_NULL = Raw(b"null")
 
 HARMLESS_EXTRAS = frozenset(
     {
@@ -28,14 +31,31 @@ HARMLESS_EXTRAS = frozenset(
 )  # fmt: skip
 """Members whose absence is not expected to change an answer."""
 
+NEUTRAL_EXTRAS = {
+    "n": b"1",
+    "logprobs": b"false",
+    "modalities": b'["text"]',
+    "presence_penalty": b"0",
+    "frequency_penalty": b"0",
+}
+"""Members that, with this value, ask for what every dialect does anyway."""
+
 
 def extras_losses(extras: Extras, path: str, reason: str = "this provider's dialect has no such member") -> list[Loss]:
     """One loss for each member of a foreign node; null members say nothing and are none."""
     return [
         Loss(f"{path}.{key}" if path else key, reason, extra_severity(key))
         for key, value in extras.items()
-        if not says_nothing(value)
+        if not says_nothing(value) and bytes(value) != NEUTRAL_EXTRAS.get(key)
     ]
+
+
+def refuse_extras(extras: Extras, target: str) -> None:
+    """Raise Unsupported for members of another dialect whose loss would be a lie: several answers, spoken answers."""
+    if bytes(extras.get("n", _NULL)) not in {b"null", b"1"}:
+        raise Unsupported(f"{target} gives one answer at a time", param="n", hint="ask once for each answer")
+    if b'"audio"' in bytes(extras.get("modalities", _NULL)):
+        raise Unsupported(f"{target} does not speak", param="modalities", hint='ask for ["text"]')
 
 
 def extra_severity(key: str) -> Severity:

@@ -79,7 +79,7 @@ class Start(Struct, frozen=True):
 
 class PartStart(Struct, frozen=True):
     """Part `index` opens. `part` is its head: texts and arguments are empty and grow by deltas, or whole for opaque
-    parts.
+    parts. Thinking that has no text (redacted, or not shown) may bring its signed state here instead of in a delta.
     """
 
     index: int

@@ -178,11 +178,12 @@ class ToolResult(Struct, frozen=True):
 
 
 class ServerToolCall(Struct, frozen=True):
-    """The provider ran (or will run) one of its own tools."""
+    """The provider ran (or will run) one of its own tools; `kind` is the wire name of the part in its dialect."""
 
     id: str
     name: str
     arguments: str
+    kind: str = ""
     cache: CacheHint | None = None
     extras: Extras = NO_EXTRAS
 

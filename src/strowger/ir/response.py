@@ -138,7 +138,7 @@ def unfold(response: Response) -> Iterator[Event]:
     """A response as the events a stream of it would have given, one delta per part."""
     yield Start(response.origin, response.id, response.model, response.created, response.extras)
     for index, part in enumerate(response.parts):
-        yield from _unfold_part(index, part)
+        yield from unfold_part(index, part)
     for raw in response.notes:
         yield Note(raw)
     if response.usage != Usage():
@@ -146,7 +146,8 @@ def unfold(response: Response) -> Iterator[Event]:
     yield response.finish
 
 
-def _unfold_part(index: int, part: Part) -> Iterator[Event]:
+def unfold_part(index: int, part: Part) -> Iterator[Event]:
+    """One part as its events, in one delta each. Thinking without text keeps its signed state in its head."""
     match part:
         case Text():
             yield PartStart(index, replace(part, text="", citations=()))
@@ -159,10 +160,11 @@ def _unfold_part(index: int, part: Part) -> Iterator[Event]:
             if part.text:
                 yield TextDelta(index, part.text)
         case Thinking():
-            yield PartStart(index, replace(part, text="", signed=None))
+            whole = not part.text
+            yield PartStart(index, part if whole else replace(part, text="", signed=None))
             if part.text:
                 yield ThinkingDelta(index, part.text)
-            if part.signed is not None:
+            if part.signed is not None and not whole:
                 yield SignatureDelta(index, part.signed)
         case ToolCall() | ServerToolCall():
             yield PartStart(index, replace(part, arguments=""))

@@ -1,0 +1,73 @@
+"""Anthropic's Messages API.
+
+`wire` holds its words; `request` parses and `render` writes requests (`turns`, `fit`, `thinking`); `response` decodes
+and `encode` writes answers; `blocks` is the vocabulary of both, `errors` the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strowger.dialects.anthropic.encode import StreamEncoder, render_response
+from strowger.dialects.anthropic.errors import parse_error, render_error
+from strowger.dialects.anthropic.render import passes, render_request
+from strowger.dialects.anthropic.request import parse_request, peek
+from strowger.dialects.anthropic.response import StreamDecoder, decode_response
+from strowger.dialects.anthropic.wire import FAITHFUL, NAME
+from strowger.dialects.base import (
+    Capabilities,
+    DecoderSetup,
+    Dialect,
+    EncoderSetup,
+    ErrorReply,
+    Loss,
+    Peek,
+    Rendered,
+)
+from strowger.errors import GatewayError, Refused
+from strowger.ir.events import Event
+from strowger.ir.request import Request
+from strowger.ir.response import Response
+
+__all__ = ["DIALECT", "FAITHFUL"]
+
+
+class _Client:
+    """The Messages API as our clients speak it."""
+
+    def peek(self, body: bytes) -> Peek:
+        return peek(body)
+
+    def parse_request(self, body: bytes) -> Request:
+        return parse_request(body)
+
+    def encoder(self, setup: EncoderSetup) -> StreamEncoder:
+        return StreamEncoder(setup)
+
+    def render_response(self, response: Response, setup: EncoderSetup) -> tuple[bytes, list[Loss]]:
+        return render_response(response, setup)
+
+    def render_error(self, error: GatewayError) -> ErrorReply:
+        return render_error(error)
+
+
+class _Upstream:
+    """The Messages API as upstreams speak it."""
+
+    def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
+        return render_request(request, model, caps)
+
+    def passes(self, body: bytes, caps: Capabilities) -> bool:
+        return passes(body, caps)
+
+    def decoder(self, setup: DecoderSetup) -> StreamDecoder:
+        return StreamDecoder(setup)
+
+    def decode_response(self, body: bytes, setup: DecoderSetup) -> list[Event]:
+        return decode_response(body, setup)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+        return parse_error(status, headers, body)
+
+
+DIALECT = Dialect(NAME, _Client(), _Upstream())

@@ -1,0 +1,231 @@
+"""Making single parts fit an upstream: IR to IR, with a loss for whatever has to be left out or said otherwise.
+
+For an upstream that takes everything (`wire.FAITHFUL`) and a request of this dialect it changes nothing. Knows no
+order of turns and writes no JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from strowger.dialects.anthropic.blocks import tool_input
+from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE, safe_id, safe_name
+from strowger.dialects.base import Capabilities, Loss, Severity
+from strowger.dialects.losses import extra_severity, extras_losses, says_nothing
+from strowger.ir.request import (
+    NO_EXTRAS,
+    Audio,
+    Base64,
+    CacheHint,
+    Document,
+    Extras,
+    FileId,
+    Image,
+    Opaque,
+    Part,
+    Refusal,
+    ServerToolCall,
+    ServerToolResult,
+    Source,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolReference,
+    ToolResult,
+    Url,
+)
+
+STABLE_EXTRAS = frozenset({"citations", "content", "context", "metadata", "signature", "stop_sequences", "system"})
+"""Members without a field in the IR that every server of this dialect is expected to know or ignore."""
+
+STABLE_BLOCKS = frozenset({"image", "document", "search_result"})
+
+
+class Fitting:
+    """One request on its way to one upstream: what it takes, the tool names in use, and the losses so far.
+
+    `own`: the request was parsed from this dialect. `names` maps the names that had to change back to the client's.
+    """
+
+    def __init__(self, origin: str, caps: Capabilities) -> None:
+        self.own = origin == NAME
+        self.origin = origin
+        self.caps = caps
+        self.losses: list[Loss] = []
+        self.names: dict[str, str] = {}
+        self._hints_dropped = False
+
+    def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
+        """Record a loss."""
+        self.losses.append(Loss(path, reason, severity))
+
+    def name(self, name: str) -> str:
+        """A tool name that the upstream takes."""
+        safe = safe_name(name, self.caps.max_tool_name)
+        if safe != name:
+            self.names[safe] = name
+        return safe
+
+    def extras(self, extras: Extras, path: str) -> Extras:
+        """The extras of a node that the upstream may get."""
+        if not extras or (self.own and self.caps.betas):
+            return extras
+        if not self.own:
+            self.losses += extras_losses(extras, path)
+            return NO_EXTRAS
+        for key, value in extras.items():
+            if key not in STABLE_EXTRAS and not says_nothing(value):
+                self.lose(_join(path, key), "this provider takes only the stable members", extra_severity(key))
+        return {key: value for key, value in extras.items() if key in STABLE_EXTRAS}
+
+    def cache(self, cache: CacheHint | None, path: str) -> CacheHint | None:
+        """A cache breakpoint, where the upstream has them."""
+        if cache is None or not self.caps.cache_hints:
+            if cache is not None and not self._hints_dropped:
+                self._hints_dropped = True
+                self.lose(_join(path, "cache_control"), "this provider has no cache breakpoints", "info")
+            return None
+        if self.own and self.caps.betas:
+            return cache
+        return replace(cache, extras=self.extras(cache.extras, _join(path, "cache_control")))
+
+    def parts(self, parts: Iterable[Part], path: str) -> list[Part]:
+        """The parts of a message as the upstream takes them."""
+        return [fitted for i, part in enumerate(parts) for fitted in self.part(part, f"{path}.content[{i}]")]
+
+    def part(self, part: Part, path: str) -> list[Part]:
+        """What stands for one part: itself, another, or nothing."""
+        match part:
+            case Text():
+                return self._text(part, path)
+            case Refusal():
+                return [Text(part.text)] if part.text.strip() else []
+            case Thinking():
+                return self._thinking(part, path)
+            case ToolCall():
+                return [self._call(part, path)]
+            case ToolResult():
+                return self._result(part, path)
+            case ToolReference():
+                return [self._reference(part, path)]
+            case Image():
+                return [self._image(part, path)]
+            case Document():
+                return [self._document(part, path)]
+            case Audio():
+                self.lose(path, "this dialect cannot carry sound", "error")
+                return [Text(f"[audio omitted: {part.format}]")]
+            case ServerToolCall() | ServerToolResult():
+                if self.own and self.caps.hosted_tools:
+                    return [part]
+                self.lose(path, "this provider does not run such tools itself", "warning")
+                return []
+            case Opaque():
+                return self._opaque(part, path)
+
+    def _text(self, part: Text, path: str) -> list[Part]:
+        if self.own:
+            return [replace(part, cache=self.cache(part.cache, path), extras=self.extras(part.extras, path))]
+        if part.citations:
+            self.lose(f"{path}.citations", f"only {self.origin} understands them", "info")
+        if not part.text.strip():
+            return []  # the API refuses empty text
+        return [Text(part.text, self.cache(part.cache, path), (), self.extras(part.extras, path))]
+
+    def _thinking(self, part: Thinking, path: str) -> list[Part]:
+        """Signed thinking goes only to who signed it; nobody else could read it, and most refuse it."""
+        signed, caps = part.signed, self.caps
+        extras = self.extras(part.extras, path) if self.own else NO_EXTRAS
+        if signed is not None and signed.kind in {SIGNATURE, REDACTED} and signed.origin == caps.origin:
+            return [replace(part, extras=extras)]
+        if caps.thinking_replay == "any" and (part.text or (signed is None and self.own)):
+            kept = signed if signed is not None and signed.kind == SIGNATURE else None
+            return [replace(part, signed=kept, extras=extras)]
+        issuer = signed.origin if signed is not None else ""
+        self.lose(path, f"thinking that was not signed by this provider (but by {issuer or 'nobody'})", "info")
+        return []
+
+    def _call(self, part: ToolCall, path: str) -> ToolCall:
+        if not tool_input(part)[1]:
+            self.lose(f"{path}.input", "the arguments are not a JSON object; they go as raw_arguments", "warning")
+        return replace(
+            part,
+            id=safe_id(part.id),
+            name=self.name(part.name),
+            cache=self.cache(part.cache, path),
+            extras=self.extras(part.extras, path),
+        )
+
+    def _result(self, part: ToolResult, path: str) -> list[Part]:
+        content: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
+        lifted: list[Part] = []
+        for inner in self.parts(part.content, path):
+            if isinstance(inner, Image | Document) and not self.caps.tool_result_images:
+                label = f"[{type(inner).__name__.lower()} {len(lifted) // 2 + 1} of tool result {part.call_id}]"
+                content.append(Text(f"{label} follows"))
+                lifted += [Text(label), inner]
+            elif isinstance(inner, Text | Image | Document | ToolReference | Opaque):
+                content.append(inner)
+        result = replace(
+            part,
+            call_id=safe_id(part.call_id),
+            content=tuple(content),
+            plain=part.plain and len(content) == 1,
+            cache=self.cache(part.cache, path),
+            extras=self.extras(part.extras, path),
+        )
+        return [result, *lifted]
+
+    def _reference(self, part: ToolReference, path: str) -> Part:
+        if self.own and self.caps.betas:
+            return part
+        return Text(f"Tool {self.name(part.name)} is now available.")
+
+    def _image(self, part: Image, path: str) -> Part:
+        source, refused = self._source(part.source, path, allowed=self.caps.images)
+        if refused:
+            return Text(f"[image omitted: {refused}]")
+        if part.detail is not None:
+            self.lose(f"{path}.detail", "this dialect has no resolution hint", "info")
+        cache, extras = self.cache(part.cache, path), self.extras(part.extras, path)
+        return Image(source, cache=cache, extras=extras)
+
+    def _document(self, part: Document, path: str) -> Part:
+        source, refused = self._source(part.source, path, allowed=self.caps.documents)
+        if refused:
+            return Text(f"[document omitted: {part.title or refused}]")
+        return replace(part, source=source, cache=self.cache(part.cache, path), extras=self.extras(part.extras, path))
+
+    def _source(self, source: Source, path: str, *, allowed: bool) -> tuple[Source, str]:
+        """The source as this dialect writes it, and why it cannot go, if so."""
+        if isinstance(source, Url) and source.url.startswith("data:"):
+            source = _inline(source.url)
+        kind = source.media_type if isinstance(source, Base64) and source.media_type else type(source).__name__.lower()
+        if not allowed:
+            self.lose(path, "this model does not take it", "error")
+            return source, kind
+        if isinstance(source, FileId) and not self.own:
+            self.lose(path, f"the file is stored at {self.origin}", "error")
+            return source, f"file {source.id}"
+        if isinstance(source, Url) and not self.caps.image_urls:
+            self.lose(path, "this provider does not fetch URLs", "error")
+            return source, source.url
+        return replace(source, extras=self.extras(source.extras, f"{path}.source")), ""
+
+    def _opaque(self, part: Opaque, path: str) -> list[Part]:
+        if part.origin == NAME and (self.caps.betas or part.kind in STABLE_BLOCKS):
+            return [part]
+        self.lose(path, f"{part.kind}: only {part.origin} understands it", "warning")
+        return []
+
+
+def _inline(url: str) -> Base64:
+    """A data: URL as bytes of a media type."""
+    head, _, data = url[len("data:") :].partition(",")
+    return Base64(head.partition(";")[0] or "image/png", data)
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

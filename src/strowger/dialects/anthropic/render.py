@@ -1,0 +1,427 @@
+"""IR to a request body for an upstream of this dialect, within what the upstream accepts.
+
+The one rule that decides everything here: a request of this dialect comes out as it went in, as far as the
+capabilities allow; one of another dialect comes out as the Messages API wants it. What is left out is a loss.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, cache_control, render_part
+from strowger.dialects.anthropic.fit import Fitting
+from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYSTEM_STRING
+from strowger.dialects.anthropic.thinking import Plan, plan
+from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
+from strowger.dialects.anthropic.wire import ATTRIBUTION, CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
+from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.envelope import MARK
+from strowger.dialects.losses import refuse_extras, unique
+from strowger.ir.request import (
+    CustomTool,
+    FunctionTool,
+    HostedTool,
+    Opaque,
+    OutputFormat,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+
+_CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
+_JSON_ONLY = "Answer with a single JSON object and nothing else: no words around it, no code fence."
+_FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+
+
+def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
+    """A body for `model`, with losses. Raises Unsupported for what must not be dropped (several answers, sound)."""
+    fitting = Fitting(request.origin, caps)
+    if not fitting.own:
+        refuse_extras(request.extras, "Anthropic's Messages API")
+    return _Body(request, model, fitting).rendered()
+
+
+class _Body:
+    """The members of one body while they are put together."""
+
+    def __init__(self, request: Request, model: str, fitting: Fitting) -> None:
+        self._request = request
+        self._fitting = fitting
+        self._caps = fitting.caps
+        self._body: Json = dict(fitting.extras(request.extras, ""))
+        self._body["model"] = model
+        self._system: list[Text | Opaque] = []
+
+    def rendered(self) -> Rendered:
+        """All of it, as JSON."""
+        fitting, body = self._fitting, self._body
+        thinking = self._conversation()
+        self._limits()
+        self._tools()
+        self._tool_choice(thinking_on=thinking.on)
+        self._sampling(thinking_on=thinking.on)
+        self._output(thinking.effort)
+        self._write_system()
+        self._write_flags()
+        if not fitting.own and self._caps.cache_hints:
+            self._automatic_caching()
+        return Rendered(msgspec.json.encode(body), unique(fitting.losses), fitting.names)
+
+    def _conversation(self) -> Plan:
+        """System text, messages and thinking, which depends on them."""
+        request, fitting = self._request, self._fitting
+        for i, part in enumerate(request.system):
+            self._system += self._system_part(part, f"system[{i}]")
+        calls_odd = fitting.own and not self._caps.mid_system and any(m.role == "system" for m in request.messages)
+        if fitting.own and not calls_odd:
+            self._body["messages"] = turns = straight(request.messages, fitting)
+            if turns and turns[-1]["role"] == "assistant" and not self._caps.prefill:
+                fitting.lose("messages[-1]", "this model does not continue an assistant's message; it is asked to")
+                turns.append({"role": "user", "content": GO_ON})
+        else:
+            leading, grouped = regrouped(request.messages, fitting)
+            self._system += leading
+            if not fitting.own:
+                _cap_hints(self._system, grouped, fitting)
+            self._body["messages"] = written_turns(grouped, own=fitting.own)
+        thinking = plan(request, self._body["messages"], fitting)
+        if thinking.member is not None:
+            self._body["thinking"] = thinking.member
+        return thinking
+
+    def _system_part(self, part: Text | Opaque, path: str) -> list[Text | Opaque]:
+        if isinstance(part, Opaque) and part.kind == "attribution":
+            if self._caps.attribution:
+                return [part]
+            self._fitting.lose(path, "Claude Code's attribution is for Anthropic only", "info")
+            return []
+        return [p for p in self._fitting.part(part, path) if isinstance(p, Text | Opaque)]
+
+    def _limits(self) -> None:
+        """max_tokens: required by the API, so another dialect's request without one gets a default."""
+        limit, caps = self._request.max_tokens, self._caps
+        if limit is None and not self._fitting.own:
+            limit = caps.default_max_tokens
+            limit = min(limit, caps.max_output_tokens) if caps.max_output_tokens else limit
+        if limit is None:
+            return
+        if caps.max_output_tokens and limit > caps.max_output_tokens:
+            self._fitting.lose("max_tokens", f"lowered to the model's maximum of {caps.max_output_tokens}", "info")
+            limit = caps.max_output_tokens
+        elif 0 <= limit < caps.min_output_tokens and not self._fitting.own:
+            self._fitting.lose("max_tokens", f"raised to the provider's minimum of {caps.min_output_tokens}", "info")
+            limit = caps.min_output_tokens
+        self._body["max_tokens"] = limit
+
+    # ---- tools ----
+
+    def _tools(self) -> None:
+        if self._request.tools and not self._caps.tools:
+            self._fitting.lose("tools", "this model takes no tools", "error")
+            return
+        written: list[Json | Raw] = []
+        for i, tool in enumerate(self._request.tools):
+            written += self._tool(tool, f"tools[{i}]")
+        if not written and not self._fitting.own:
+            written += self._stubs()
+        if written:
+            self._body["tools"] = written
+
+    def _tool(self, tool: Tool, path: str) -> list[Json | Raw]:
+        fitting = self._fitting
+        match tool:
+            case FunctionTool():
+                return [self._function(tool, path)]
+            case CustomTool():
+                fitting.extras(tool.extras, path)
+                if tool.format is not None:
+                    fitting.lose(f"{path}.format", "this dialect cannot bind a tool's input to a grammar", "warning")
+                written: Json = {"name": fitting.name(tool.name), "input_schema": _FREE_TEXT}
+                if tool.description:
+                    written["description"] = tool.description
+                return [written]
+            case HostedTool():
+                takes = self._caps.hosted_tools or (tool.type.startswith(CLIENT_TOOLS) and self._caps.betas)
+                if tool.origin == NAME and takes:
+                    return [tool.raw]
+                fitting.lose(path, f"this provider does not have the tool {tool.type}", "error")
+                return []
+
+    def _function(self, tool: FunctionTool, path: str) -> Json:
+        fitting, own = self._fitting, self._fitting.own
+        written: Json = {"name": fitting.name(tool.name)}
+        if tool.form and own:
+            written["type"] = tool.form
+        if tool.description is not None:
+            written["description"] = tool.description
+        if tool.parameters is not None:
+            written["input_schema"] = tool.parameters if own else _object_schema(tool.parameters)
+        elif not own:
+            written["input_schema"] = Raw(b'{"type":"object","properties":{}}')
+        if tool.strict is not None and (own or tool.strict):
+            if self._caps.strict_tools:
+                written["strict"] = tool.strict
+            elif tool.strict:
+                fitting.lose(f"{path}.strict", "this provider does not hold tools to their schemas", "info")
+        if tool.deferred and own:
+            if self._caps.betas:
+                written["defer_loading"] = True
+            else:
+                fitting.lose(f"{path}.defer_loading", "the tool is shown to the model from the start", "info")
+        cache = fitting.cache(tool.cache, path)
+        if cache is not None:
+            written["cache_control"] = cache_control(cache, own)
+        extras = fitting.extras(tool.extras, path)
+        return {**extras, **written} if extras else written
+
+    def _stubs(self) -> list[Json]:
+        """The API wants tools with a history that has calls; these cannot be called."""
+        names = dict.fromkeys(
+            part.name for message in self._request.messages for part in message.parts if isinstance(part, ToolCall)
+        )
+        if not names:
+            return []
+        self._body["tool_choice"] = {"type": "none"}
+        return [{"name": self._fitting.name(name), "input_schema": _object_schema(EMPTY_OBJECT)} for name in names]
+
+    def _tool_choice(self, *, thinking_on: bool) -> None:
+        fitting, caps = self._fitting, self._caps
+        choice, parallel = self._request.tool_choice, self._request.parallel
+        if not fitting.own and not self._request.tools:
+            return  # the API refuses a choice without tools
+        if not caps.tool_choice:
+            if choice is not None and choice.mode != "auto":
+                fitting.lose("tool_choice", "this provider lets the model choose", "warning")
+            return
+        if choice is not None:
+            choice = self._possible(choice, thinking_on=thinking_on)
+        if choice is None and (parallel is None or (parallel and not fitting.own)):
+            return
+        choice = choice or ToolChoice("auto")
+        written: Json = {"type": _CHOICES[choice.mode]}
+        if choice.name is not None:
+            written["name"] = fitting.name(choice.name)
+        if parallel is not None and (fitting.own or not parallel) and choice.mode != "none":
+            if caps.parallel_switch:
+                written["disable_parallel_tool_use"] = not parallel
+            elif not parallel:
+                fitting.lose("tool_choice", "this provider may call several tools at once", "warning")
+        extras = fitting.extras(choice.extras, "tool_choice")
+        self._body["tool_choice"] = {**extras, **written} if extras else written
+
+    def _possible(self, choice: ToolChoice, *, thinking_on: bool) -> ToolChoice | None:
+        """The choice if the upstream can follow it, else the nearest that it can."""
+        fitting = self._fitting
+        if choice.mode == "tool" and choice.name not in {tool.name for tool in self._request.tools}:
+            if fitting.own and self._caps.betas:
+                return choice  # toolsets and servers bring tools that are not listed
+            fitting.lose("tool_choice", "it names a tool that is not there", "warning")
+            return None
+        if choice.mode == "tool" and not any(
+            self._is_sent(tool) for tool in self._request.tools if tool.name == choice.name
+        ):
+            fitting.lose("tool_choice", "it names a tool that this provider does not have", "warning")
+            return None
+        forced = choice.mode in {"tool", "required"}
+        if forced and thinking_on and not self._caps.forced_tool_choice_with_thinking:
+            fitting.lose("tool_choice", "a model that thinks cannot be forced to call a tool here", "warning")
+            return ToolChoice("auto")
+        return choice
+
+    def _is_sent(self, tool: Tool) -> bool:
+        if not isinstance(tool, HostedTool):
+            return True
+        return tool.origin == NAME and self._caps.hosted_tools
+
+    # ---- the rest ----
+
+    def _sampling(self, *, thinking_on: bool) -> None:
+        fitting, caps, sampling = self._fitting, self._caps, self._request.sampling
+        numbers = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+        for key, value in numbers.items():
+            if value is None:
+                continue
+            if not caps.sampling or (key == "top_k" and not caps.top_k):
+                fitting.lose(key, "this model does not take it", "info")
+            elif not fitting.own and thinking_on:
+                fitting.lose(key, "a model that thinks does not take it", "info")
+            elif key == "temperature" and value > min(caps.temperature_max, 1.0) and not fitting.own:
+                fitting.lose(key, "lowered to the dialect's maximum of 1", "info")
+                self._body[key] = 1
+            elif key == "top_p" and "temperature" in self._body and not fitting.own:
+                fitting.lose(key, "newer models take only one of temperature and top_p", "info")
+            else:
+                self._body[key] = value
+        stop = sampling.stop if fitting.own else tuple(word for word in sampling.stop if word.strip())
+        if len(stop) < len(sampling.stop):
+            fitting.lose("stop", "stop sequences of white space are refused", "warning")
+        if len(stop) > caps.max_stop_sequences:
+            fitting.lose("stop_sequences", f"only {caps.max_stop_sequences} are taken", "warning")
+        if stop[: caps.max_stop_sequences]:
+            self._body["stop_sequences"] = list(stop[: caps.max_stop_sequences])
+
+    def _output(self, effort: str | None) -> None:
+        """output_config: effort, format, and what else it held."""
+        config: Json = {}
+        if "output_config" in self._body:
+            config = msgspec.json.decode(self._body.pop("output_config"), type=dict[str, Raw])
+            self._body["output_config"] = config
+        if effort is not None:
+            config["effort"] = effort
+        output = self._request.output
+        if output is not None and output.kind != "text":
+            self._format(output, config)
+        if config:
+            self._body["output_config"] = config
+
+    def _format(self, output: OutputFormat, config: Json) -> None:
+        fitting = self._fitting
+        if output.kind == "json_schema" and output.schema is not None and self._caps.structured_output == "json_schema":
+            extras = fitting.extras(output.extras, "output_config.format")
+            written: Json = {**extras, "type": "json_schema", "schema": output.schema}
+            if not fitting.own:
+                written["schema"] = closed_schema(output.schema, fitting)
+            if fitting.own and OUTPUT_FORMAT in self._request.forms:
+                self._body[OUTPUT_FORMAT] = written
+            else:
+                config["format"] = written
+            return
+        words = _JSON_ONLY
+        if output.schema is not None:
+            words += f" It must follow this JSON schema:\n{bytes(output.schema).decode('utf-8', 'replace')}"
+        self._system.append(Text(words))
+        where = "output_config.format" if fitting.own else "response_format"
+        fitting.lose(
+            where, "asked for in words: the provider does not enforce it", "warning" if output.schema else "info"
+        )
+
+    def _write_system(self) -> None:
+        system, own = self._system, self._fitting.own
+        if not system:
+            return
+        first = system[0]
+        as_string = not own or SYSTEM_STRING in self._request.forms
+        if as_string and len(system) == 1 and isinstance(first, Text) and first.cache is None:
+            self._body["system"] = first.text
+        else:
+            self._body["system"] = [render_part(part, own=own) for part in system]
+
+    def _write_flags(self) -> None:
+        request, caps, own = self._request, self._caps, self._fitting.own
+        if request.stream:
+            self._body["stream"] = True
+        elif own and STREAM_FALSE in request.forms:
+            self._body["stream"] = False
+        if request.user is not None:
+            if caps.user:
+                metadata = msgspec.json.decode(self._body.get("metadata", EMPTY_OBJECT), type=dict[str, Raw])
+                self._body["metadata"] = {**metadata, "user_id": request.user}
+            else:
+                self._fitting.lose("metadata.user_id" if own else "user", "this provider does not take it", "info")
+        if request.tier is not None:
+            if request.tier in caps.service_tiers or (own and caps.betas):
+                self._body["service_tier"] = request.tier
+            else:
+                self._fitting.lose("service_tier", "this provider does not have that tier", "info")
+        if request.cache_key is not None:
+            self._fitting.lose("prompt_cache_key", "this dialect marks what to cache instead", "info")
+
+    def _automatic_caching(self) -> None:
+        """Other dialects cache by themselves; here it has to be asked for, and pays where a prompt comes again."""
+        hinted = any(
+            getattr(part, "cache", None) is not None
+            for message in self._request.messages
+            for part in (*message.parts, *self._request.tools)
+        )
+        if not hinted and (self._request.tools or len(self._request.messages) > 2):
+            self._body["cache_control"] = {"type": "ephemeral"}
+
+
+def _cap_hints(system: list[Text | Opaque], turns: list[Turn], fitting: Fitting) -> None:
+    """The API refuses more than four breakpoints: the last ones stay, for each covers what is before it."""
+    left = MAX_CACHE_HINTS
+    lists: list[list[Any]] = [system, *(parts for turn in turns for parts in (turn.results, turn.parts))]
+    for parts in reversed(lists):
+        for i in range(len(parts) - 1, -1, -1):
+            if getattr(parts[i], "cache", None) is None:
+                continue
+            left -= 1
+            if left < 0:
+                parts[i] = replace(parts[i], cache=None)
+                fitting.lose("cache_control", f"only the last {MAX_CACHE_HINTS} breakpoints are kept", "info")
+
+
+def _object_schema(schema: Raw) -> Raw:
+    """A tool's schema with the `type` that the API asks for."""
+    members = msgspec.json.decode(schema, type=dict[str, Raw])
+    if bytes(members.get("type", b"")) == b'"object"':
+        return schema
+    return Raw(msgspec.json.encode({**members, "type": "object"}))
+
+
+def closed_schema(schema: Raw, fitting: Fitting) -> Raw:
+    """An answer's schema as the API takes it: every object must say that it has no other members."""
+    tree = msgspec.json.decode(schema)
+    if not _close(tree):
+        return schema
+    fitting.lose("response_format.json_schema", "objects are closed to members that are not listed", "info")
+    return Raw(msgspec.json.encode(tree))
+
+
+def _close(node: object) -> bool:
+    """Close every object schema below; whether there was one to close."""
+    changed = False
+    if isinstance(node, dict):
+        kind = node.get("type")
+        if (kind == "object" or (isinstance(kind, list) and "object" in kind)) and node.get(
+            "additionalProperties"
+        ) is not False:
+            node["additionalProperties"] = False
+            changed = True
+        for value in node.values():
+            changed |= _close(value)
+    elif isinstance(node, list):
+        for value in node:
+            changed |= _close(value)
+    return changed
+
+
+# ---- the verbatim lane's question ----
+
+_FOREIGN_ID = re.compile(rb'"(?:id|tool_use_id)"\s*:\s*"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
+
+
+def passes(body: bytes, caps: Capabilities) -> bool:
+    """Whether a body of this dialect may go to the upstream untouched. A quick look: a false alarm only costs time."""
+    if MARK in body or (not caps.attribution and ATTRIBUTION.encode() in body):
+        return False
+    obstacle = _obstacle(caps)
+    return (obstacle is None or obstacle.search(body) is None) and _FOREIGN_ID.search(body) is None
+
+
+@lru_cache(maxsize=64)
+def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
+    """What may not be in a body for this upstream."""
+    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
+    return re.compile(b"|".join(missing)) if missing else None
+
+
+def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
+    return [
+        (caps.mid_system, rb'"role"\s*:\s*"system"'),
+        (caps.images, rb'"type"\s*:\s*"image"'),
+        (caps.documents, rb'"type"\s*:\s*"document"'),
+        (caps.betas, rb'"(?:context_management|safeguards|diagnostics|defer_loading|eager_input_streaming)"\s*:'),
+        (caps.hosted_tools, rb'"type"\s*:\s*"[a-z_]+_20\d{6}"'),
+        (caps.thinking != "none", rb'"thinking"\s*:\s*\{'),
+        (caps.thinking == "adaptive", rb'"type"\s*:\s*"adaptive"'),
+        (caps.tools, rb'"input_schema"\s*:'),
+    ]

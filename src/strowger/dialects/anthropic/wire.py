@@ -1,0 +1,151 @@
+"""The words of the Anthropic Messages API: names, limits, tables and the few types that its stream is decoded with.
+
+Facts are those of the public API reference (versions 2023-06-01 and 2026-10-21) and of recorded traffic. Holds data
+and pure functions on strings; knows nothing of requests, responses or other dialects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import msgspec
+from msgspec import Struct
+
+from strowger.dialects.base import Capabilities
+from strowger.errors import ErrorKind
+from strowger.ir.events import StopReason
+
+NAME = "anthropic"
+
+SIGNATURE = "anthropic:signature"
+"""`Signed.kind` of a thinking block's signature."""
+REDACTED = "anthropic:redacted"
+"""`Signed.kind` of a redacted_thinking block's data."""
+
+ATTRIBUTION = "x-anthropic-billing-header:"
+"""How Claude Code's first system block starts. It names the client to Anthropic and differs in each conversation, so
+elsewhere it is noise that breaks prompt caches."""
+
+FAITHFUL = Capabilities(
+    origin=NAME,
+    tool_result_images=True,
+    hosted_tools=True,
+    max_tool_name=128,
+    max_stop_sequences=1_000_000,
+    thinking="adaptive",
+    efforts=("low", "medium", "high", "xhigh", "max"),
+    thinking_replay="any",
+    cache_hints=True,
+    service_tiers=("auto", "standard_only"),
+    attribution=True,
+    count_tokens=True,
+    betas=True,
+)
+"""An upstream that takes whatever this dialect can say: rendering to it gives back what was parsed."""
+
+MAX_CACHE_HINTS = 4
+MIN_THINKING_BUDGET = 1024
+
+BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32000, "max": 32000}
+"""Thinking tokens for an effort, where a model takes a budget only."""
+
+
+def effort_of_budget(budget: int) -> str:
+    """The effort that a thinking budget amounts to."""
+    for limit, effort in ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high")):
+        if budget <= limit:
+            return effort
+    return "xhigh"
+
+
+STOP_REASONS = {
+    "end_turn": StopReason.END,
+    "stop_sequence": StopReason.STOP_SEQUENCE,
+    "max_tokens": StopReason.MAX_TOKENS,
+    "tool_use": StopReason.TOOL_USE,
+    "refusal": StopReason.REFUSAL,
+    "pause_turn": StopReason.PAUSE,
+    "model_context_window_exceeded": StopReason.CONTEXT_FULL,
+    "compaction": StopReason.COMPACTION,
+}
+STOP_WORDS = {reason: word for word, reason in STOP_REASONS.items()}
+
+ERRORS: dict[ErrorKind, tuple[int, str]] = {
+    ErrorKind.BAD_REQUEST: (400, "invalid_request_error"),
+    ErrorKind.UNAUTHENTICATED: (401, "authentication_error"),
+    ErrorKind.FORBIDDEN: (403, "permission_error"),
+    ErrorKind.NOT_FOUND: (404, "not_found_error"),
+    # 400, not 404: Claude Code hides the text of a 404, and the text lists the models that there are.
+    ErrorKind.UNKNOWN_MODEL: (400, "invalid_request_error"),
+    ErrorKind.TOO_LARGE: (413, "request_too_large"),
+    # 400 with "prompt is too long": the one combination that makes Claude Code compact instead of giving up.
+    ErrorKind.CONTEXT_OVERFLOW: (400, "invalid_request_error"),
+    ErrorKind.UNSUPPORTED: (400, "invalid_request_error"),
+    ErrorKind.RATE_LIMITED: (429, "rate_limit_error"),
+    ErrorKind.QUOTA_EXHAUSTED: (402, "billing_error"),
+    ErrorKind.OVERLOADED: (529, "overloaded_error"),
+    ErrorKind.TIMEOUT: (504, "timeout_error"),
+    ErrorKind.UPSTREAM: (502, "api_error"),
+    ErrorKind.INTERNAL: (500, "api_error"),
+}
+
+KINDS_OF_ERROR = {
+    "invalid_request_error": ErrorKind.BAD_REQUEST,
+    "authentication_error": ErrorKind.UNAUTHENTICATED,
+    "billing_error": ErrorKind.QUOTA_EXHAUSTED,
+    "permission_error": ErrorKind.FORBIDDEN,
+    "not_found_error": ErrorKind.NOT_FOUND,
+    "request_too_large": ErrorKind.TOO_LARGE,
+    "rate_limit_error": ErrorKind.RATE_LIMITED,
+    "overloaded_error": ErrorKind.OVERLOADED,
+    "timeout_error": ErrorKind.TIMEOUT,
+    "api_error": ErrorKind.UPSTREAM,
+}
+
+CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_", "computer_toolset_", "browser_toolset_")
+"""Types that Anthropic defines and the client runs; all other typed tools run at Anthropic."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def safe_id(call_id: str) -> str:
+    """A tool call id in the characters that the API takes; the same for a call and its result.
+
+    Ids that had to change, or are empty, get a digest, so that two different ones stay different.
+    """
+    cleaned = _UNSAFE.sub("_", call_id)
+    return cleaned if cleaned == call_id and cleaned else f"{cleaned}_{_digest(call_id)}"
+
+
+def safe_name(name: str, longest: int) -> str:
+    """A tool name in the characters and length that the API takes, stable for the same name."""
+    cleaned = _UNSAFE.sub("_", name)
+    if cleaned == name and 0 < len(cleaned) <= longest:
+        return name
+    return f"{cleaned[: longest - 9]}_{_digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+class StreamDelta(Struct, gc=False):
+    """The `delta` of a content_block_delta, as far as the common kinds need it."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    signature: str | None = None
+
+
+class StreamEvent(Struct, gc=False):
+    """Any event of a stream, as far as deltas need it; the rare other kinds are read again, whole."""
+
+    type: str = ""
+    index: int = 0
+    delta: StreamDelta | None = None
+
+
+STREAM_EVENT = msgspec.json.Decoder(StreamEvent)

@@ -1,6 +1,7 @@
 """The admin API under /_strowger/: status, the last flows, launches. For whoever can read the gateway's pidfile.
 
 GET    status            what runs, where, with which providers and routes
+GET    models            what can be asked for, and where each leads
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
@@ -22,6 +23,7 @@ from strowger.flows.flow import summary
 from strowger.flows.recorder import Recorder
 from strowger.gateway.access import Access
 from strowger.gateway.endpoints import Call
+from strowger.gateway.models import Models
 from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
 
@@ -36,9 +38,10 @@ class _LaunchRequest(msgspec.Struct):
 class Admin:
     """Answers admin calls; `routes` gives the table in force."""
 
-    def __init__(self, access: Access, recorder: Recorder) -> None:
+    def __init__(self, access: Access, recorder: Recorder, models: Models) -> None:
         self._access = access
         self._recorder = recorder
+        self._models = models
         self._started = time.time()
 
     async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
@@ -48,6 +51,8 @@ class Admin:
         match call.method, name, rest:
             case "GET", "status", "":
                 return 200, await self._status(routes)
+            case "GET", "models", "":
+                return 200, {"models": await self._models.entries(routes)}
             case "GET", "flows", "":
                 flows = self._recorder.latest(_limit(call.query))
                 return 200, {"flows": [summary(flow) for flow in flows]}

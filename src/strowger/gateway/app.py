@@ -47,7 +47,7 @@ class Gateway:
         self.line = line
         self.access = line.access
         self.recorder = line.recorder
-        self._models = models
+        self.models = models
         self._counting = counting
         self._admin = admin
 
@@ -79,10 +79,10 @@ class Gateway:
                 await self._counting.answer(call, reply)
             case Verb.MODELS:
                 self.access.admit(call.headers)
-                await reply.whole(200, _JSON, page(await self._models.entries(self.line.routes), call))
+                await reply.whole(200, _JSON, page(await self.models.entries(self.line.routes), call))
             case Verb.MODEL:
                 self.access.admit(call.headers)
-                await reply.whole(200, _JSON, one(await self._models.entries(self.line.routes), call))
+                await reply.whole(200, _JSON, one(await self.models.entries(self.line.routes), call))
             case _:
                 raise UnknownPath(f"nothing is served at {call.path[:200]}")
 
@@ -164,4 +164,5 @@ async def build(
             timing=Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds),
             spawn=tasks.start_soon,
         )
-        yield Gateway(line, Models(upstream), Counting(line), Admin(access, line.recorder))
+        models = Models(upstream)
+        yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models))

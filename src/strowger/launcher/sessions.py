@@ -76,6 +76,16 @@ def running(folder: Path) -> list[Session]:
     return sorted(found, key=lambda session: session.started, reverse=True)
 
 
+def joinable(folder: Path, *, config: Path | None = None, profile: str | None = None) -> list[Session]:
+    """The gateways that others may use, the newest first: those of `serve`; with the configuration named, if any is."""
+    found = [session for session in running(folder) if session.kind == "serve"]
+    if config is not None:
+        found = [session for session in found if session.config == str(config.resolve())]
+    if profile is not None:
+        found = [session for session in found if session.profile == profile]
+    return found
+
+
 def sweep(folder: Path) -> list[Path]:
     """Remove the files of dead processes: only our own, only those that we can read. Returns what was removed."""
     removed = []

@@ -1,0 +1,5 @@
+"""`python -m strowger` is the `strowger` command."""
+
+from strowger.cli.main import main
+
+main()

@@ -1,0 +1,156 @@
+"""The way in: finds the command, imports only what it needs, and prints every error in one form.
+
+    error: what happened
+      because: what was behind it
+
+    hint: what to do next
+
+Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 127 the client to run was not found ·
+130 interrupted · 141 the reader of the output went away. `strowger run` gives its child's code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from strowger import __version__
+from strowger.errors import ConfigError, GatewayError
+
+FAILED, MISUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+COMMANDS = {
+    "serve": ("strowger.cli.serve:serve", "Run the gateway until it is stopped."),
+    "run": ("strowger.cli.run:run", "Run a client on the gateway, with an environment that leads there."),
+    "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
+    "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
+    "models": ("strowger.cli.status:models", "List the models that can be asked for, and where each leads."),
+    "config": ("strowger.cli.config:config", "Write, check and show the configuration."),
+    "version": ("strowger.cli.main:version", "Print the version."),
+}
+"""Where each command is, and its line in the list, so that the list imports nothing."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="strowger %(version)s")
+def cli() -> None:
+    """The local exchange for coding agents: any agent in, any model out, and you can listen on every line."""
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"strowger {__version__}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line. Gives the exit code; whatever went wrong has been printed."""
+    try:
+        code = cli.main(list(arguments), prog_name="strowger", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return MISUSED
+    except click.ClickException as error:
+        report(_misuse(error))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _quiet()
+    except Exception as error:  # noqa: BLE001 - the command line's boundary: nobody is left above to tell the user
+        return _told(_innermost(error))
+    return code if isinstance(code, int) else 0
+
+
+def _misuse(error: click.ClickException) -> GatewayError:
+    """Click's word on wrong usage, in our form."""
+    message = error.format_message().rstrip(".")
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "strowger"
+    return GatewayError(f"{message[:1].lower()}{message[1:]}", hint=f"`{where} --help` tells what there is")
+
+
+def report(error: BaseException) -> None:
+    """Print an error, its causes and its hint on standard error."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {_sentence(error)}", err=True)
+    cause = error.__cause__
+    while cause is not None:
+        click.echo(f"  because: {_sentence(cause)}", err=True)
+        cause = cause.__cause__
+    hint = error.hint if isinstance(error, GatewayError) else None
+    if hint:
+        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+
+
+def _told(error: BaseException) -> int:
+    """Print what ended the command; gives the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return _quiet()
+    if isinstance(error, GatewayError | OSError):
+        report(error)
+        return MISUSED if isinstance(error, ConfigError) else int(getattr(error, "exit_code", FAILED))
+    if os.environ.get("STROWGER_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    unforeseen = GatewayError(
+        f"something broke inside: {type(error).__name__}: {error}",
+        hint="this is a bug of ours; STROWGER_TRACEBACK=1 shows where it is",
+    )
+    report(unforeseen)
+    return FAILED
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error inside groups of one, which task groups wrap around whatever happens in them."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, GatewayError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _quiet() -> int:
+    """Nobody reads on: let nothing more be written, not even by the interpreter as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE

@@ -1,0 +1,64 @@
+"""`strowger run`: the launcher's command. Everything it says goes to standard error; the output is the child's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from strowger.cli.config import config_option, profile_option
+from strowger.cli.loop import run_async
+from strowger.cli.setup import load_setup
+from strowger.launcher.run import Order
+from strowger.launcher.run import run as launch
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--model", metavar="MODEL", help="The model that the client shall ask for.")
+@config_option
+@profile_option
+@click.option("--demo", is_flag=True, help="On the built-in demo model; needs no configuration.")
+@click.option("--alone", is_flag=True, help="On a gateway of its own, even where one is running.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+@click.argument("command")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(
+    model: str | None,
+    path: Path | None,
+    profile: str | None,
+    demo: bool,
+    alone: bool,
+    quiet: bool,
+    command: str,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run a client on the gateway, with an environment that leads there.
+
+    \b
+        strowger run claude
+        strowger run claude -- -p "what is this?"
+        strowger run --model deepseek-chat ./agent.py
+
+    A gateway that `strowger serve` runs is joined; else one is started for as long as the client lives. The exit code
+    is the client's. One `--` after COMMAND is ours and is not handed on.
+    """
+    order = Order(
+        command=command,
+        arguments=arguments[1:] if arguments[:1] == ("--",) else arguments,
+        model=model,
+        config=path,
+        profile=profile,
+        demo=demo,
+        alone=alone,
+    )
+
+    def tell(line: str) -> None:
+        # In a script nobody wants our words among the client's; warnings are for everyone.
+        if not quiet and (sys.stderr.isatty() or line.startswith("warning:")):
+            click.echo(click.style(f"strowger: {line}", dim=True), err=True)
+
+    return run_async(
+        lambda: launch(order, env=os.environ, setup=lambda: load_setup(path, profile, demo=demo), tell=tell)
+    )

@@ -1,0 +1,32 @@
+"""Loading the configuration for a command: from the layers with its flags, or the demo's own. Prints its warnings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import click
+
+from strowger.config.layers import load
+from strowger.config.schema import Server
+from strowger.launcher.host import Setup, demo_setup
+from strowger.providers.presets import PRESETS
+
+
+def load_setup(
+    path: Path | None, profile: str | None, *, demo: bool = False, flags: Mapping[str, object] = MappingProxyType({})
+) -> Setup:
+    """The configuration of a command. `flags` by dotted key; None is a flag not given. Raises InvalidConfig."""
+    if demo:
+        given = {key.removeprefix("server."): flags.get(key) for key in ("server.bind", "server.port")}
+        known = {name: value for name, value in given.items() if value is not None}
+        return demo_setup(Server(**known))  # type: ignore[arg-type]
+    loaded = load(path, env=os.environ, presets=PRESETS, flags=flags, profile=profile)
+    for warning in loaded.warnings:
+        place = f"{warning.where}: " if warning.where else ""
+        click.echo(f"{click.style('warning:', fg='yellow')} {place}{warning.message}", err=True)
+        if warning.hint:
+            click.echo(f"  {warning.hint}", err=True)
+    return Setup(loaded.config, loaded.path, loaded.profile)

@@ -1,0 +1,138 @@
+"""`strowger status` and `strowger models`: who is running, and what can be asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from strowger.cli.config import config_option, profile_option
+from strowger.cli.loop import run_async
+from strowger.cli.render import count, duration, table
+from strowger.client import Admin, Model, Status
+from strowger.errors import Forbidden, GatewayError, TimedOut, Unreachable
+from strowger.launcher import sessions
+from strowger.launcher.sessions import Session
+
+NOT_RUNNING = 1
+
+
+class Found(Struct, frozen=True):
+    """A session, and what its gateway says of itself, or why it says nothing."""
+
+    session: Session
+    status: Status | None = None
+    problem: str | None = None
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(as_json: bool) -> int:
+    """Tell which gateways are running, and how they are.
+
+    Exit code 0 when one is running, 1 when none is.
+    """
+    found = run_async(_ask_all)
+    if as_json:
+        click.echo(
+            msgspec.json.format(msgspec.json.encode({"gateways": [_plain(one) for one in found]}), indent=2).decode()
+        )
+    elif not found:
+        click.echo("no gateway is running", err=True)
+        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} `strowger serve` starts one", err=True)
+    else:
+        click.echo("\n\n".join("\n".join(_lines(one)) for one in found))
+    return 0 if any(one.status for one in found) else NOT_RUNNING
+
+
+@click.command()
+@config_option
+@profile_option
+@click.option("--demo", is_flag=True, help="Those of the built-in demo provider.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def models(path: Path | None, profile: str | None, demo: bool, as_json: bool) -> None:
+    """List the models that can be asked for, and where each leads.
+
+    A running gateway is asked; without one, the configuration and its providers are.
+    """
+    found = run_async(lambda: _models(path, profile, demo=demo))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({"models": found}), indent=2).decode())
+        return
+    rows = [(each.id, f"{each.provider}:{each.model}", each.display_name) for each in found if not each.discovery]
+    for line in table(rows, header=("MODEL", "LEADS TO", "NAME")):
+        click.echo(line)
+    if not rows:
+        click.echo("no model is configured: `strowger config init` writes a configuration", err=True)
+
+
+async def _models(path: Path | None, profile: str | None, *, demo: bool) -> Sequence[Model]:
+    folder = sessions.directory(os.environ)
+    for session in () if demo else sessions.joinable(folder, config=path, profile=profile):
+        async with Admin(session.url, session.admin_token) as admin:
+            with suppress(Unreachable, TimedOut, Forbidden):
+                return await admin.models()
+    from strowger.cli.setup import load_setup
+    from strowger.gateway.app import build
+
+    setup = load_setup(path, profile, demo=demo)
+    async with build(setup.config, env=os.environ) as gateway:
+        entries = await gateway.models.entries(gateway.line.routes)
+    return msgspec.convert(msgspec.to_builtins(entries), tuple[Model, ...])
+
+
+async def _ask_all() -> list[Found]:
+    return [await _ask(session) for session in sessions.running(sessions.directory(os.environ))]
+
+
+async def _ask(session: Session) -> Found:
+    async with Admin(session.url, session.admin_token) as admin:
+        try:
+            return Found(session, await admin.status())
+        except GatewayError as error:
+            return Found(session, problem=error.message)
+
+
+def _plain(one: Found) -> dict[str, object]:
+    """All that may be shown: everything but the admin token."""
+    session = msgspec.to_builtins(one.session)
+    del session["admin_token"], session["process_start"]
+    return {**session, "status": one.status, "problem": one.problem}
+
+
+def _lines(one: Found) -> list[str]:
+    session, found = one.session, one.status
+    what = f"for {session.command}" if session.command else ""
+    if found is None:
+        return [f"{session.url}  process {session.pid} {what} does not answer: {one.problem}"]
+    calls = found.calls
+    told = [
+        count(calls.total, "call"),
+        f"{calls.running} running",
+        f"{calls.failed} failed",
+        f"{calls.cancelled} cancelled",
+    ]
+    lines = [
+        f"{click.style(session.url, bold=True)}  process {session.pid}, up {duration(found.uptime)} {what}".rstrip(),
+        f"  strowger {found.version}, {session.config or 'no configuration file'}",
+        f"  {', '.join(told)}",
+    ]
+    rows = [
+        (each.name, each.dialect, each.base_url, _credential(each.credential, each.problem)) for each in found.providers
+    ]
+    lines += table(rows, indent=2, header=("PROVIDER", "DIALECT", "ADDRESS", "CREDENTIAL"))
+    if found.models:
+        lines.append(f"  models: {', '.join(found.models)}")
+    if found.launches:
+        lines.append(f"  clients: {', '.join(f'{each.name} (process {each.pid})' for each in found.launches)}")
+    return lines
+
+
+def _credential(state: str, problem: str | None) -> str:
+    words = {"none": "none needed", "client": "the client's own"}.get(state, state)
+    return f"{words}: {problem}" if problem else words

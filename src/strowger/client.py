@@ -1,0 +1,169 @@
+"""A client of a running gateway's admin API, over HTTP on loopback. What the command line and the launcher see of it.
+
+Must not know how a gateway is built: everything here comes off the wire, so a newer gateway's unknown fields are
+ignored, and an older one's missing fields have defaults. Errors are those of the tree: `Unreachable`, `TimedOut`,
+`Malformed`, or what the gateway itself answered.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, Unreachable
+
+T = TypeVar("T")
+
+TIMEOUT = 5.0
+"""Seconds for a whole answer: it comes from this machine, and from memory."""
+
+
+class Calls(Struct, frozen=True):
+    """How many calls there have been."""
+
+    total: int = 0
+    running: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class ProviderState(Struct, frozen=True):
+    """A provider and the state of its credential: `ok`, `missing`, `none` needed, or the `client`'s own."""
+
+    name: str
+    dialect: str = ""
+    base_url: str = ""
+    credential: str = ""
+    problem: str | None = None
+
+
+class LaunchState(Struct, frozen=True):
+    """A client that runs on the gateway."""
+
+    id: str
+    name: str = ""
+    pid: int = 0
+
+
+class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
+    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that have a route."""
+
+    version: str = ""
+    pid: int = 0
+    started: float = 0.0
+    uptime: float = 0.0
+    calls: Calls = Calls()
+    client_token_required: bool = False
+    providers: tuple[ProviderState, ...] = ()
+    models: tuple[str, ...] = ()
+    launches: tuple[LaunchState, ...] = ()
+
+
+class Model(Struct, frozen=True):
+    """A model that can be asked for, and where that leads. `discovery` names are for Claude Code's list only."""
+
+    id: str
+    provider: str = ""
+    model: str = ""
+    display_name: str = ""
+    discovery: bool = False
+
+
+class Launch(Struct, frozen=True):
+    """A launch that was opened: its token lets one client in until it is closed."""
+
+    id: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Launch({self.id})"
+
+
+class _Models(Struct, frozen=True):
+    models: tuple[Model, ...]
+
+
+class _Flows(Struct, frozen=True):
+    flows: tuple[dict[str, Any], ...]
+
+
+class Admin:
+    """`async with Admin(url, token) as admin`: one gateway's admin API."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = TIMEOUT) -> None:
+        self._url = url.rstrip("/")
+        # A proxy of the environment is not asked: what we speak to is on this machine.
+        self._session = aiohttp.ClientSession(
+            headers={"authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def status(self) -> Status:
+        """How the gateway is."""
+        return await self._ask("GET", "status", Status)
+
+    async def models(self) -> tuple[Model, ...]:
+        """The models that can be asked for. The gateway asks its providers, which it gives two seconds."""
+        return (await self._ask("GET", "models", _Models)).models
+
+    async def flows(self, limit: int = 20) -> tuple[dict[str, Any], ...]:
+        """The last calls, the newest first, as plain data."""
+        return (await self._ask("GET", f"flows?limit={limit}", _Flows)).flows
+
+    async def flow(self, id: str) -> dict[str, Any]:
+        """One call, as plain data."""
+        return await self._ask("GET", f"flows/{id}", dict[str, Any])
+
+    async def open_launch(self, name: str, pid: int) -> Launch:
+        """A token for one client; `pid` is of the process that will close the launch again."""
+        return await self._ask("POST", "launches", Launch, {"name": name, "pid": pid})
+
+    async def close_launch(self, id: str) -> None:
+        """Make a launch's token worthless."""
+        await self._send("DELETE", f"launches/{id}", None)
+
+    async def _ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        answer = await self._send(method, path, body)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except msgspec.DecodeError as error:
+            raise Malformed(f"the gateway's answer about {path} is not understood", hint=_VERSIONS) from error
+
+    async def _send(self, method: str, path: str, body: object) -> bytes:
+        data = None if body is None else msgspec.json.encode(body)
+        headers = {"content-type": "application/json"} if data else {}
+        try:
+            async with self._session.request(
+                method, f"{self._url}/_strowger/{path}", data=data, headers=headers, allow_redirects=False
+            ) as response:
+                answer = await response.read()
+        except TimeoutError as error:
+            raise TimedOut(f"the gateway at {self._url} does not answer") from error
+        except aiohttp.ClientError as error:
+            raise Unreachable(f"no gateway answers at {self._url}") from error
+        if response.status >= 300:
+            raise _refusal(response.status, answer)
+        return answer
+
+
+_VERSIONS = "is the running gateway of another version? Restart it"
+
+
+def _refusal(status: int, answer: bytes) -> GatewayError:
+    """What the gateway said, in whichever dialect it said it: all have `error.message`."""
+    try:
+        message = str(msgspec.json.decode(answer)["error"]["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        message = f"the gateway answered with status {status}"
+    return Forbidden(message) if status in (401, 403) else GatewayError(message)

@@ -1,0 +1,119 @@
+"""A gateway in this process: built, listening, and entered among the sessions, for as long as a block lasts.
+
+`serve`, `run` and `demo` differ only in what they do inside that block. Must not know the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from strowger.config.checks import DEMO_URL
+from strowger.config.paths import state_dir
+from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig, Server
+from strowger.gateway.app import Gateway, build
+from strowger.gateway.server import bind, serve
+from strowger.launcher import sessions
+from strowger.telemetry.logs import Log
+
+DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo"))
+"""Where a demo's models lead: everything to the demo model, small models to the one that does not think."""
+
+
+class Setup(Struct, frozen=True):
+    """A configuration and where it came from."""
+
+    config: Config
+    path: Path | None = None
+    profile: str | None = None
+
+
+class Host(Struct, frozen=True):
+    """A gateway that runs here. `url` is where clients on this machine reach it; `pidfile` says so to others."""
+
+    gateway: Gateway
+    url: str
+    pidfile: Path
+
+
+def demo_setup(server: Server | None = None) -> Setup:
+    """A configuration that needs nothing: whatever is asked for, the built-in demo provider answers."""
+    provider = ProviderConfig(preset="demo", dialect="openai_chat", base_url=DEMO_URL, models=("demo", "demo-fast"))
+    routes = tuple(RouteConfig(match=Match(model=models), to=to, name="demo") for models, to in DEMO_ROUTES)
+    return Setup(Config(server=server or Server(), providers={"demo": provider}, routes=routes))
+
+
+def ephemeral(setup: Setup) -> Setup:
+    """The same on any free port of loopback: for a gateway that serves one launch only."""
+    config = setup.config
+    own = replace(config.server, bind="127.0.0.1", port=0, allow_external_bind=False)
+    return replace(setup, config=replace(config, server=own))
+
+
+def quiet_log(config: Config, env: Mapping[str, str]) -> Log:
+    """A log that keeps off the terminal, which belongs to the client: the configured file, else one in our state."""
+    file = Path(config.log.file).expanduser() if config.log.file else state_dir(env) / "gateway.log"
+    return Log(file, config.log.level)
+
+
+@asynccontextmanager
+async def hosted(
+    setup: Setup,
+    *,
+    env: Mapping[str, str],
+    kind: Literal["serve", "run", "demo"],
+    command: str = "",
+    log: Log | None = None,
+    token_required: bool = False,
+) -> AsyncIterator[Host]:
+    """Run a gateway for the length of a block, then drain it. Raises ConfigError and CredentialError before it runs.
+
+    Cancelling the scope around it while it drains ends the calls that are left at once.
+    """
+    config = setup.config
+    server = config.server
+    # First the port: whoever finds it taken should hear that before anything else.
+    socket = bind(server.bind, server.port, external=server.allow_external_bind)
+    with socket:
+        async with (
+            build(config, env=env, log=log, token_required=token_required) as gateway,
+            serve(
+                gateway,
+                socket,
+                max_body=server.max_body_mb * 1024 * 1024,
+                max_header=server.max_header_kb * 1024,
+                grace=server.grace_seconds,
+            ) as listening,
+        ):
+            url = local_url(listening.url)
+            session = sessions.Session(
+                pid=os.getpid(),
+                url=url,
+                admin_token=gateway.access.admin_token,
+                started=time.time(),
+                kind=kind,
+                command=command,
+                config=str(setup.path.resolve()) if setup.path else None,
+                profile=setup.profile,
+                process_start=sessions.process_start(os.getpid()),
+            )
+            pidfile = sessions.write(session, sessions.directory(env))
+            try:
+                yield Host(gateway, url, pidfile)
+            finally:
+                # Before draining: nobody shall join a gateway that is on its way out.
+                sessions.remove(pidfile)
+
+
+def local_url(url: str) -> str:
+    """How this machine reaches a listener: one on all addresses is also on loopback."""
+    host = urlsplit(url).hostname
+    return url.replace("0.0.0.0", "127.0.0.1") if host == "0.0.0.0" else url.replace("[::]", "[::1]")  # noqa: S104 - recognised, not bound

@@ -1,0 +1,191 @@
+"""`strowger run`: a client on the gateway, from the terminal it was started in to its exit code.
+
+    find the program → join a running gateway, or start one in this process → a token for this launch alone
+    → the client's environment → spawn it with our standard streams → pass signals on → wait
+    → close the launch, drain a gateway of ours → the child's exit code
+
+The token is the child's alone and is worth nothing after it; it travels in the environment, never in arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+from anyio.abc import Process
+from msgspec import Struct
+
+from strowger.client import Admin
+from strowger.errors import ErrorKind, Forbidden, GatewayError, Malformed, TimedOut, Unreachable, Unsupported
+from strowger.launcher import clients, sessions
+from strowger.launcher.host import Setup, ephemeral, hosted, quiet_log
+from strowger.launcher.sessions import Session
+
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# The terminal sends these to every process in its foreground, the child included.
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+
+_CLOSE_SECONDS = 2.0
+_END_SECONDS = 5.0
+
+
+class CannotStart(GatewayError):
+    """The command could not be run; the exit code is the one that shells use for the reason."""
+
+    kind = ErrorKind.NOT_FOUND
+
+    def __init__(self, message: str, *, exit_code: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
+class Order(Struct, frozen=True):
+    """What to run. `config`, `profile` and `demo` say on which gateway; `alone` not to join a running one."""
+
+    command: str
+    arguments: tuple[str, ...] = ()
+    model: str | None = None
+    config: Path | None = None
+    profile: str | None = None
+    demo: bool = False
+    alone: bool = False
+
+
+class Way(Struct, frozen=True):
+    """A way into a gateway: its URL, and the token of this launch. `joined` is the pid of a gateway not ours."""
+
+    url: str
+    token: str
+    joined: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Way({self.url})"
+
+
+async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup], tell: Callable[[str], None]) -> int:
+    """Run a command on a gateway. Gives its exit code, 128 + n when signal n ended it.
+
+    `setup` loads the configuration when no running gateway is joined; `tell` is called with what the user should know.
+    Raises CannotStart, Unsupported, and what building a gateway raises.
+    """
+    spec = clients.spec_for(order.command)
+    if spec.unserved:
+        raise Unsupported(spec.unserved, hint=f"run {spec.name} without strowger until it is")
+    program = clients.find(order.command, spec, env)
+    if program is None:
+        hint = spec.install or "is it installed, and on the PATH?"
+        raise CannotStart(f"there is no command `{order.command}`", exit_code=127, hint=hint)
+    _advise(spec, env, tell)
+    async with _way_in(order, env, setup) as way:
+        tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
+        child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
+        return await _run_child((program, *order.arguments), child_env)
+
+
+@asynccontextmanager
+async def _way_in(order: Order, env: Mapping[str, str], setup: Callable[[], Setup]) -> AsyncIterator[Way]:
+    """A token for this launch, of a gateway that runs already if one fits, else of one for this launch alone."""
+    name = Path(order.command).name
+    for session in _joinable(order, env):
+        async with Admin(session.url, session.admin_token) as admin:
+            try:
+                launch = await admin.open_launch(name, os.getpid())
+            except (Unreachable, TimedOut, Forbidden, Malformed):
+                continue  # it is just ending, or hangs: that must not keep the user from working
+            try:
+                yield Way(session.url, launch.token, session.pid)
+            finally:
+                with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                    await _close(admin, launch.id)
+            return
+    own = ephemeral(setup())
+    log = quiet_log(own.config, env)
+    async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
+        yield Way(host.url, host.gateway.access.open_launch(name, os.getpid()).token)
+
+
+def _joinable(order: Order, env: Mapping[str, str]) -> list[Session]:
+    if order.alone or order.demo:
+        return []
+    return sessions.joinable(sessions.directory(env), config=order.config, profile=order.profile)
+
+
+async def _close(admin: Admin, launch: str) -> None:
+    # The gateway may have ended before its client, and its tokens with it.
+    with suppress(GatewayError):
+        await admin.close_launch(launch)
+
+
+def _advise(spec: clients.Spec, env: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    if spec.note:
+        tell(f"note: {spec.note}")
+    if spec.name == "claude":
+        for file, names in clients.overridden_by_settings(env, Path.cwd()).items():
+            tell(f"warning: {file} sets {', '.join(names)}, which Claude Code prefers over the gateway's")
+
+
+async def _run_child(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+    # Before the child is there, so that no signal meant for it is lost or ends us alone.
+    with anyio.open_signal_receiver(*FORWARDED) as received:
+        process = await _spawn(command, env)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_pass_on, received, process)
+                code = await process.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            await _end(process)
+    return code if code >= 0 else 128 - code
+
+
+async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
+    try:
+        return await anyio.open_process(command, stdin=None, stdout=None, stderr=None, env=env)
+    except PermissionError as error:
+        raise CannotStart(f"{command[0]} may not be run", exit_code=126, hint="is it executable?") from error
+    except OSError as error:
+        raise CannotStart(f"{command[0]} cannot be run", exit_code=127) from error
+
+
+async def _pass_on(received: AsyncIterator[signal.Signals], process: Process) -> None:
+    async for number in received:
+        if number in FROM_TERMINAL and _shares_terminal():
+            continue
+        try:
+            process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+
+def _shares_terminal() -> bool:
+    """Whether we are in the foreground of a terminal, and the child, which is in our process group, with us."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+async def _end(process: Process) -> None:
+    """End a child that outlives its gateway: asked first, because it may have a terminal to restore."""
+    if process.returncode is not None:
+        return
+    with anyio.CancelScope(shield=True):
+        try:
+            process.terminate()
+            with anyio.move_on_after(_END_SECONDS):
+                await process.wait()
+                return
+            process.kill()
+            await process.wait()
+        except ProcessLookupError:
+            pass

@@ -1,7 +1,7 @@
 """Anthropic's Messages API.
 
-`wire` holds its words; `request` parses and `render` writes requests (`turns`, `fit`, `thinking`); `response` decodes
-and `encode` writes answers; `blocks` is the vocabulary of both, `errors` the errors.
+`wire` holds its words; `request` parses and `render` writes requests (`turns`, `fit`, `thinking`); `response` and
+`stream` decode, `encode` writes answers; `blocks` is the vocabulary of both, `errors` the errors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from strowger.dialects.anthropic.encode import StreamEncoder, render_response
 from strowger.dialects.anthropic.errors import parse_error, render_error
 from strowger.dialects.anthropic.render import passes, render_request
 from strowger.dialects.anthropic.request import parse_request, peek
-from strowger.dialects.anthropic.response import StreamDecoder, decode_response
+from strowger.dialects.anthropic.response import decode_response
+from strowger.dialects.anthropic.stream import StreamDecoder
 from strowger.dialects.anthropic.wire import FAITHFUL, NAME
 from strowger.dialects.base import (
     Capabilities,

@@ -14,32 +14,15 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.wire import ERRORS, KINDS_OF_ERROR, NAME
 from strowger.dialects.base import ErrorReply
+from strowger.dialects.fields import Fields
 from strowger.dialects.overflow import overflow_numbers
 from strowger.dialects.refusals import kind_of, retry_after, unstructured
-from strowger.errors import ErrorKind, GatewayError, Refused, UpstreamError
+from strowger.errors import BadRequest, ErrorKind, GatewayError, Refused, UpstreamError
 from strowger.ir.events import Failure
 
 JSON_HEADER = ("content-type", "application/json")
 
 
-class _ErrorObject(Struct):
-    """An error by any of the names that servers of this dialect, and proxies before them, give its members."""
-
-    type: str | None = None
-    message: str | None = None
-    code: str | int | None = None
-    param: str | None = None
-
-
-class _ErrorBody(Struct):
-    error: Raw | None = None
-    message: str | None = None
-    detail: str | None = None
-    request_id: str | None = None
-
-
-_BODY = msgspec.json.Decoder(_ErrorBody)
-_OBJECT = msgspec.json.Decoder(_ErrorObject)
 _STRING = msgspec.json.Decoder(str)
 
 
@@ -51,25 +34,34 @@ class _Found(Struct):
 
 
 def _found(body: bytes) -> _Found | None:
-    """The error in a JSON body; None when there is none."""
-    try:
-        seen = _BODY.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    """The error in a JSON body, by any of the names that servers of this dialect, and proxies before them, use."""
+    seen = _members(Raw(body))
+    if seen is None:
         return None
-    if seen.error is None or bytes(seen.error) == b"null":
-        message = seen.message or seen.detail
-        return None if message is None else _Found(message, request_id=seen.request_id)
-    try:
-        error = _OBJECT.decode(seen.error)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _Found(_string(seen.error) or _readable(seen.error), request_id=seen.request_id)
-    code = error.type or (None if error.code is None else str(error.code))
-    return _Found(error.message or code or _readable(seen.error), code, error.param, seen.request_id)
+    request_id = _string(seen.get("request_id"))
+    raw = seen.get("error")
+    if raw is None or bytes(raw) == b"null":
+        message = _string(seen.get("message")) or _string(seen.get("detail"))
+        return None if message is None else _Found(message, request_id=request_id)
+    error = _members(raw)
+    if error is None:
+        return _Found(_string(raw) or _readable(raw), request_id=request_id)
+    number = error.get("code")
+    code = _string(error.get("type")) or _string(number) or (None if number is None else _readable(number))
+    message = _string(error.get("message")) or code or _readable(raw)
+    return _Found(message, code, _string(error.get("param")), request_id)
 
 
-def _string(raw: Raw) -> str | None:
+def _members(raw: Raw) -> dict[str, Raw] | None:
     try:
-        return _STRING.decode(raw)
+        return Fields(raw).rest
+    except BadRequest:
+        return None
+
+
+def _string(raw: Raw | None) -> str | None:
+    try:
+        return None if raw is None else _STRING.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

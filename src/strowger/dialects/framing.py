@@ -8,6 +8,7 @@ halves.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
@@ -28,6 +29,7 @@ class SSEDecoder:
     """Bytes to frames; comments are counted in `comments` and otherwise dropped.
 
     A frame whose closing blank line never came is given by `close()`: some servers leave it out at the very end.
+    `stray` is the last line that was a bare JSON object, which is no SSE: some servers write their errors so.
     """
 
     def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
@@ -35,6 +37,7 @@ class SSEDecoder:
         self._limit = limit
         self._started = False
         self.comments = 0
+        self.stray = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
@@ -83,19 +86,30 @@ class SSEDecoder:
         self._buffer = rest
 
     def _frame(self, lines: list[bytes]) -> Frame | None:
-        if len(lines) == 1 and lines[0].startswith(b"data: "):  # the common shape, without a loop
+        # the two common shapes, without a loop
+        if len(lines) == 1 and lines[0].startswith(b"data: "):
             return Frame("", lines[0][6:])
+        if len(lines) == 2 and lines[0].startswith(b"event: ") and lines[1].startswith(b"data: "):
+            return Frame(_name(lines[0]), lines[1][6:])
         event = ""
         data: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif line.startswith(b"event:"):
-                event = line[6:].strip().decode("utf-8", "replace")
+                event = _name(line)
             elif line.startswith(b":"):
                 self.comments += 1
             elif line == b"data":
                 data.append(b"")
+            elif line.startswith(b"{"):
+                self.stray = line
         if not data:
             return None
         return Frame(event, b"\n".join(data))
+
+
+@lru_cache(maxsize=256)
+def _name(line: bytes) -> str:
+    """The name in an `event:` line: there are few, and they come with every event."""
+    return line[6:].strip().decode("utf-8", "replace")

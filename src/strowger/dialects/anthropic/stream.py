@@ -81,7 +81,7 @@ class StreamDecoder:
         if self._plain:
             return self._whole()
         events = self._all(self._frames.close())
-        if _over(events):
+        if events and isinstance(events[-1], Finish | Failure):
             return events
         if self._finish is not None:
             self._end(events)
@@ -93,7 +93,7 @@ class StreamDecoder:
         events: list[Event] = []
         for frame in frames:
             self._frame(frame, events)
-            if _over(events):
+            if self._ended:
                 break
         return events
 
@@ -365,10 +365,6 @@ class StreamDecoder:
             return
         self._ended = True
         events.append(self._finish or Finish(stop_reason_of(None, called=self._called), extras={"stop_sequence": NULL}))
-
-
-def _over(events: list[Event]) -> bool:
-    return bool(events) and type(events[-1]) in {Finish, Failure}
 
 
 def _malformed(what: str) -> Failure:

@@ -75,7 +75,7 @@ def _plain(value: object, key: str = "") -> object:
             is_plain_header = value.literal is not None and key.startswith("headers.") and not looks_sensitive(key)
             return value.literal.reveal() if is_plain_header and value.literal is not None else value.text
         case msgspec.Struct():
-            return {name: _plain(item) for name, item in _fields(value).items()}
+            return {name: _plain(item, name) for name, item in _fields(value).items()}
         case Mapping():
             inner = "headers." if key == "headers" else ""
             return {str(name): _plain(item, f"{inner}{name}") for name, item in value.items()}

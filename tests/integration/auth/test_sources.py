@@ -1,0 +1,86 @@
+"""Commands that print secrets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from strowger.auth.sources import ReferenceSource, resolve
+from strowger.config.references import SecretRef
+from strowger.errors import CredentialError
+
+
+def python(code: str, path: str = "") -> SecretRef:
+    return SecretRef("command", args=(sys.executable, "-c", code), path=path)
+
+
+def fetched(reference: SecretRef, timeout: float = 10.0) -> str:
+    async def main() -> str:
+        return (await resolve(reference, env={}, timeout=timeout)).reveal()
+
+    return anyio.run(main)
+
+
+def test_output() -> None:
+    """What a command prints is the secret, without blanks around it; what it says on standard error is not."""
+    assert fetched(python("import sys; print('key'); print('noise', file=sys.stderr)")) == "key"
+
+
+def test_path_in_output() -> None:
+    """A path leads into JSON output."""
+    assert fetched(python("""print('{"a": {"b": "key"}}')""", "a.b")) == "key"
+
+
+def test_no_shell() -> None:
+    """Words reach the program as they are: nothing is expanded, nothing can be appended."""
+    words = ("$HOME; echo evil", "*")
+    reference = SecretRef("command", args=(sys.executable, "-c", "import sys; print(sys.argv[1:])", *words))
+    assert fetched(reference) == str(list(words))
+
+
+@pytest.mark.parametrize(
+    "reference, message",
+    [
+        (python("print('planted'); raise SystemExit(3)"), "failed with exit code 3"),
+        (python("pass"), "is empty"),
+        (python("import sys; sys.stdout.buffer.write(b'\\xff')"), "is not text"),
+        (python("print('planted')", "a"), "is not JSON"),
+        (SecretRef("command", args=("/nope/no-such-program",)), "cannot be run: No such file"),
+    ],
+)
+def test_failures(reference: SecretRef, message: str) -> None:
+    """What went wrong is told by the program's name, never with what it printed or was given."""
+    with pytest.raises(CredentialError) as caught:
+        fetched(reference)
+    assert message in caught.value.message
+    assert "planted" not in caught.value.text
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    """A command that does not come back is ended, and so is its process."""
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(CredentialError, match=r"gave no secret within 2 seconds"):
+        fetched(python(code), timeout=2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_run_again_after_a_refusal(tmp_path: Path) -> None:
+    """The command runs once, and once more after the upstream has refused what it gave."""
+    count = tmp_path / "count"
+    code = f"p = {str(count)!r}; open(p, 'a').write('x'); print('key-%d' % len(open(p).read()))"
+
+    async def main() -> None:
+        keys = ReferenceSource(python(code), header="authorization", kind="bearer", env={})
+        first = await keys.credential()
+        assert await keys.credential() is first
+        assert keys.invalidate(first)
+        assert (await keys.credential()).value.reveal() == "key-2"
+
+    anyio.run(main)
+    assert count.read_text() == "xx"

@@ -1,0 +1,156 @@
+"""The packaged providers are usable data, and say what recordings and documentation say."""
+
+from __future__ import annotations
+
+import pytest
+
+from strowger.config import checks, load
+from strowger.config.checks import CHOICES, DEMO_URL, is_loopback, split_url
+from strowger.config.schema import Config, ProviderConfig
+from strowger.config.validate import convert
+from strowger.dialects.base import Capabilities
+from strowger.providers import PRESETS, build_provider
+
+ALL = sorted(PRESETS)
+# What the issue promises, by the names that users write.
+PROMISED = {
+    "anthropic", "openai", "openrouter", "deepseek", "deepseek-anthropic", "moonshot", "zai", "groq", "mistral", "xai",
+    "together", "fireworks", "cerebras", "ollama", "lmstudio", "vllm", "llamacpp", "demo",
+}  # fmt: skip
+
+
+def capabilities(preset: str, model: str) -> Capabilities:
+    chosen = PRESETS[preset]
+    config = ProviderConfig(preset=preset, dialect=chosen.dialect, base_url=chosen.base_url)
+    return build_provider(preset, config, env={}).capabilities(model)
+
+
+def test_all_are_there() -> None:
+    """Nobody's provider is missing."""
+    assert set(PRESETS) >= PROMISED
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_one_line_is_enough(name: str) -> None:
+    """`[providers.NAME]` alone is a right configuration."""
+    loaded = load(None, env={"HOME": "/nowhere"}, presets=PRESETS, flags={f"providers.{name}": {}})
+    assert loaded.config.providers[name].base_url == PRESETS[name].base_url
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_capabilities_exist(name: str) -> None:
+    """Every capability a preset speaks of exists, has the right type and a value that the dialects know."""
+    preset = PRESETS[name]
+    for overrides in (preset.capabilities, *(rule for _, rule in preset.model_capabilities)):
+        _, problems = convert(Capabilities, overrides)
+        assert not problems
+        assert all(overrides[key] in CHOICES[key] for key in CHOICES.keys() & overrides.keys())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_thinking_words_fit_the_dialect(name: str) -> None:
+    """How thinking is asked for is said in the words of the preset's own dialect."""
+    words = {"anthropic": {"adaptive", "budget", "none"}, "openai_chat": {"effort", "thinking", "reasoning", "none"}}
+    replay = {
+        "anthropic": {"", "signed", "any"},
+        "openai_chat": {"", "reasoning_content", "reasoning", "reasoning_details"},
+    }
+    preset = PRESETS[name]
+    for overrides in (preset.capabilities, *({**preset.capabilities, **rule} for _, rule in preset.model_capabilities)):
+        assert overrides.get("thinking", "none") in words[preset.dialect]
+        assert overrides.get("thinking_replay", "") in replay[preset.dialect]
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"demo"}))
+def test_addresses(name: str) -> None:
+    """Services elsewhere are reached by https and need a key; those on one's own machine need none."""
+    preset = PRESETS[name]
+    parts = split_url(preset.base_url)
+    assert parts is not None
+    is_local = is_loopback(parts.hostname or "")
+    assert parts.scheme == ("http" if is_local else "https")
+    assert preset.key_required is not is_local
+    assert bool(preset.key_env) or is_local
+    assert not list(checks.errors(Config(providers={name: ProviderConfig(preset=name, **_address(name))}), PRESETS))
+
+
+def _address(name: str) -> dict[str, str]:
+    return {"dialect": PRESETS[name].dialect, "base_url": PRESETS[name].base_url}
+
+
+def test_only_anthropic_keeps_anthropics_attribution() -> None:
+    """Claude Code's attribution block and signatures are for Anthropic; nobody else shares its origin."""
+    for name, preset in PRESETS.items():
+        theirs = name == "anthropic"
+        assert bool(preset.capabilities.get("attribution")) is theirs
+        assert (preset.capabilities["origin"] == "anthropic") is theirs
+
+
+def test_demo_waits_for_its_port() -> None:
+    """The demo provider has no address until it runs, and is never inferred."""
+    assert PRESETS["demo"].base_url == DEMO_URL
+    assert not PRESETS["demo"].infer
+
+
+def test_one_inference_per_key() -> None:
+    """A key variable brings one provider, not one for each dialect of the vendor."""
+    inferred = [preset.key_env[0] for preset in PRESETS.values() if preset.infer and preset.key_env]
+    assert len(inferred) == len(set(inferred))
+
+
+@pytest.mark.parametrize(
+    "model, thinking, efforts, sampling",
+    [
+        ("claude-3-haiku-20240307", "none", (), True),
+        ("claude-3-5-haiku-20241022", "none", (), True),
+        ("claude-3-7-sonnet-20250219", "budget", (), True),
+        ("claude-sonnet-4-20250514", "budget", (), True),
+        ("claude-opus-4-1-20250805", "budget", (), True),
+        ("claude-haiku-4-5-20251001", "budget", (), True),
+        # "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium."
+        ("claude-opus-4-6", "adaptive", ("low", "medium", "high", "max"), True),
+        ("claude-opus-4-7", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
+        ("claude-opus-5-5", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
+        ("claude-fable-5", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
+    ],
+)
+def test_claude_generations(model: str, thinking: str, efforts: tuple[str, ...], sampling: bool) -> None:
+    """Each generation of Claude is asked to think in its own way; an unknown one is taken for new."""
+    found = capabilities("anthropic", model)
+    assert (found.thinking, found.efforts, found.sampling) == (thinking, efforts, sampling)
+
+
+@pytest.mark.parametrize(
+    "model, efforts, sampling, stops",
+    [
+        ("gpt-4o-mini", (), True, 4),
+        ("gpt-4.1", (), True, 4),
+        ("o3-mini", ("low", "medium", "high"), False, 0),
+        ("gpt-5-nano", ("minimal", "low", "medium", "high"), False, 0),
+        ("gpt-5.1", ("none", "low", "medium", "high"), False, 0),
+        ("gpt-5.6-sol", ("none", "low", "medium", "high", "xhigh"), False, 0),
+        ("gpt-5-chat-latest", (), True, 0),
+    ],
+)
+def test_openai_generations(model: str, efforts: tuple[str, ...], sampling: bool, stops: int) -> None:
+    """Reasoning models refuse sampling and stop sequences, and each knows its own efforts."""
+    found = capabilities("openai", model)
+    assert (found.efforts, found.sampling, found.max_stop_sequences) == (efforts, sampling, stops)
+    assert found.max_tokens_field == "max_completion_tokens"
+
+
+def test_quirks_from_recordings() -> None:
+    """Facts that recordings or documentation prove, one for each vendor that has one."""
+    assert not capabilities("deepseek", "deepseek-v4-flash").images
+    assert capabilities("deepseek", "deepseek-v4-pro").thinking_required_in_tool_loops
+    assert not capabilities("mistral", "mistral-large-latest").stream_usage
+    assert capabilities("mistral", "mistral-small-latest").efforts == ("none", "high")
+    assert capabilities("groq", "openai/gpt-oss-120b").efforts == ("low", "medium", "high")
+    assert capabilities("xai", "grok-4.3").efforts == ("none", "low", "medium", "high")
+    assert capabilities("xai", "grok-4.20-0309-reasoning").efforts == ()
+    assert capabilities("openrouter", "x/y").thinking_replay == "reasoning_details"
+    assert capabilities("moonshot", "kimi-k2-0905-preview").thinking == "none"
+    assert capabilities("zai", "glm-4.6v").images
+    assert not capabilities("zai", "glm-4.7").images
+    assert not capabilities("ollama", "qwen3").tool_choice
+    assert capabilities("llamacpp-anthropic", "any").count_tokens

@@ -1,0 +1,186 @@
+"""The lists of models, in both shapes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
+from strowger.errors import BadRequest, Malformed, UnknownModel
+from strowger.providers import build_providers
+from strowger.routing import aliases, catalog
+from strowger.routing.catalog import Entry, Listed, entries, parse_listing
+from strowger.routing.table import RouteTable
+
+
+def table() -> RouteTable:
+    config = Config(
+        providers={
+            "openai": ProviderConfig(dialect="openai_chat", base_url="https://o.test", models=("gpt-*",)),
+            "anthropic": ProviderConfig(dialect="anthropic", base_url="https://a.test", models=("claude-*",)),
+            "local": ProviderConfig(dialect="openai_chat", base_url="http://localhost:1"),
+        },
+        routes=(RouteConfig(match=Match(model=("house-model", "x-*")), to="local:llama"),),
+        aliases={"fast": "openai:gpt-5-nano"},
+    )
+    return RouteTable(config, build_providers(config, env={}))
+
+
+LISTINGS = {
+    "openai": [Listed("gpt-5", created=1), Listed("o9", "Omega 9")],
+    "anthropic": [Listed("claude-opus-5", "Claude Opus 5", 1_700_000_000)],
+    "local": [Listed("gpt-oss:20b"), Listed("llama")],
+    "gone": [Listed("never")],
+}
+
+
+def page(*given: Any, **options: Any) -> dict[str, Any]:
+    return json.loads(catalog.anthropic_page(*given, **options))  # type: ignore[no-any-return]
+
+
+def test_entries() -> None:
+    """Aliases, named models and providers' lists; a model that would go elsewhere under its own name is pinned."""
+    assert [entry.id for entry in entries(table(), LISTINGS)] == [
+        "fast",
+        "claude-fast",
+        "house-model",
+        "claude-local-llama",
+        "gpt-5",
+        "claude-openai-gpt-5",
+        "openai:o9",
+        "claude-openai-o9",
+        "claude-opus-5",
+        "local:gpt-oss:20b",
+        "claude-local-gpt-oss:20b",
+        "local:llama",
+    ]
+
+
+def test_every_entry_leads_where_it_says() -> None:
+    """Whatever is listed can be asked for, and reaches the provider and model of its entry."""
+    routes = table()
+    for entry in entries(routes, LISTINGS):
+        target = routes.match(entry.id).targets[0]
+        assert (target.provider.name, target.model) == (entry.provider, entry.model)
+
+
+def test_claude_code_finds_every_route() -> None:
+    """For each target there is an id that Claude Code's discovery keeps."""
+    listed = entries(table(), LISTINGS)
+    kept = {(entry.provider, entry.model) for entry in listed if aliases.is_discoverable(entry.id)}
+    assert kept == {(entry.provider, entry.model) for entry in listed}
+
+
+def test_anthropic_shape() -> None:
+    """Each model has type, id, name and time; times are RFC 3339."""
+    shown = page(entries(table(), LISTINGS), limit=1000)
+    assert shown["has_more"] is False
+    assert (shown["first_id"], shown["last_id"]) == ("fast", "local:llama")
+    by_id = {model["id"]: model for model in shown["data"]}
+    assert by_id["claude-opus-5"] == {
+        "type": "model",
+        "id": "claude-opus-5",
+        "display_name": "Claude Opus 5",
+        "created_at": "2023-11-14T22:13:20Z",
+    }
+    assert by_id["claude-openai-gpt-5"]["display_name"] == "gpt-5 (openai)"
+    assert by_id["claude-openai-o9"]["display_name"] == "Omega 9"
+    assert by_id["gpt-5"]["display_name"] == "gpt-5"
+
+
+def test_paging() -> None:
+    """Pages forward and backward, as Anthropic's clients ask for them."""
+    listed = [Entry(str(number), "p", "m") for number in range(5)]
+    assert _page(listed, limit=2) == (["0", "1"], True)
+    assert _page(listed, limit=2, after_id="1") == (["2", "3"], True)
+    assert _page(listed, limit=2, after_id="3") == (["4"], False)
+    assert _page(listed, limit=2, after_id="4") == ([], False)
+    assert _page(listed, limit=2, before_id="4") == (["2", "3"], True)
+    assert _page(listed, limit=2, before_id="2") == (["0", "1"], False)
+    assert _page(listed, limit=0) == (["0"], True)
+    assert _page(listed, limit=10**6) == (["0", "1", "2", "3", "4"], False)
+
+
+def _page(listed: list[Entry], **options: Any) -> tuple[list[str], bool]:
+    shown = page(listed, **options)
+    return [model["id"] for model in shown["data"]], shown["has_more"]
+
+
+def test_the_default_page_has_twenty() -> None:
+    """Without a limit, twenty, as at Anthropic's."""
+    listed = [Entry(str(number), "p", "m") for number in range(30)]
+    assert len(page(listed)["data"]) == 20
+
+
+def test_an_empty_list() -> None:
+    """Nothing is a list as well."""
+    assert page([]) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+    assert json.loads(catalog.openai_list([])) == {"object": "list", "data": []}
+
+
+def test_unknown_cursors() -> None:
+    """A cursor that is no id is the client's mistake, and names the parameter."""
+    for parameter in ("after_id", "before_id"):
+        with pytest.raises(BadRequest) as caught:
+            page([], **{parameter: "x"})
+        assert caught.value.param == parameter
+
+
+def test_openai_shape() -> None:
+    """OpenAI's shape, without the second names for Claude Code."""
+    shown = json.loads(catalog.openai_list(entries(table(), LISTINGS)))
+    assert shown["object"] == "list"
+    assert [model["id"] for model in shown["data"]] == [
+        "fast",
+        "house-model",
+        "gpt-5",
+        "openai:o9",
+        "claude-opus-5",
+        "local:gpt-oss:20b",
+        "local:llama",
+    ]
+    assert shown["data"][2] == {"id": "gpt-5", "object": "model", "created": 1, "owned_by": "openai"}
+
+
+def test_one_model() -> None:
+    """One model by its id, in either shape; others are unknown."""
+    listed = entries(table(), LISTINGS)
+    assert (
+        json.loads(catalog.anthropic_model(catalog.find(listed, "fast")))["display_name"] == "fast → openai:gpt-5-nano"
+    )
+    assert json.loads(catalog.openai_model(catalog.find(listed, "claude-fast")))["owned_by"] == "openai"
+    with pytest.raises(UnknownModel, match="no model `nope`"):
+        catalog.find(listed, "nope")
+
+
+@pytest.mark.parametrize(
+    "body, listed",
+    [
+        (b'{"object":"list","data":[{"id":"a","created":5,"owned_by":"x"}]}', Listed("a", "", 5)),
+        (
+            b'{"data":[{"id":"a","display_name":"A","created_at":"2023-11-14T22:13:20Z"}]}',
+            Listed("a", "A", 1_700_000_000),
+        ),
+        (b'{"data":[{"id":"a","created_at":"2023-11-14T22:13:20"}]}', Listed("a", "", 1_700_000_000)),
+        (b'{"data":[{"id":"a","name":"A","created":null,"pricing":{}}]}', Listed("a", "A", 0)),
+        (b'{"data":[{"id":"models/a","created":1e300}]}', Listed("a")),
+        (b'{"data":[{"id":"a","created_at":"soon"}]}', Listed("a")),
+    ],
+)
+def test_parse_listing(body: bytes, listed: Listed) -> None:
+    """Lists of all makes are read; what is unknown or odd in them does no harm."""
+    assert parse_listing(body) == (listed,)
+
+
+def test_nameless_models_are_left_out() -> None:
+    """An item without an id cannot be asked for."""
+    assert parse_listing(b'{"data":[{"id":""},{}]}') == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"models":[]}', b'{"data":[1]}', b'{"data":"x"}'])
+def test_what_is_no_listing(body: bytes) -> None:
+    """Anything else is Malformed, never another exception."""
+    with pytest.raises(Malformed):
+        parse_listing(body)

@@ -1,0 +1,166 @@
+"""Which target a call gets, and in which order the rules are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
+from strowger.errors import UnknownModel
+from strowger.providers import build_providers
+from strowger.routing.table import Hints, RouteTable
+
+SUBAGENT = Hints(request_class="subagent", agent="Explore", subagent=True)
+
+
+def provider(*models: str, dialect: str = "openai_chat") -> ProviderConfig:
+    return ProviderConfig(dialect=dialect, base_url="https://x.test", models=models)  # type: ignore[arg-type]
+
+
+PROVIDERS: Mapping[str, ProviderConfig] = {
+    "openai": provider("gpt-*", "o1*"),
+    "deep": provider("deep-*"),
+    "deep-anthropic": provider("deep-*", dialect="anthropic"),
+    "anthropic": provider("claude-*", dialect="anthropic"),
+    "local": provider(),
+}
+
+
+def table(*routes: RouteConfig, providers: Mapping[str, ProviderConfig] = PROVIDERS, **aliases: str) -> RouteTable:
+    config = Config(providers=providers, routes=routes, aliases=aliases)
+    return RouteTable(config, build_providers(config, env={}))
+
+
+def route(to: str, *fallback: str, name: str | None = None, strict: bool = False, **match: object) -> RouteConfig:
+    return RouteConfig(match=Match(**match), to=to, fallback=fallback, name=name, strict=strict)  # type: ignore[arg-type]
+
+
+def targets(routes: RouteTable, model: str, hints: Hints | None = None, dialect: str = "") -> list[tuple[str, str]]:
+    found = routes.match(model, hints=hints or Hints(), dialect=dialect)
+    return [(target.provider.name, target.model) for target in found.targets]
+
+
+@pytest.mark.parametrize(
+    "model, target",
+    [
+        ("gpt-5", ("openai", "gpt-5")),
+        ("gpt-5[1m]", ("openai", "gpt-5")),
+        ("claude-opus-5[1m]", ("anthropic", "claude-opus-5")),
+        ("local:llama3:8b", ("local", "llama3:8b")),
+        ("local/a/b", ("local", "a/b")),
+        ("claude-local-llama3", ("local", "llama3")),
+        ("claude-deep-anthropic-deep-1", ("deep-anthropic", "deep-1")),
+        ("fast", ("openai", "gpt-5-nano")),
+        ("claude-fast[1m]", ("openai", "gpt-5-nano")),
+    ],
+)
+def test_without_routes(model: str, target: tuple[str, str]) -> None:
+    """Names that say where they go, then globs of the providers; the window suffix is gone first."""
+    assert targets(table(fast="openai:gpt-5-nano"), model) == [target]
+
+
+def test_the_clients_dialect_is_preferred() -> None:
+    """Of two providers that serve a model, the one that speaks as the client does comes first; else file order."""
+    assert targets(table(), "deep-1", dialect="anthropic") == [("deep-anthropic", "deep-1")]
+    assert targets(table(), "deep-1", dialect="openai_chat") == [("deep", "deep-1")]
+    assert targets(table(), "deep-1") == [("deep", "deep-1")]
+
+
+def test_the_first_route_that_fits() -> None:
+    """Routes are asked in the order of the file; a target without a model keeps the one that was asked for."""
+    routes = table(
+        route("deep:deep-1", "openai:gpt-5", "local", model="claude-haiku-*"),
+        route("local", model=("claude-*", "o1")),
+    )
+    assert targets(routes, "claude-haiku-4") == [("deep", "deep-1"), ("openai", "gpt-5"), ("local", "claude-haiku-4")]
+    assert targets(routes, "Claude-Opus-5[1m]") == [("local", "Claude-Opus-5")]
+    assert targets(routes, "o1") == [("local", "o1")]
+    assert targets(routes, "o1-mini") == [("openai", "o1-mini")]
+
+
+def test_hints() -> None:
+    """Class, agent type and being a sub-agent are conditions like the model, and all that are given must hold."""
+    routes = table(
+        route("deep:deep-1", agent="Expl*", model="claude-*"),
+        route("local:small", request_class=("compaction", "auxiliary")),
+        route("openai:gpt-5", subagent=True),
+        route("deep:main", subagent=False, model="claude-fable-*"),
+    )
+    assert targets(routes, "claude-opus-5") == [("anthropic", "claude-opus-5")]
+    assert targets(routes, "claude-opus-5", SUBAGENT) == [("deep", "deep-1")]
+    assert targets(routes, "gpt-4", SUBAGENT) == [("openai", "gpt-5")]
+    assert targets(routes, "claude-opus-5", Hints(request_class="auxiliary")) == [("local", "small")]
+    assert targets(routes, "claude-fable-5") == [("deep", "main")]
+
+
+def test_a_catch_all_does_not_hide_names() -> None:
+    """A name that says where it goes is stronger than a route whose glob happens to fit it."""
+    routes = table(route("deep:deep-1", model="*"), fast="openai:gpt-5")
+    assert targets(routes, "anything") == [("deep", "deep-1")]
+    assert targets(routes, "gpt-5") == [("deep", "deep-1")]
+    assert targets(routes, "fast") == [("openai", "gpt-5")]
+    assert targets(routes, "local:llama") == [("local", "llama")]
+    assert targets(routes, "claude-local-llama") == [("local", "llama")]
+
+
+def test_an_explicit_route_beats_names() -> None:
+    """A route that names it letter by letter, or looks at more than the model, is stronger than an alias or a pin."""
+    exact = table(route("deep:deep-1", model="fast"), fast="openai:gpt-5")
+    assert targets(exact, "fast") == [("deep", "deep-1")]
+    hinted = table(route("local", subagent=True), fast="openai:gpt-5")
+    assert targets(hinted, "fast") == [("openai", "gpt-5")]
+    # The name's own model goes on, not the alias, which no provider knows.
+    assert targets(hinted, "fast", SUBAGENT) == [("local", "gpt-5")]
+    assert targets(hinted, "openai:gpt-4", SUBAGENT) == [("local", "gpt-4")]
+
+
+def test_a_single_provider_serves_everything() -> None:
+    """With one provider there is no question where an unknown name goes; with two there is."""
+    assert targets(table(providers={"local": provider("llama*")}), "whatever") == [("local", "whatever")]
+    with pytest.raises(UnknownModel):
+        table().match("whatever")
+
+
+def test_names_and_strictness_of_routes() -> None:
+    """A route is known by its name, else by its place; `strict` comes along."""
+    routes = table(route("local", model="a"), route("local", model="b", name="mine", strict=True))
+    assert (routes.match("a").name, routes.match("a").strict) == ("routes[0]", False)
+    assert (routes.match("b").name, routes.match("b").strict) == ("mine", True)
+    assert routes.match("gpt-5").name == "provider openai"
+    assert routes.match("openai:x").name == "pinned openai"
+
+
+def test_unknown_models_list_what_there_is() -> None:
+    """The error says what could be asked for, within bounds, and keeps the whole list for machines."""
+    many = {f"alias-{number}": "local:m" for number in range(30)}
+    with pytest.raises(UnknownModel) as caught:
+        table(**many).match("wrong[1m]")
+    assert caught.value.message.startswith("no route leads to the model `wrong`; there are: alias-0, alias-1,")
+    assert caught.value.message.endswith("and 15 more")
+    assert "local:*" in caught.value.available
+    assert len(caught.value.available) == 35
+    assert "provider:model" in (caught.value.hint or "")
+
+
+def test_no_provider_at_all() -> None:
+    """Without providers the error says how to get one."""
+    with pytest.raises(UnknownModel, match="no provider is configured") as caught:
+        table(providers={}).match("claude-opus-5")
+    assert "strowger config init" in (caught.value.hint or "")
+    assert "--demo" in (caught.value.hint or "")
+
+
+def test_hints_from_headers() -> None:
+    """Sub-agents are known by their id, which is always sent, or by the class, which is sent on request."""
+    assert Hints.from_headers({}) == Hints()
+    assert Hints.from_headers({"x-claude-code-agent-id": "a1"}).subagent
+    assert Hints.from_headers({"x-claude-code-request-class": "subagent"}).subagent
+    hints = Hints.from_headers({"x-claude-code-request-class": "main", "x-claude-code-agent-type": "Explore"})
+    assert hints == Hints(request_class="main", agent="Explore", subagent=False)
+
+
+def test_literal_models() -> None:
+    """Names without a wildcard can be listed; patterns cannot."""
+    routes = table(route("local", model=("a", "b*", "c?")), providers={"local": provider("d", "e[1]")})
+    assert list(routes.literal_models()) == ["a", "d"]

@@ -1,7 +1,8 @@
 """Anthropic's Messages API.
 
 `wire` holds its words; `request` parses and `render` writes requests (`turns`, `fit`, `thinking`); `response` and
-`stream` decode, `encode` writes answers; `blocks` is the vocabulary of both, `errors` the errors.
+`stream` decode, `encode` writes answers; `blocks` is the vocabulary
+of both, `errors` the errors, and `passing` tells when none of it is needed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 
 from strowger.dialects.anthropic.encode import StreamEncoder, render_response
 from strowger.dialects.anthropic.errors import parse_error, render_error
-from strowger.dialects.anthropic.render import passes, render_request
+from strowger.dialects.anthropic.passing import passes
+from strowger.dialects.anthropic.render import render_request
 from strowger.dialects.anthropic.request import parse_request, peek
 from strowger.dialects.anthropic.response import decode_response
 from strowger.dialects.anthropic.stream import StreamDecoder

@@ -6,8 +6,6 @@ capabilities allow; one of another dialect comes out as the Messages API wants i
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,9 +17,8 @@ from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYSTEM_STRING
 from strowger.dialects.anthropic.thinking import Plan, plan
 from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
-from strowger.dialects.anthropic.wire import ATTRIBUTION, CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
+from strowger.dialects.anthropic.wire import CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.envelope import MARK
 from strowger.dialects.losses import refuse_extras, unique
 from strowger.ir.request import (
     CustomTool,
@@ -392,36 +389,3 @@ def _close(node: object) -> bool:
         for value in node:
             changed |= _close(value)
     return changed
-
-
-# ---- the verbatim lane's question ----
-
-_FOREIGN_ID = re.compile(rb'"(?:id|tool_use_id)"\s*:\s*"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
-
-
-def passes(body: bytes, caps: Capabilities) -> bool:
-    """Whether a body of this dialect may go to the upstream untouched. A quick look: a false alarm only costs time."""
-    if MARK in body or (not caps.attribution and ATTRIBUTION.encode() in body):
-        return False
-    obstacle = _obstacle(caps)
-    return (obstacle is None or obstacle.search(body) is None) and _FOREIGN_ID.search(body) is None
-
-
-@lru_cache(maxsize=64)
-def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
-    """What may not be in a body for this upstream."""
-    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
-    return re.compile(b"|".join(missing)) if missing else None
-
-
-def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
-    return [
-        (caps.mid_system, rb'"role"\s*:\s*"system"'),
-        (caps.images, rb'"type"\s*:\s*"image"'),
-        (caps.documents, rb'"type"\s*:\s*"document"'),
-        (caps.betas, rb'"(?:context_management|safeguards|diagnostics|defer_loading|eager_input_streaming)"\s*:'),
-        (caps.hosted_tools, rb'"type"\s*:\s*"[a-z_]+_20\d{6}"'),
-        (caps.thinking != "none", rb'"thinking"\s*:\s*\{'),
-        (caps.thinking == "adaptive", rb'"type"\s*:\s*"adaptive"'),
-        (caps.tools, rb'"input_schema"\s*:'),
-    ]

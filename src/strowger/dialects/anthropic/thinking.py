@@ -12,10 +12,10 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.blocks import Json
 from strowger.dialects.anthropic.fit import Fitting
-from strowger.dialects.anthropic.wire import BUDGETS, MIN_THINKING_BUDGET, NAME, effort_of_budget
+from strowger.dialects.anthropic.wire import BUDGETS, EFFORTS, MIN_THINKING_BUDGET, NAME, effort_of_budget
 from strowger.ir.request import Reasoning, Request
 
-_RANKS = {"none": 0, "minimal": 1, "low": 2, "medium": 3, "high": 4, "xhigh": 5, "max": 6}
+_RANKS = {word: rank for rank, word in enumerate(EFFORTS)}
 _OFF: Json = {"type": "disabled"}
 
 
@@ -59,7 +59,12 @@ def _own(reasoning: Reasoning, request: Request, fitting: Fitting) -> Plan:
         fitting.lose("thinking", "asked for with a budget: this model does not adapt by itself", "info")
         return Plan(None if budget is None else {"type": "enabled", "budget_tokens": budget}, effort)
     member: Json = {**fitting.extras(reasoning.extras, "thinking"), "type": reasoning.mode}
-    if reasoning.budget is not None:
+    if caps.thinking == "adaptive" and reasoning.mode == "enabled":
+        fitting.lose("thinking.budget_tokens", "this model decides by itself; the budget became an effort", "info")
+        member["type"] = "adaptive"
+        if effort is None and reasoning.budget is not None:
+            effort = _clamped(effort_of_budget(reasoning.budget), fitting)
+    elif reasoning.budget is not None:
         member["budget_tokens"] = reasoning.budget
     if reasoning.display is not None and caps.betas:
         member["display"] = reasoning.display
@@ -91,7 +96,7 @@ def _foreign(reasoning: Reasoning, request: Request, fitting: Fitting) -> Plan:
 def _clamped(effort: str, fitting: Fitting) -> str | None:
     """The effort word, or the nearest that is accepted; None when none is."""
     efforts = fitting.caps.efforts
-    if effort in efforts or (fitting.own and fitting.caps.betas):
+    if effort in efforts or (efforts and effort not in _RANKS and fitting.own and fitting.caps.betas):
         return effort
     if not efforts:
         fitting.lose("effort", "this model takes no effort", "info")

@@ -27,14 +27,20 @@ ATTRIBUTION = "x-anthropic-billing-header:"
 """How Claude Code's first system block starts. It names the client to Anthropic and differs in each conversation, so
 elsewhere it is noise that breaks prompt caches."""
 
+AS_WRITTEN = "as_written"
+"""In `Capabilities.thinking`: however the client asked for it."""
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Effort words of all dialects, weakest first. This dialect's own begin with `low`."""
+
 FAITHFUL = Capabilities(
     origin=NAME,
     tool_result_images=True,
     hosted_tools=True,
     max_tool_name=128,
     max_stop_sequences=1_000_000,
-    thinking="adaptive",
-    efforts=("low", "medium", "high", "xhigh", "max"),
+    temperature_max=float("inf"),
+    thinking=AS_WRITTEN,
+    efforts=EFFORTS,
     thinking_replay="any",
     cache_hints=True,
     service_tiers=("auto", "standard_only"),
@@ -119,8 +125,9 @@ def safe_id(call_id: str) -> str:
 
 
 def safe_name(name: str, longest: int) -> str:
-    """A tool name in the characters and length that the API takes, stable for the same name."""
+    """A tool name in the characters and length (0: any) that the API takes, always the same for the same name."""
     cleaned = _UNSAFE.sub("_", name)
+    longest = longest or len(cleaned) + 9
     if cleaned == name and 0 < len(cleaned) <= longest:
         return name
     return f"{cleaned[: longest - 9]}_{_digest(name)}"

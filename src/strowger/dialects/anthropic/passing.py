@@ -1,0 +1,75 @@
+"""Whether a body of this dialect may go to an upstream untouched: a look at its bytes, without parsing.
+
+A false alarm costs only time, since parse and render are inverse; so the patterns may be broad, but not blind.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from strowger.dialects.anthropic.wire import AS_WRITTEN, ATTRIBUTION, EFFORTS, FAITHFUL, NAME
+from strowger.dialects.base import Capabilities
+from strowger.dialects.envelope import MARK
+
+_ATTRIBUTION = ATTRIBUTION.encode()
+# Ids of other vendors (`functions.ls:0`) are refused by Anthropic. A result names its call, so results are enough.
+_FOREIGN_ID = re.compile(rb'"tool_use_id"\s*:\s*"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
+_LAST_ROLE = re.compile(rb'"role"\s*:\s*"assistant"')
+_LIMIT = re.compile(rb'"max_tokens"\s*:\s*(\d+)')
+
+
+def passes(body: bytes, caps: Capabilities) -> bool:
+    """Whether nothing in the body has to be changed or left out for this upstream."""
+    if MARK in body or (not caps.attribution and _ATTRIBUTION in body) or _FOREIGN_ID.search(body):
+        return False
+    if not caps.prefill and _LAST_ROLE.match(body, body.rfind(b'"role"')):
+        return False
+    if caps.max_output_tokens:
+        limit = _LIMIT.search(body)
+        if limit is not None and int(limit[1]) > caps.max_output_tokens:
+            return False
+    obstacle = _obstacle(caps)
+    return obstacle is None or obstacle.search(body) is None
+
+
+@lru_cache(maxsize=64)
+def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
+    """What may not be in a body for this upstream."""
+    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
+    return re.compile(b"|".join(missing)) if missing else None
+
+
+def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
+    """(whether it is accepted, how it looks) of everything that an upstream may not take."""
+    own = caps.origin == NAME
+    weaker = "|".join(word for word in EFFORTS if word not in caps.efforts)
+    adaptive = caps.thinking in {"adaptive", AS_WRITTEN}
+    return [
+        (caps.mid_system, rb'"role"\s*:\s*"system"'),
+        (caps.images and caps.tool_result_images, rb'"type"\s*:\s*"image"'),
+        (caps.documents and caps.tool_result_images, rb'"type"\s*:\s*"document"'),
+        (caps.image_urls, rb'"type"\s*:\s*"url"'),
+        (caps.betas, rb'"(?:context_management|safeguards|diagnostics|defer_loading|eager_input_streaming)"\s*:'),
+        (caps.betas, rb'"type"\s*:\s*"tool_reference"'),
+        (caps.hosted_tools, rb'"type"\s*:\s*"[a-z_]+_20\d{6}"'),
+        (caps.cache_hints, rb'"cache_control"\s*:\s*\{'),
+        (caps.thinking != "none", rb'"thinking"\s*:\s*\{'),
+        (adaptive, rb'"type"\s*:\s*"adaptive"'),
+        (caps.thinking in {"budget", AS_WRITTEN}, rb'"type"\s*:\s*"enabled"'),
+        (own or caps.thinking_replay == "any", rb'"signature"\s*:\s*"[^"]'),
+        (own, rb'"redacted_thinking"'),
+        (not weaker, rb'"effort"\s*:\s*"(?:' + weaker.encode() + rb')"'),
+        (caps.sampling, rb'"(?:temperature|top_p|top_k)"\s*:\s*\d'),
+        (caps.top_k, rb'"top_k"\s*:\s*\d'),
+        (caps.tools, rb'"input_schema"\s*:'),
+        (caps.strict_tools, rb'"strict"\s*:\s*true'),
+        (caps.tool_choice, rb'"tool_choice"\s*:\s*\{'),
+        (caps.parallel_switch, rb'"disable_parallel_tool_use"\s*:\s*true'),
+        (caps.structured_output == "json_schema", rb'"json_schema"'),
+        (_long_names(caps), rb'"name"\s*:\s*"[^"]{%d}' % (caps.max_tool_name + 1)),
+    ]
+
+
+def _long_names(caps: Capabilities) -> bool:
+    return caps.max_tool_name == 0 or caps.max_tool_name >= FAITHFUL.max_tool_name

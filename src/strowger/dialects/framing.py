@@ -33,7 +33,8 @@ class SSEDecoder:
     """
 
     def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
         self._limit = limit
         self._started = False
         self.comments = 0
@@ -41,10 +42,17 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
-        buffer = self._buffer + data if self._buffer else data
+        buffer = data
+        if self._pieces:
+            # What ends no line ends no frame, and need not be joined to what waits: a large frame may come in many
+            # small pieces. After a CR anything may show that a line has ended.
+            if b"\n" not in data and b"\r" not in data and self._started and not self._pieces[-1].endswith(b"\r"):
+                self._keep(data)
+                return []
+            buffer = self._taken() + data
         if not self._started:
             if BOM.startswith(buffer[:3]) and len(buffer) < len(BOM):
-                self._buffer = buffer
+                self._keep(buffer)
                 return []
             buffer = buffer.removeprefix(BOM)
             self._started = True
@@ -76,14 +84,23 @@ class SSEDecoder:
 
     def close(self) -> list[Frame]:
         """The frame that was still open at the end of input, if it holds data."""
-        rest, self._buffer = self._buffer, b""
-        frame = self._frame(rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
+        frame = self._frame(self._taken().replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
         return [] if frame is None else [frame]
 
     def _keep(self, rest: bytes) -> None:
-        if len(rest) > self._limit:
+        if not rest:
+            return
+        self._size += len(rest)
+        if self._size > self._limit:
             raise FrameTooLargeError(f"an event grew over {self._limit} bytes")
-        self._buffer = rest
+        self._pieces.append(rest)
+
+    def _taken(self) -> bytes:
+        """What was kept; nothing is any more."""
+        rest = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size = 0
+        return rest
 
     def _frame(self, lines: list[bytes]) -> Frame | None:
         # the two common shapes, without a loop
@@ -102,6 +119,8 @@ class SSEDecoder:
                 self.comments += 1
             elif line == b"data":
                 data.append(b"")
+            elif line == b"event":
+                event = ""
             elif line.startswith(b"{"):
                 self.stray = line
         if not data:

@@ -1,0 +1,91 @@
+"""Tools that a vendor defines but the client runs: their schemas, for dialects that know only described tools.
+
+Anthropic's models know these by heart, so clients send a type and no schema. Elsewhere they work as plain function
+tools when they are given the schema that the vendor documents. Tools that the vendor itself runs are not here: there
+is nobody else who would run them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from strowger.ir.request import FunctionTool, HostedTool
+
+_STRING = {"type": "string"}
+_INTEGER = {"type": "integer"}
+_RANGE = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+
+
+def _object(properties: dict[str, object], required: list[str]) -> Raw:
+    return Raw(msgspec.json.encode({"type": "object", "properties": properties, "required": required}))
+
+
+_BASH = _object(
+    {
+        "command": {"type": "string", "description": "The command to run"},
+        "restart": {"type": "boolean", "description": "Restart the shell instead of running a command"},
+    },
+    [],
+)
+_MEMORY = _object(
+    {
+        "command": {"type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"]},
+        "path": {"type": "string", "description": "A path under /memories"},
+        "view_range": _RANGE,
+        "file_text": _STRING,
+        "old_str": _STRING,
+        "new_str": _STRING,
+        "insert_line": _INTEGER,
+        "insert_text": _STRING,
+        "old_path": _STRING,
+        "new_path": _STRING,
+    },
+    ["command"],
+)
+
+
+def _editor(commands: list[str], inserted: str) -> Raw:
+    return _object(
+        {
+            "command": {"type": "string", "enum": commands},
+            "path": {"type": "string", "description": "Absolute path of a file or directory"},
+            "view_range": {**_RANGE, "description": "First and last line to view; -1 for the end of the file"},
+            "file_text": {"type": "string", "description": "Content of the file to create"},
+            "old_str": {"type": "string", "description": "The exact text to replace; it must occur once"},
+            "new_str": {"type": "string", "description": "The text that replaces it"},
+            "insert_line": {"type": "integer", "description": "The line after which to insert; 0 for the beginning"},
+            inserted: {"type": "string", "description": "The text to insert, or the replacement"},
+        },
+        ["command", "path"],
+    )
+
+
+_SCHEMAS: tuple[tuple[str, str, Raw], ...] = (
+    ("bash_", "Run a command in a persistent bash shell.", _BASH),
+    (
+        "text_editor_20241022",
+        "View, create and edit files.",
+        _editor(["view", "create", "str_replace", "insert", "undo_edit"], "new_str"),
+    ),
+    (
+        "text_editor_20250124",
+        "View, create and edit files.",
+        _editor(["view", "create", "str_replace", "insert", "undo_edit"], "new_str"),
+    ),
+    (
+        "text_editor_",
+        "View, create and edit files.",
+        _editor(["view", "create", "str_replace", "insert"], "insert_text"),
+    ),
+    ("memory_", "Read and write notes that outlive this conversation, as files under /memories.", _MEMORY),
+)
+"""Prefix of the versioned type, description, schema; the first that fits counts."""
+
+
+def described(tool: HostedTool) -> FunctionTool | None:
+    """The tool as one with a schema, or None when only its vendor can offer it."""
+    for prefix, description, schema in _SCHEMAS:
+        if tool.type.startswith(prefix):
+            return FunctionTool(tool.name or prefix.rstrip("_"), description, schema, cache=tool.cache)
+    return None

@@ -1,0 +1,93 @@
+"""What one rendering of a request carries along: the request, what the target takes, names given, losses met."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from strowger.dialects.base import Capabilities, Loss, Severity
+from strowger.dialects.losses import extras_losses
+from strowger.dialects.openai_chat.wire import NAME
+from strowger.ir.request import NO_EXTRAS, Document, Image, Part, Request, Text
+
+P = TypeVar("P", bound=Part)
+
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_HASH = 8
+
+
+class Job:
+    """One call of `render_request`. `ours`: the request was written in this dialect, so its extras mean something."""
+
+    def __init__(self, request: Request, caps: Capabilities) -> None:
+        self.request = request
+        self.caps = caps
+        self.ours = request.origin == NAME
+        self.losses: dict[Loss, None] = {}
+        self.sent_names: dict[str, str] = {}
+        """The client's name of each renamed tool, by the name it is sent under."""
+        self.instructions: list[str] = []
+        """What must be said in words because the target has no member for it."""
+        self._told: set[str] = set()
+
+    def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
+        """Report something that cannot be carried."""
+        self.losses[Loss(path, reason, severity)] = None
+
+    def lose_once(self, path: str, reason: str, severity: Severity = "warning") -> None:
+        """Report the first of many like it: a long history would repeat the same sentence hundreds of times."""
+        if reason not in self._told:
+            self._told.add(reason)
+            self.lose(path, reason, severity)
+
+    def own(self, part: P, path: str) -> P:
+        """The part without what this target cannot take: foreign extras and citations, cache hints."""
+        if not self.ours:
+            part = self._naturalised(part, path)
+        if getattr(part, "cache", None) is not None and not self.caps.cache_hints:
+            self.lose_once("cache_control", "prompt cache hints are not taken; the provider caches by itself", "info")
+            part = replace(part, cache=None)
+        return part
+
+    def _naturalised(self, part: P, path: str) -> P:
+        extras = getattr(part, "extras", None)
+        if extras:
+            self.losses.update(dict.fromkeys(extras_losses(extras, path)))
+            part = replace(part, extras=NO_EXTRAS)
+        if isinstance(part, Text) and part.citations:
+            self.lose_once(f"{path}.citations", "citations are not carried in history", "info")
+            part = replace(part, citations=())
+        if isinstance(part, Image | Document) and part.source.extras:
+            part = replace(part, source=replace(part.source, extras=NO_EXTRAS))
+        return part
+
+    def tool_name(self, name: str) -> str:
+        """The name under which a tool is sent: shortened and cleaned by a stable hash where it must be."""
+        limit = self.caps.max_tool_name
+        clean = name if self.ours or limit == 0 else _ILLEGAL.sub("_", name)
+        if clean == name and (limit == 0 or len(name) <= limit):
+            return name
+        sent = shortened(clean, name, limit)
+        self.sent_names[sent] = name
+        return sent
+
+    def call_id(self, identity: str) -> str:
+        """The id under which a tool call is sent: the same one for the call and its result."""
+        limit = self.caps.max_tool_id
+        if limit == 0 or len(identity) <= limit:
+            return identity
+        return shortened(identity, identity, limit)
+
+
+def shortened(clean: str, whole: str, limit: int) -> str:
+    """`clean` cut to `limit` with a hash of `whole` at its end; only the hash where there is room for no more.
+
+    Letters and digits alone are left when the limit is small: Mistral takes exactly nine of them.
+    """
+    digest = hashlib.sha256(whole.encode()).hexdigest()
+    if limit and limit <= 2 * _HASH:
+        return digest[:limit]
+    return f"{clean[: limit - _HASH - 1] if limit else clean}_{digest[:_HASH]}"

@@ -1,0 +1,490 @@
+"""The stream of a Chat Completions upstream, to events.
+
+Theory of operation. Chunks say what to add: text, thinking, pieces of tool calls. The sequencer puts the parts in
+order. `finish_reason` is not the end: usage may follow it, and so may text; the end is `[DONE]`, or the end of input
+when a finish reason was seen. Without either, the stream was cut, and that is a Failure. Servers differ in what they
+leave out, repeat or misplace; what is known of that is written where it is handled.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from strowger.dialects.base import DecoderSetup
+from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
+from strowger.dialects.openai_chat.chunks import (
+    Choice,
+    Chunk,
+    ChunkCall,
+    ChunkFunction,
+    Delta,
+    decode_chunk,
+    decode_delta,
+)
+from strowger.dialects.openai_chat.errors import failure_of, told
+from strowger.dialects.openai_chat.parts import Json, detail_text, merge_detail, thinking_text
+from strowger.dialects.openai_chat.thinktags import OPEN, ThinkTags
+from strowger.dialects.openai_chat.unary import decode_response, finish_of
+from strowger.dialects.openai_chat.usage import parse_usage
+from strowger.dialects.openai_chat.wire import FAILURES, NAME, REASONING, REASONING_DETAILS
+from strowger.dialects.refusals import unstructured
+from strowger.dialects.sequencer import Sequencer, Slot
+from strowger.errors import ErrorKind
+from strowger.ir.events import (
+    CitationDelta,
+    Event,
+    Failure,
+    Note,
+    Start,
+    Usage,
+    UsageUpdate,
+)
+from strowger.ir.request import NO_EXTRAS, Extras, Part, Refusal, Signed, Text, Thinking, ToolCall
+
+DONE = b"[DONE]"
+_NULL = b"null"
+_KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "p", "error"})
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_ANY = msgspec.json.Decoder(Raw)
+_TEXT = Text("")
+_PROBE = 64
+"""Characters by which a fragment is compared with what came before, before it is compared as a whole."""
+
+
+class _Call:
+    """A tool call on its way. `given` is the upstream's own id, `length` how much of the arguments has come."""
+
+    __slots__ = ("cumulative", "custom", "empty", "given", "head", "held", "length", "slot")
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        self.slot: Slot | None = None
+        self.held = ""
+        self.head = ""
+        self.length = 0
+        self.custom = False
+        self.cumulative = False
+        self.empty = False
+
+
+class _Others(Struct):
+    choices: list[Raw]
+
+
+class _Index(Struct):
+    index: int = 0
+
+
+class ChatDecoder:
+    """Bytes of one stream to events; see `strowger.dialects.base.Decoder`."""
+
+    def __init__(self, setup: DecoderSetup) -> None:
+        self._setup = setup
+        self._sse = SSEDecoder()
+        self._sequencer = Sequencer()
+        self._head: list[bytes] | None = []  # all that came, until the first frame
+        self._started = False
+        self._ended = False
+        self._choice: int | None = None
+        self._text: Slot | None = None
+        self._thinking: Slot | None = None
+        self._refusal: Slot | None = None
+        self._details: list[Json] = []
+        self._tags: ThinkTags | None = ThinkTags()
+        self._calls: dict[int | str, _Call] = {}
+        self._call: _Call | None = None  # the last one
+        self._usage: Usage | None = None
+        self._reason: str | None = None
+        self._stop: str | None = None
+
+    # ---- the protocol ----
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events that `data` completes."""
+        out: list[Event] = []
+        if self._ended:
+            return out
+        if self._head is not None:
+            self._head.append(data)
+        try:
+            frames = self._sse.feed(data)
+        except FrameTooLargeError as error:
+            self._fail(Failure(ErrorKind.UPSTREAM, f"the upstream's stream cannot be read: {error}", "malformed"), out)
+            return out
+        self._frames(frames, out)
+        return out
+
+    def close(self) -> list[Event]:
+        """The end of input."""
+        out: list[Event] = []
+        if self._ended:
+            return out
+        self._frames(self._sse.close(), out)
+        if self._ended:
+            return out
+        if self._reason is not None:
+            self._finish(out)
+        elif self._head is not None and not self._started:
+            self._unframed(b"".join(self._head), out)
+        else:
+            self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated"), out)
+        return out
+
+    def _frames(self, frames: list[Frame], out: list[Event]) -> None:
+        if frames:
+            self._head = None
+        for event, data in frames:
+            self._frame(event, data, out)
+            if self._ended:
+                return
+        if self._sse.stray and (self._head is None):
+            self._stray(out)
+
+    def _stray(self, out: list[Event]) -> None:
+        """A line of bare JSON between the events: it ends the stream when it is an error, else it is noise."""
+        seen, self._sse.stray = told(self._sse.stray), b""
+        if seen is not None and (seen.code or seen.type or seen.raw):
+            self._fail(failure_of(seen), out)
+
+    def _unframed(self, body: bytes, out: list[Event]) -> None:
+        """No event came at all: the body may be an error, or a whole answer of a server that does not stream."""
+        lines = [line for line in body.splitlines() if not line.startswith(b":")]
+        text = b"\n".join(lines).strip()
+        self._ended = True
+        if not text:
+            out.append(Failure(ErrorKind.UPSTREAM, "the upstream's stream was empty", "truncated"))
+        elif text.startswith(b"{") and _is_json(text):
+            out += decode_response(text, self._setup)
+        elif text.startswith(b"data:"):
+            out.append(Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated"))
+        else:
+            out.append(Failure(ErrorKind.UPSTREAM, unstructured(200, text), "malformed"))
+
+    # ---- chunks ----
+
+    def _frame(self, event: str, data: bytes, out: list[Event]) -> None:
+        if data.startswith(DONE) or not data.strip():
+            if data:
+                self._done(out)
+            return
+        try:
+            chunk = decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            message = f"the upstream sent an event that is not JSON: {data[:100].decode('utf-8', 'replace')}"
+            self._fail(Failure(ErrorKind.UPSTREAM, message, "malformed"), out)
+            return
+        if chunk is None:
+            return
+        stated = event == "error" or (chunk.error is not None and bytes(chunk.error) != _NULL)
+        if (stated or chunk.choices is None) and self._is_error(chunk, data, out, stated=stated):
+            return
+        if chunk.choices:
+            if not self._started:
+                self._start(chunk, data, out)
+            for choice in chunk.choices:
+                self._take(choice, data, out)
+                if self._ended:
+                    return
+        if chunk.usage is not None:
+            self._count(chunk.usage)
+        elif chunk.x_groq is not None and chunk.x_groq.usage is not None:
+            self._count(chunk.x_groq.usage)
+
+    def _done(self, out: list[Event]) -> None:
+        if self._started:
+            self._finish(out)
+        else:
+            self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's stream held no answer", "truncated"), out)
+
+    def _is_error(self, chunk: Chunk, data: bytes, out: list[Event], *, stated: bool) -> bool:
+        """Whether a chunk is an error, which then ends the stream. `stated`: it says so itself."""
+        if chunk.x_groq is not None and chunk.x_groq.error is not None:
+            self._fail(Failure(ErrorKind.UPSTREAM, chunk.x_groq.error), out)
+            return True
+        seen = told(data)
+        if seen is None and not stated:
+            return False
+        if seen is None:
+            words = data[:300].decode("utf-8", "replace")
+            self._fail(Failure(ErrorKind.UPSTREAM, f"the upstream sent an error: {words}"), out)
+            return True
+        if stated or seen.code or seen.type:
+            self._fail(failure_of(seen), out)
+            return True
+        return False
+
+    def _start(self, chunk: Chunk, data: bytes, out: list[Event]) -> None:
+        self._started = True
+        extras: Extras = {
+            key: value for key, value in _MEMBERS.decode(data).items() if key not in _KNOWN and bytes(value) != _NULL
+        }
+        created = None if chunk.created is None else int(chunk.created)
+        identity = chunk.id or self._setup.new_id("chatcmpl-")
+        out.append(Start(NAME, identity, chunk.model or "", created, extras or NO_EXTRAS))
+
+    def _take(self, choice: Choice, data: bytes, out: list[Event]) -> None:
+        if choice.index != self._choice:
+            if self._choice is not None:
+                self._note_other(choice.index, data, out)
+                return
+            self._choice = choice.index
+        delta = choice.delta
+        if delta is None and choice.message is not None and not self._sequencer.count:
+            delta = decode_delta(choice.message)
+        if delta is not None:
+            self._add(delta, out)
+        if choice.logprobs is not None and bytes(choice.logprobs) != _NULL:
+            out.append(
+                Note(Raw(b'{"index":0,"delta":{},"finish_reason":null,"logprobs":' + bytes(choice.logprobs) + b"}"))
+            )
+        if choice.finish_reason is not None:
+            self._stopped(choice, out)
+        if choice.usage is not None:
+            self._count(choice.usage)
+
+    def _note_other(self, index: int, data: bytes, out: list[Event]) -> None:
+        """A piece of a further answer (`n` over 1), for clients of this dialect."""
+        for raw in msgspec.json.decode(data, type=_Others).choices:
+            if msgspec.json.decode(raw, type=_Index, strict=False).index == index:
+                out.append(Note(raw))
+
+    def _stopped(self, choice: Choice, out: list[Event]) -> None:
+        reason = choice.finish_reason or ""
+        if reason in FAILURES:
+            kind = ErrorKind.OVERLOADED if reason == "insufficient_system_resource" else ErrorKind.UPSTREAM
+            self._fail(Failure(kind, FAILURES[reason], reason), out)
+            return
+        if not self._reason:  # some say it again in the chunk with the usage; the first word counts
+            self._reason = reason
+            for stop in (choice.stop_reason, choice.matched_stop):
+                if isinstance(stop, str):
+                    self._stop = stop
+
+    def _count(self, raw: Raw) -> None:
+        usage = parse_usage(raw)
+        if usage is not None:
+            self._usage = usage if self._usage is None else self._usage.merged(usage)
+
+    # ---- the end ----
+
+    def _finish(self, out: list[Event]) -> None:
+        self._ended = True
+        self._release(out)
+        for call in self._calls.values():
+            if call.slot is None:
+                self._begin(call, "", "function", "", out)
+            self._settle(call, out)
+        self._sequencer.end(out)
+        if self._usage is not None:
+            out.append(UsageUpdate(self._usage))
+        out.append(finish_of(self._reason, self._stop, called=bool(self._calls)))
+
+    def _fail(self, failure: Failure, out: list[Event]) -> None:
+        self._ended = True
+        if self._started and self._usage is not None:
+            out.append(UsageUpdate(self._usage))
+        out.append(failure)
+
+    # ---- text and thinking ----
+
+    def _add(self, delta: Delta, out: list[Event]) -> None:
+        thought = delta.reasoning_content or delta.reasoning
+        if thought or delta.reasoning_details:
+            self._reasoned(delta, thought or "", out)
+        content = delta.content
+        if content:
+            if isinstance(content, str):
+                self._content(content, out)
+            else:
+                self._content_parts(content, out)
+        if delta.refusal:
+            self._refusal = self._grown(self._refusal, Refusal(""), delta.refusal, out)
+        if delta.annotations:
+            self._cited(delta.annotations, out)
+        if delta.audio is not None and bytes(delta.audio) != _NULL:
+            self._note({"audio": delta.audio}, out)
+        if delta.tool_calls:
+            for piece in delta.tool_calls:
+                self._tool(piece, out)
+        if delta.function_call is not None:
+            self._function_call(delta.function_call, out)
+
+    def _grown(self, slot: Slot | None, part: Part, text: str, out: list[Event]) -> Slot:
+        """`text` added to the slot, or to a new one for `part` when something else has begun since."""
+        sequencer = self._sequencer
+        if slot is None or slot is not sequencer.last:
+            slot = sequencer.begin(part, out)
+        sequencer.extend(slot, text, out)
+        return slot
+
+    def _content(self, text: str, out: list[Event]) -> None:
+        tags = self._tags
+        if tags is None:
+            self._text = self._grown(self._text, _TEXT, text, out)
+            return
+        self._stretches(tags.split(text), out)
+        if tags.done:
+            self._tags = None
+
+    def _stretches(self, stretches: list[tuple[bool, str]], out: list[Event]) -> None:
+        for is_thinking, text in stretches:
+            if is_thinking:
+                self._think(text, OPEN, out)
+            else:
+                self._text = self._grown(self._text, _TEXT, text, out)
+
+    def _release(self, out: list[Event]) -> None:
+        """Let go of content that might have been the beginning of a tag."""
+        if self._tags is not None:
+            tags, self._tags = self._tags, None
+            self._stretches(tags.rest(), out)
+
+    def _content_parts(self, parts: list[Any], out: list[Event]) -> None:
+        """Mistral's content: text and thinking parts."""
+        self._release(out)
+        for part in parts:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "text" and isinstance(part.get("text"), str):
+                self._content(part["text"], out)
+            elif kind == "thinking" and (text := thinking_text(msgspec.json.encode(part.get("thinking")))) is not None:
+                self._think(text, "part", out)
+            else:
+                self._note({"content": [part]}, out)
+
+    def _reasoned(self, delta: Delta, thought: str, out: list[Event]) -> None:
+        self._release(out)
+        details = delta.reasoning_details or ()
+        form = (
+            "reasoning_content" if delta.reasoning_content else "reasoning" if delta.reasoning else "reasoning_details"
+        )
+        self._think(thought or "".join(detail_text(raw) for raw in details), form, out)
+        for raw in details:
+            merge_detail(self._details, msgspec.json.decode(raw))
+
+    def _think(self, text: str, form: str, out: list[Event]) -> None:
+        slot, sequencer = self._thinking, self._sequencer
+        if slot is None or slot is not sequencer.last:
+            details = self._details = []
+            slot = self._thinking = sequencer.begin(Thinking("", form=form), out, partial(self._signed, details))
+        if text:
+            sequencer.extend(slot, text, out)
+
+    def _signed(self, details: list[Json]) -> Signed | None:
+        """Whose thinking it was, and what its issuer wants to see again."""
+        origin = self._setup.origin
+        if details:
+            return Signed(origin, REASONING_DETAILS, msgspec.json.encode(details).decode())
+        return Signed(origin, REASONING, "") if origin else None
+
+    def _cited(self, annotations: list[Raw], out: list[Event]) -> None:
+        slot = self._text
+        if slot is None or slot is not self._sequencer.last or slot.index < 0:
+            self._note({"annotations": annotations}, out)
+            return
+        out += [CitationDelta(slot.index, raw) for raw in annotations]
+
+    def _note(self, delta: Json, out: list[Event]) -> None:
+        """Something that has no event: for clients of this dialect, as the choice it would stand in."""
+        out.append(Note(Raw(msgspec.json.encode({"index": 0, "delta": delta, "finish_reason": None}))))
+
+    # ---- tool calls ----
+
+    def _tool(self, piece: ChunkCall, out: list[Event]) -> None:
+        function, custom = piece.function, piece.custom
+        name = (function.name if function else None) or (custom.name if custom else None) or ""
+        call = self._found(piece, name)
+        if call.slot is None and name:
+            self._begin(call, name, "custom" if custom and not function else "function", "", out)
+        fragment = (custom.input if custom else None) if function is None else function.arguments
+        if fragment:
+            self._argue(call, fragment, out)
+
+    def _found(self, piece: ChunkCall, name: str) -> _Call:
+        """The call that a piece belongs to, by its index, else by its id, else the last one.
+
+        Some servers number every call 0: a new id together with a name is a new call. Some give no index at all.
+        """
+        given, key = piece.id or "", piece.index
+        if key is None:
+            known = self._calls.get(given) if given else None if name else self._call
+        else:
+            known = self._calls.get(key)
+            if known is not None and name and given and known.given and known.given != given:
+                known = None
+        if known is None:
+            known = _Call(given)
+            self._calls[given or f"#{len(self._calls)}" if key is None else key] = known
+        self._call = known
+        return known
+
+    def _begin(self, call: _Call, name: str, kind: Literal["function", "custom"], form: str, out: list[Event]) -> None:
+        self._release(out)
+        identity = call.given or self._setup.new_id("call_")
+        name = self._setup.names.get(name, name)
+        for other in self._calls.values():
+            self._settle(other, out)
+        call.custom = kind == "custom"
+        call.slot = self._sequencer.begin(ToolCall(identity, name, "", kind, form=form), out)
+        held, call.held = call.held, ""
+        if held:
+            self._argue(call, held, out)
+
+    def _settle(self, call: _Call, out: list[Event]) -> None:
+        """Say the empty arguments that were held back."""
+        if call.empty and call.slot is not None:
+            call.empty = False
+            self._sequencer.extend(call.slot, "{}", out)
+
+    def _argue(self, call: _Call, fragment: str | dict[str, Any], out: list[Event]) -> None:
+        """Add a fragment of arguments. `{}` alone at the start may be a placeholder for what follows, so it waits."""
+        text = fragment if isinstance(fragment, str) else msgspec.json.encode(fragment).decode()
+        if call.slot is None:
+            call.held += text
+            return
+        if call.length == 0 and text == "{}" and not call.custom:
+            call.empty = True
+            return
+        call.empty = False
+        if call.length and text.startswith("{") and len(text) >= call.length:
+            text = self._news(call, text)
+        if not call.length:
+            call.head = text[:_PROBE]
+        call.length += len(text)
+        if text:
+            self._sequencer.extend(call.slot, text, out)
+
+    def _news(self, call: _Call, text: str) -> str:
+        """What is new in a fragment that may repeat all that came before: some servers send snapshots, not deltas.
+
+        Where a value is due, an object that begins like the outer one is more likely to be just that.
+        """
+        if not text.startswith(call.head) or call.slot is None or call.slot.arguments is None:
+            return text
+        before = "".join(call.slot.arguments)
+        if not text.startswith(before) or (not call.cumulative and before.rstrip()[-1:] in {":", ",", "["}):
+            return text
+        call.cumulative = True
+        return text[len(before) :]
+
+    def _function_call(self, piece: ChunkFunction, out: list[Event]) -> None:
+        """The old single call."""
+        call = self._calls.get("function_call")
+        if call is None:
+            call = self._calls["function_call"] = _Call("")
+        self._call = call
+        if call.slot is None and piece.name:
+            self._begin(call, piece.name, "function", "function_call", out)
+        if piece.arguments:
+            self._argue(call, piece.arguments, out)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        _ANY.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

@@ -1,0 +1,212 @@
+"""Tools and the choice among them, as an upstream of this dialect is told."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+from msgspec.structs import replace
+
+from strowger.dialects.client_tools import described
+from strowger.dialects.losses import extras_losses
+from strowger.dialects.openai_chat.job import Job
+from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
+from strowger.dialects.openai_chat.request import Form
+from strowger.dialects.openai_chat.wire import NAME
+from strowger.dialects.schemas import is_strict
+from strowger.ir.request import (
+    NO_EXTRAS,
+    CustomTool,
+    FunctionTool,
+    HostedTool,
+    Tool,
+    ToolChoice,
+    ToolReference,
+    ToolResult,
+)
+
+PLACEHOLDER = "DeferredToolPlaceholder"
+"""Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
+
+_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
+_FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+
+
+def render_tools(job: Job, body: Json) -> None:
+    """Set `tools`, `functions`, `tool_choice` and `parallel_tool_calls`."""
+    request, caps = job.request, job.caps
+    if not caps.tools:
+        if request.tools:
+            job.lose("tools", "the model takes no tools", "error")
+        return
+    offered = (_shown(job, tool, f"tools[{i}]") for i, tool in enumerate(request.tools))
+    shown = [tool for tool in offered if tool is not None]
+    for tool in shown:
+        if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
+            body.setdefault("functions", []).append(_function(job, tool))
+        else:
+            body.setdefault("tools", []).append(_render(job, tool))
+    choice = request.tool_choice
+    if choice is not None:
+        _render_choice(job, body, choice, {_name(tool) for tool in shown})
+    if request.parallel is not None and (shown or job.ours):
+        if caps.parallel_switch:
+            body["parallel_tool_calls"] = request.parallel
+        elif not request.parallel:
+            job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
+
+
+def _name(tool: Tool) -> str:
+    return tool.name
+
+
+def _shown(job: Job, tool: Tool, path: str) -> Tool | None:
+    """The tool as this target can have it, or None with its loss."""
+    match tool:
+        case HostedTool(origin=origin):
+            if origin == NAME and job.caps.hosted_tools:
+                return tool
+            known = described(tool)
+            if known is None:
+                job.lose(path, f"the tool {tool.name or tool.type!r} runs at its own vendor only", "error")
+            return known
+        case CustomTool() if not job.caps.custom_tools:
+            job.lose(path, "free-text tools are sent as functions with one input", "warning")
+            return FunctionTool(tool.name, tool.description, _FREE_TEXT)
+        case CustomTool():
+            return tool if job.ours else replace(tool, extras=NO_EXTRAS)
+        case FunctionTool():
+            return _shown_function(job, tool, path)
+
+
+def _shown_function(job: Job, tool: FunctionTool, path: str) -> FunctionTool | None:
+    if tool.deferred and (tool.name == PLACEHOLDER or tool.name not in _referenced(job)):
+        job.lose_once(path, "deferred tools are shown once they are named", "info")
+        return None
+    if not job.ours:
+        job.losses.update(dict.fromkeys(extras_losses(tool.extras, path)))
+        tool = replace(tool, extras=NO_EXTRAS, parameters=tool.parameters or _NO_PARAMETERS)
+        if tool.strict is not None and not is_strict(tool.parameters):
+            if tool.strict:
+                job.lose_once(f"{path}.strict", "the schema does not keep the rules of strict mode", "info")
+            tool = replace(tool, strict=None)
+    if tool.strict is not None and not job.caps.strict_tools:
+        if tool.strict:
+            job.lose_once(f"{path}.strict", "the provider has no strict tools", "info")
+        tool = replace(tool, strict=None)
+    if tool.cache is not None and not job.caps.cache_hints:
+        job.lose_once("cache_control", "prompt cache hints are not taken; the provider caches by itself", "info")
+        tool = replace(tool, cache=None)
+    return tool
+
+
+def _referenced(job: Job) -> set[str]:
+    """Deferred tools that some tool result has loaded."""
+    return {
+        item.name
+        for message in job.request.messages
+        for part in message.parts
+        if isinstance(part, ToolResult)
+        for item in part.content
+        if isinstance(item, ToolReference)
+    }
+
+
+def _render(job: Job, tool: Tool) -> Json | Raw:
+    match tool:
+        case HostedTool():
+            return tool.raw
+        case CustomTool():
+            node = put_back(tool.extras)
+            members: Json = {"name": job.tool_name(tool.name)}
+            if tool.description is not None:
+                members["description"] = tool.description
+            if tool.format is not None:
+                members["format"] = tool.format
+            node["type"] = "custom"
+            nested(node, "custom", members)
+            return node
+        case FunctionTool():
+            node = put_back(tool.extras)
+            if tool.form != "untyped":
+                node["type"] = "function"
+            nested(node, "function", _function(job, replace(tool, extras=NO_EXTRAS)))
+            if tool.cache is not None:
+                node["cache_control"] = render_cache(tool.cache)
+            return node
+
+
+def _function(job: Job, tool: FunctionTool) -> Json:
+    node = put_back(tool.extras)
+    node["name"] = job.tool_name(tool.name)
+    if tool.description is not None:
+        node["description"] = tool.description
+    if tool.parameters is not None:
+        node["parameters"] = tool.parameters
+    if tool.strict is not None:
+        node["strict"] = tool.strict
+    return node
+
+
+# ---- choice ----
+
+
+def thinks(job: Job) -> bool:
+    """Whether the request asks for thinking."""
+    reasoning = job.request.reasoning
+    if reasoning is None or reasoning.mode == "disabled" or reasoning.effort == "none":
+        return False
+    return reasoning.mode is not None or reasoning.effort is not None or reasoning.budget is not None
+
+
+def _render_choice(job: Job, body: Json, choice: ToolChoice, names: set[str]) -> None:
+    choice = _possible(job, choice, names)
+    if choice.mode == "auto" and (not job.ours or not job.caps.tool_choice) and not choice.extras:
+        return  # it is the default
+    forms = job.request.forms if job.ours else frozenset()
+    if Form.FUNCTION_CALL in forms:
+        body["function_call"] = (
+            put_back(choice.extras) | {"name": job.tool_name(choice.name or "")}
+            if choice.mode == "tool"
+            else choice.mode
+        )
+        return
+    if "allowed_tools" in choice.extras and job.ours:
+        body["tool_choice"] = choice.extras["allowed_tools"]
+        return
+    match choice.mode:
+        case "tool":
+            node = put_back(choice.extras if job.ours else NO_EXTRAS)
+            key = "custom" if Form.CHOICE_CUSTOM in forms else "function"
+            if Form.CHOICE_UNTYPED not in forms:
+                node["type"] = key
+            nested(node, key, {"name": job.tool_name(choice.name or "")})
+            body["tool_choice"] = node
+        case "required":
+            body["tool_choice"] = "any" if Form.CHOICE_ANY in forms else "required"
+        case word:
+            body["tool_choice"] = word
+
+
+def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:
+    """The choice, or `auto` with the loss of what this target cannot promise."""
+    auto = ToolChoice("auto")
+    if choice.extras and not job.ours:
+        job.losses.update(dict.fromkeys(extras_losses(choice.extras, "tool_choice")))
+        choice = replace(choice, extras=NO_EXTRAS)
+    if choice.mode == "tool" and choice.name not in names and not (job.ours and not job.request.tools):
+        job.lose("tool_choice", f"the forced tool {choice.name!r} is not among the tools that are sent")
+        return auto
+    if choice.mode in {"auto", "none"}:
+        if choice.mode == "none" and not job.caps.tool_choice:
+            job.lose("tool_choice", "the provider does not let the client forbid tool calls")
+            return auto
+        return choice
+    if not names and not job.ours:
+        job.lose("tool_choice", "there is no tool to choose")
+        return auto
+    if not job.caps.tool_choice:
+        job.lose("tool_choice", "the provider does not let the client force a tool call")
+        return auto
+    if not job.caps.forced_tool_choice_with_thinking and thinks(job):
+        job.lose("tool_choice", "the model cannot be forced to call a tool while it thinks")
+        return auto
+    return choice

@@ -1,0 +1,273 @@
+"""A whole answer, both ways: `decode_response` for upstreams, `render_response` for clients.
+
+For an answer of this dialect the two are inverse. Leftovers of the choice stay in `Finish.extras`, those of its
+message under `message` therein, further choices under `choices` in the response's extras.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from strowger.dialects.base import DecoderSetup, EncoderSetup, Loss
+from strowger.dialects.fields import Fields
+from strowger.dialects.losses import extras_losses, unique
+from strowger.dialects.openai_chat.errors import failure_of, told
+from strowger.dialects.openai_chat.parts import (
+    EMPTY_LIST,
+    Json,
+    assistant_members,
+    details_blob,
+    envelope_detail,
+    put_back,
+    take_assistant,
+)
+from strowger.dialects.openai_chat.thinktags import OPEN, framed, split_whole
+from strowger.dialects.openai_chat.usage import parse_usage, render_usage
+from strowger.dialects.openai_chat.wire import (
+    FAILURES,
+    FINISH_REASONS,
+    NAME,
+    REASONING,
+    STOP_REASONS,
+)
+from strowger.errors import ErrorKind, Malformed
+from strowger.ir.events import Event, Failure, Finish, StopReason, Usage
+from strowger.ir.request import (
+    NO_EXTRAS,
+    Part,
+    Refusal,
+    Signed,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from strowger.ir.response import Response, unfold
+
+# ---- reading ----
+
+
+def decode_response(body: bytes, setup: DecoderSetup) -> list[Event]:
+    """A body to the events of a stream; an error body, or one that is no answer, gives one Failure."""
+    try:
+        response = _response(body, setup)
+    except Malformed as error:
+        return [Failure(ErrorKind.UPSTREAM, f"the upstream's answer cannot be read: {error.message}", "malformed")]
+    return [response] if isinstance(response, Failure) else list(unfold(response))
+
+
+def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
+    fields = Fields(body, error=Malformed)
+    choices = fields.items("choices")
+    if not choices:
+        seen = told(body)
+        if seen is not None:
+            return failure_of(seen)
+        raise Malformed("it has no choices")
+    if len(choices) > 1:
+        fields.rest["choices"] = Raw(msgspec.json.encode(choices[1:]))
+    choice = Fields(choices[0], "choices[0]", Malformed)
+    message = choice.fields("message") or Fields(b"{}", "choices[0].message", Malformed)
+    parts = _parts(message, setup)
+    finish = _finish(choice, parts)
+    if isinstance(finish, Failure):
+        return finish
+    if message.rest:
+        choice.rest["message"] = Raw(msgspec.json.encode(message.rest))
+    raw = fields.raw("usage")
+    usage = parse_usage(raw) if raw is not None else None
+    if raw is not None and usage is None:
+        fields.rest["usage"] = raw
+    created = fields.number("created")
+    return Response(
+        origin=NAME,
+        id=fields.text("id") or setup.new_id("chatcmpl-"),
+        model=fields.text("model") or "",
+        parts=parts,
+        finish=replace(finish, extras=choice.extras()),
+        usage=usage or Usage(),
+        created=None if created is None else int(created),
+        extras=fields.extras(),
+    )
+
+
+def _parts(message: Fields, setup: DecoderSetup) -> tuple[Part, ...]:
+    taken, plain = take_assistant(message, setup.origin, keep_empty=False)
+    parts = list(taken)
+    spoken = [part for part in parts if not isinstance(part, Thinking | ToolCall) or _in_content(part)]
+    if spoken and not plain and not (len(spoken) == 1 and "content" in message.rest):
+        message.rest["content"] = EMPTY_LIST
+    if plain:
+        parts = _untagged(parts)
+    named = [_named(part, setup) for part in parts]
+    signed = [_claimed(part, setup.origin) for part in named]
+    return tuple(_cited(signed, message))
+
+
+def _in_content(part: Part) -> bool:
+    return isinstance(part, Thinking) and part.form == "part"
+
+
+def _untagged(parts: list[Part]) -> list[Part]:
+    """Thinking that stands in the content, as a part of its own; not where the server tells them apart itself."""
+    if any(isinstance(part, Thinking) for part in parts):
+        return parts
+    for i, part in enumerate(parts):
+        if isinstance(part, Text) and (split := split_whole(part.text)) is not None:
+            thought, frame, text = split
+            rest: list[Part] = [Text(text)] if text else []
+            return [*parts[:i], Thinking(thought, form=frame), *rest, *parts[i + 1 :]]
+    return parts
+
+
+def _named(part: Part, setup: DecoderSetup) -> Part:
+    """Calls get the client's own tool name back, and an id where they have none."""
+    if not isinstance(part, ToolCall):
+        return part
+    name = setup.names.get(part.name, part.name)
+    return replace(part, id=part.id or setup.new_id("call_"), name=name)
+
+
+def _claimed(part: Part, origin: str) -> Part:
+    """Thinking remembers whose it is."""
+    if isinstance(part, Thinking) and part.signed is None and origin:
+        return replace(part, signed=Signed(origin, REASONING, ""))
+    return part
+
+
+def _cited(parts: list[Part], message: Fields) -> list[Part]:
+    """Annotations go to the last text."""
+    raw = message.rest.get("annotations")
+    at = max((i for i, part in enumerate(parts) if isinstance(part, Text)), default=None)
+    if raw is None or at is None or not bytes(raw).startswith(b"[{"):
+        return parts
+    citations = tuple(message.items("annotations") or ())
+    parts[at] = replace(parts[at], citations=citations)
+    return parts
+
+
+def _finish(choice: Fields, parts: tuple[Part, ...]) -> Finish | Failure:
+    native = choice.text("finish_reason")
+    if native in FAILURES:
+        seen = told(choice.rest.get("error") or b"")
+        return failure_of(seen) if seen else Failure(ErrorKind.UPSTREAM, FAILURES[native], native)
+    stop = next((value for key in ("stop_reason", "matched_stop") if (value := _string(choice, key))), None)
+    return finish_of(native, stop, called=any(isinstance(part, ToolCall) for part in parts))
+
+
+def _string(fields: Fields, key: str) -> str | None:
+    raw = fields.rest.get(key)
+    return msgspec.json.decode(raw) if raw is not None and bytes(memoryview(raw)[:1]) == b'"' else None
+
+
+def finish_of(native: str | None, stop: str | None, *, called: bool) -> Finish:
+    """The end of an answer. That tools were called counts more than the word: many servers say `stop` anyway."""
+    reason = StopReason.END if native is None else STOP_REASONS.get(native, StopReason.OTHER)
+    if called and reason in {StopReason.END, StopReason.OTHER}:
+        reason = StopReason.TOOL_USE
+    elif reason is StopReason.END and stop:
+        return Finish(StopReason.STOP_SEQUENCE, native or "", stop)
+    return Finish(reason, native or "")
+
+
+# ---- writing ----
+
+
+def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, list[Loss]]:
+    """A whole answer as a non-streaming body."""
+    ours = response.origin == NAME
+    losses: list[Loss] = []
+    choice = _choice(response, setup, losses)
+    body: Json = put_back(response.extras) if ours else {}
+    if not ours:
+        losses += extras_losses(response.extras, "") + extras_losses(response.finish.extras, "")
+    further = body.pop("choices", None)
+    body["id"] = response.id if ours or response.id.startswith("chatcmpl-") else setup.new_id("chatcmpl-")
+    if not ours or "object" not in body:
+        body.setdefault("object", "chat.completion")
+    if response.created is not None or not ours:
+        body["created"] = response.created if response.created is not None else setup.created
+    if response.model or not ours:
+        body["model"] = response.model or setup.model
+    body["choices"] = [choice, *(msgspec.json.decode(further, type=list[Raw]) if further is not None else ())]
+    if response.usage != Usage():
+        body["usage"] = render_usage(response.usage, ours=ours)
+    return msgspec.json.encode(body), list(unique(losses))
+
+
+def _choice(response: Response, setup: EncoderSetup, losses: list[Loss]) -> Json:
+    ours = response.origin == NAME
+    finish = response.finish
+    choice: Json = put_back(finish.extras) if ours else {}
+    message: Json = {}
+    leftover = choice.pop("message", None)
+    if leftover is not None:
+        message |= msgspec.json.decode(leftover, type=dict[str, Raw])
+    message.setdefault("role", "assistant")
+    _fill(message, response, setup, losses)
+    if "content" not in message and leftover is None:
+        message["content"] = None if "tool_calls" in message or "refusal" in message else ""
+    choice.setdefault("index", 0)
+    choice["message"] = message
+    if ours and (finish.native or finish.reason is StopReason.OTHER):
+        choice["finish_reason"] = finish.native
+    elif not ours or "finish_reason" not in choice:
+        choice["finish_reason"] = FINISH_REASONS[finish.reason]
+    return choice
+
+
+def _fill(message: Json, response: Response, setup: EncoderSetup, losses: list[Loss]) -> None:
+    ours = response.origin == NAME
+    parts = [part for i, part in enumerate(response.parts) if _carried(part, i, ours=ours, losses=losses)]
+    if not ours:
+        parts = [replace(part, extras=NO_EXTRAS) if isinstance(part, ToolCall) else part for part in parts]
+    in_list = bytes(message.get("content", b"")) == b"[]"
+    texts = [part for part in parts if isinstance(part, Text)]
+    assistant_members(message, parts, plain=bool(texts) and not in_list)
+    thoughts = [part for part in parts if isinstance(part, Thinking)]
+    tagged = "".join(framed(part.text, part.form) for part in thoughts if OPEN in part.form)
+    if tagged:
+        message["content"] = tagged + (message.get("content") or "")
+    if ours:
+        _ours_beside(message, thoughts)
+        citations = [raw for text in texts for raw in text.citations]
+        if citations:
+            message["annotations"] = citations
+    elif setup.thinking_wanted:
+        _foreign_beside(message, thoughts)
+
+
+def _carried(part: Part, index: int, *, ours: bool, losses: list[Loss]) -> bool:
+    """Whether this dialect can say the part; its loss if not."""
+    if ours:
+        return True
+    match part:
+        case Text(citations=citations):
+            if citations:
+                losses.append(Loss(f"content[{index}].citations", "citations of another dialect are not carried"))
+            return True
+        case Thinking() | Refusal() | ToolCall():
+            return True
+        case _:
+            losses.append(Loss(f"content[{index}]", f"{type(part).__name__} has no form in this dialect"))
+            return False
+
+
+def _ours_beside(message: Json, thoughts: list[Thinking]) -> None:
+    for part in thoughts:
+        if part.form in {"reasoning_content", "reasoning"}:
+            before = message.get(part.form)
+            message[part.form] = (before if isinstance(before, str) else "") + part.text
+    details = details_blob(thoughts)
+    if details:
+        message["reasoning_details"] = details
+
+
+def _foreign_beside(message: Json, thoughts: list[Thinking]) -> None:
+    text = "".join(part.text for part in thoughts)
+    if text:
+        message["reasoning_content"] = text
+    details = [detail for i, part in enumerate(thoughts) if (detail := envelope_detail(part, i)) is not None]
+    if details:
+        message["reasoning_details"] = details

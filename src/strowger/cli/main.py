@@ -75,8 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line. Gives the exit code; whatever went wrong has been printed."""
+    if "_STROWGER_COMPLETE" in os.environ:  # a shell asks for completions: click answers, and exits
+        cli.main(list(arguments), prog_name="strowger")
     try:
-        code = cli.main(list(arguments), prog_name="strowger", standalone_mode=False)
+        # Not through `cli.main`, which has its own way with interrupts and closed pipes.
+        with cli.make_context("strowger", list(arguments)) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -88,8 +92,6 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _quiet()
     except Exception as error:  # noqa: BLE001 - the command line's boundary: nobody is left above to tell the user
         return _told(_innermost(error))
     return code if isinstance(code, int) else 0
@@ -116,8 +118,6 @@ def report(error: BaseException) -> None:
 
 def _told(error: BaseException) -> int:
     """Print what ended the command; gives the exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return _quiet()
     if isinstance(error, GatewayError | OSError):

@@ -78,6 +78,25 @@ async def hosted(
 
     Cancelling the scope around it while it drains ends the calls that are left at once.
     """
+    try:
+        async with _running(setup, env, kind, command, log, token_required) as host:
+            yield host
+    except BaseExceptionGroup as group:
+        # The gateway's task group wraps whatever ends the block; who is outside does not know of any tasks.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from group.exceptions[0].__cause__
+
+
+@asynccontextmanager
+async def _running(
+    setup: Setup,
+    env: Mapping[str, str],
+    kind: Literal["serve", "run", "demo"],
+    command: str,
+    log: Log | None,
+    token_required: bool,
+) -> AsyncIterator[Host]:
     config = setup.config
     server = config.server
     # First the port: whoever finds it taken should hear that before anything else.

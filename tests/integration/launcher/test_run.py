@@ -1,0 +1,327 @@
+"""`strowger run`, with small Python programs for clients: what they are given, and what comes back of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from strowger.errors import Unsupported
+from strowger.launcher import sessions
+from strowger.launcher.host import Setup, demo_setup, ephemeral, hosted, quiet_log
+from strowger.launcher.run import CannotStart, Order, run
+
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")]
+
+# What a child sees: environment, arguments, and what the gateway answers with its token and without.
+LOOK = """
+import json, os, sys, urllib.error, urllib.request
+def ask(headers):
+    request = urllib.request.Request(os.environ["ANTHROPIC_BASE_URL"] + "/v1/models", headers=headers)
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+seen = {
+    "env": dict(os.environ),
+    "argv": sys.argv[1:],
+    "admitted": ask({"Authorization": "Bearer " + os.environ["ANTHROPIC_AUTH_TOKEN"]}),
+    "stranger": ask({}),
+}
+with open(os.environ["REPORT"], "w") as report:
+    json.dump(seen, report)
+"""
+DEADLINE = 15.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The loop that the launcher is written for."""
+    return "asyncio"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    """Where a child writes what it sees."""
+    return tmp_path / "report.json"
+
+
+async def launched(order: Order, env: Mapping[str, str], told: list[str] | None = None) -> int:
+    """Run an order on the demo configuration."""
+    return await run(order, env=env, setup=demo_setup, tell=(told if told is not None else []).append)
+
+
+def script(code: str, *arguments: str, **fields: Any) -> Order:
+    """An order for a Python child."""
+    return Order(sys.executable, ("-c", code, *arguments), **fields)
+
+
+def read(report: Path) -> dict[str, Any]:
+    """What a child has reported."""
+    seen: dict[str, Any] = json.loads(report.read_text())
+    return seen
+
+
+def holding(secret: str, folder: Path) -> list[Path]:
+    """The files below a folder that hold a secret."""
+    return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+async def appeared(path: Path) -> None:
+    """Wait for a file."""
+    with anyio.fail_after(DEADLINE):
+        while not path.exists():  # noqa: ASYNC110, ASYNC240 - a file has no event to wait for
+            await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 255])
+async def test_the_exit_code_is_the_childs(code: int) -> None:
+    """Whatever the child ends with, so do we."""
+    assert await launched(script(f"raise SystemExit({code})"), os.environ) == code
+
+
+async def test_a_signalled_child_gives_128_and_more() -> None:
+    """As a shell would tell it."""
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert await launched(script(code), os.environ) == 128 + signal.SIGKILL
+
+
+async def test_the_child_finds_the_gateway_and_nothing_around_it(report: Path) -> None:
+    """It is let in with its token, which is no one else's; the user's keys and other endpoints are not handed on."""
+    planted = {"ANTHROPIC_API_KEY": "planted", "OPENAI_API_KEY": "planted", "CLAUDE_CODE_USE_BEDROCK": "planted"}
+    env = {**os.environ, **planted, "REPORT": str(report), "KEEP": "kept"}
+    told: list[str] = []
+    assert await launched(script(LOOK, "-p", "two words", model="kimi"), env, told) == 0
+    seen = read(report)
+    assert (seen["admitted"], seen["stranger"]) == (200, 403)
+    assert seen["argv"] == ["-p", "two words"]
+    assert seen["env"]["KEEP"] == "kept"
+    assert seen["env"]["ANTHROPIC_MODEL"] == "kimi"
+    assert seen["env"]["OPENAI_BASE_URL"] == seen["env"]["ANTHROPIC_BASE_URL"] + "/v1"
+    assert "127.0.0.1" in seen["env"]["NO_PROXY"]
+    assert "planted" not in seen["env"].values()
+    token = seen["env"]["ANTHROPIC_AUTH_TOKEN"]
+    assert not any(token in line for line in told)
+    assert not holding(token, Path(os.environ["HOME"]))
+
+
+async def test_a_served_gateway_is_joined(report: Path) -> None:
+    """One that `serve` runs is used, with a token for this launch that is worth nothing afterwards."""
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(demo_setup())
+    async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
+        told: list[str] = []
+        assert await launched(script(LOOK), env, told) == 0
+        seen = read(report)
+        assert seen["env"]["ANTHROPIC_BASE_URL"] == host.url
+        assert seen["env"]["ANTHROPIC_AUTH_TOKEN"].startswith("strowger-")
+        assert any(f"joined process {os.getpid()}" in line for line in told)
+        assert host.gateway.access.launches == ()
+
+
+@pytest.mark.parametrize("wish", [{"demo": True}, {"alone": True}, {"config": Path("other.toml")}, {"profile": "work"}])
+async def test_another_gateway_is_not_joined(report: Path, wish: dict[str, Any]) -> None:
+    """Who asks for the demo, a configuration, a profile or a gateway of their own gets one."""
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(demo_setup())
+    folder = sessions.directory(env)
+    async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
+        # Two gateways in one process have one pid file between them: put that of the first away.
+        kept = host.pidfile.read_bytes()
+        assert await launched(script(LOOK, **wish), env) == 0
+        assert read(report)["env"]["ANTHROPIC_BASE_URL"] != host.url
+        host.pidfile.write_bytes(kept)
+    assert list(folder.iterdir()) == []
+
+
+async def test_a_gateway_that_does_not_answer_is_passed_over(report: Path) -> None:
+    """A pid file whose gateway is just gone does not keep the user from working."""
+    env = {**os.environ, "REPORT": str(report)}
+    gone = sessions.Session(pid=os.getpid(), url="http://127.0.0.1:9", admin_token="x", started=time.time())
+    sessions.write(gone, sessions.directory(env))
+    assert await launched(script(LOOK), env) == 0
+    assert read(report)["admitted"] == 200
+
+
+async def test_the_configuration_is_not_read_to_join() -> None:
+    """A running gateway has its own; a mistake in the file is no hindrance."""
+
+    def broken() -> Setup:
+        raise AssertionError("read")
+
+    own = ephemeral(demo_setup())
+    async with hosted(own, env=os.environ, kind="serve", log=quiet_log(own.config, os.environ)):
+        assert await run(script("pass"), env=os.environ, setup=broken, tell=[].append) == 0
+
+
+@pytest.mark.parametrize(
+    "command, code, hint",
+    [
+        ("no-such-command", 127, "on the PATH"),
+        ("claude", 127, "install"),
+        ("./not/there", 127, "on the PATH"),
+    ],
+)
+async def test_a_missing_program_is_told(
+    command: str, code: int, hint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is not there is named, with the way to get it; 127 as in a shell."""
+    monkeypatch.setattr("strowger.launcher.clients.find", lambda *_: None)
+    with pytest.raises(CannotStart, match=command) as caught:
+        await launched(Order(command), os.environ)
+    assert caught.value.exit_code == code
+    assert hint in (caught.value.hint or "")
+
+
+async def test_a_file_that_cannot_be_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is there, but it is no program."""
+    text = tmp_path / "text"
+    text.write_text("not a program")
+    monkeypatch.setattr("strowger.launcher.clients.find", lambda *_: str(text))
+    with pytest.raises(CannotStart, match="may not be run") as caught:
+        await launched(Order("text"), os.environ)
+    assert caught.value.exit_code == 126
+
+
+async def test_a_client_that_would_pass_by_is_not_run() -> None:
+    """Codex speaks a dialect that is not served: running it would look as if it were on the gateway."""
+    with pytest.raises(Unsupported, match="Responses"):
+        await launched(Order("codex"), os.environ)
+
+
+async def test_settings_that_overrule_us_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claude Code prefers its settings files over its environment; the user should know, but not be shown values."""
+    program = tmp_path / "claude"
+    program.write_text(f"#!{sys.executable}\n")
+    program.chmod(0o700)
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude" / "settings.json").write_text('{"env": {"ANTHROPIC_AUTH_TOKEN": "planted"}}')
+    told: list[str] = []
+    assert await launched(Order(str(program)), {**os.environ, "HOME": str(tmp_path)}, told) == 0
+    (warning,) = [line for line in told if line.startswith("warning:")]
+    assert "ANTHROPIC_AUTH_TOKEN" in warning
+    assert "planted" not in warning
+
+
+async def test_a_cancelled_launch_ends_its_child(tmp_path: Path) -> None:
+    """A child does not outlive the launch; it is asked before it is made to end, as it may have a terminal to mend."""
+    pid_file, mended = tmp_path / "pid", tmp_path / "mended"
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "def end(*_):\n    pathlib.Path(sys.argv[2]).touch()\n    raise SystemExit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "draft = pathlib.Path(sys.argv[1] + '.draft')\n"
+        "draft.write_text(str(os.getpid()))\n"
+        "draft.rename(sys.argv[1])\n"
+        "while True: signal.pause()\n"
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(launched, script(code, str(pid_file), str(mended)), os.environ)
+        await appeared(pid_file)
+        tasks.cancel_scope.cancel()
+    assert mended.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+COUNTING = """
+import signal, sys
+count = 0
+def interrupted(*_):
+    global count
+    count += 1
+    print("interrupted", count, flush=True)
+def told(number, *_):
+    raise SystemExit(40 + count if number == signal.SIGTERM else 50 + count)
+signal.signal(signal.SIGINT, interrupted)
+signal.signal(signal.SIGTERM, told)
+signal.signal(signal.SIGHUP, told)
+print("ready", flush=True)
+while True: signal.pause()
+"""
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    """The command line as another process has it."""
+    return (sys.executable, "-m", "strowger", *arguments)
+
+
+@pytest.fixture
+def counting() -> Iterator[subprocess.Popen[str]]:
+    """A launch, away from any terminal, of a child that counts interrupts until it is told to end."""
+    launch = command("run", "--demo", sys.executable, "--", "-c", COUNTING)
+    with subprocess.Popen(launch, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number, base", [(signal.SIGTERM, 40), (signal.SIGHUP, 50)])
+def test_signals_reach_the_child(counting: subprocess.Popen[str], number: signal.Signals, base: int) -> None:
+    """Without a terminal the child has all its signals from us; its answer is the exit code."""
+    assert counting.stdout
+    counting.send_signal(signal.SIGINT)
+    assert counting.stdout.readline() == "interrupted 1\n"
+    counting.send_signal(number)
+    assert counting.wait(DEADLINE) == base + 1
+
+
+def test_nothing_secret_is_in_the_process_list(counting: subprocess.Popen[str]) -> None:
+    """Arguments can be read by everyone on the machine: there is no token in ours or in the child's."""
+    ours = Path(f"/proc/{counting.pid}")
+    if not ours.exists():
+        pytest.skip("no /proc here")
+    children = (ours / "task" / str(counting.pid) / "children").read_text().split()
+    assert children
+    shown = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (counting.pid, *children))
+    environment = Path(f"/proc/{children[0]}/environ").read_bytes().split(b"\0")
+    tokens = [line.partition(b"=")[2] for line in environment if line.startswith(b"ANTHROPIC_AUTH_TOKEN=")]
+    assert len(tokens) == 1
+    assert tokens[0] not in shown
+    assert b"strowger-" not in shown
+    counting.send_signal(signal.SIGTERM)
+    assert counting.wait(DEADLINE) == 40
+
+
+def test_an_interrupt_from_the_terminal_is_not_doubled() -> None:
+    """Ctrl-C goes to all in the foreground, so the child has it already: it must come once, and must not end us."""
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, command("run", "--demo", sys.executable, "--", "-c", COUNTING))
+    try:
+        with os.fdopen(terminal, "rb", buffering=0) as screen:
+            _wait_for(screen, b"ready")
+            os.write(terminal, b"\x03")
+            _wait_for(screen, b"interrupted 1")
+            # Signals are passed on in their order: a doubled interrupt would be counted before this one ends the child.
+            os.kill(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    assert os.waitstatus_to_exitcode(status) == 41
+
+
+def _wait_for(screen: Any, text: bytes) -> None:
+    seen = b""
+    while text not in seen:
+        try:
+            data = screen.read(1024)
+        except OSError:  # Linux's way to say that nobody has the terminal open any more
+            data = b""
+        assert data, f"the terminal closed after {seen!r}"
+        seen += data

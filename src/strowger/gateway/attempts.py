@@ -20,6 +20,7 @@ from strowger.gateway.access import Client
 from strowger.gateway.lanes import Draft, Receiver, failure_error, looks_like_json
 from strowger.gateway.pulse import Pulse
 from strowger.ir.events import Failure
+from strowger.providers.base import Provider
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
 
@@ -123,6 +124,7 @@ class Attempts:
             body = await incoming.read_all(_ERROR_LIMIT)
         finally:
             incoming.close()
+        body = _masked(body, provider)
         error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, body)
         error.headers = incoming.header_items
         if incoming.status == 401 and used and not provider.client_auth:
@@ -174,6 +176,15 @@ class Attempts:
             if size > WHOLE_LIMIT:
                 raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT} bytes")
         return b"".join(pieces)
+
+
+def _masked(body: bytes, provider: Provider) -> bytes:
+    """An error body without our key in it: some servers quote what they were sent."""
+    for secret in provider.secrets():
+        value = secret.reveal().encode("utf-8", "surrogateescape")
+        if value and value in body:
+            body = body.replace(value, b"***")
+    return body
 
 
 def refused_key(error: Refused, provider: str) -> CredentialError:

@@ -7,7 +7,8 @@ sockets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from strowger.dialects.base import (
     Peek,
     patch_model,
 )
-from strowger.errors import GatewayError, Malformed, Refused, Truncated, Unsupported
+from strowger.errors import BadRequest, GatewayError, Malformed, Refused, Truncated, Unsupported
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import ANTHROPIC, Call
 from strowger.gateway.headers import forwarded
@@ -61,20 +62,31 @@ class Asked:
     def __init__(self, call: Call, dialect: Dialect) -> None:
         self.call = call
         self.dialect = dialect
-        self.peek: Peek = dialect.client.peek(call.body)
+        with _bounded_depth():
+            self.peek: Peek = dialect.client.peek(call.body)
         self._request: Request | None = None
 
     @property
     def request(self) -> Request:
         """The parsed request; raises BadRequest."""
         if self._request is None:
-            self._request = self.dialect.client.parse_request(self.call.body)
+            with _bounded_depth():
+                self._request = self.dialect.client.parse_request(self.call.body)
         return self._request
 
     @property
     def parsed(self) -> Request | None:
         """The parsed request, if there was a need to parse it."""
         return self._request
+
+
+@contextmanager
+def _bounded_depth() -> Iterator[None]:
+    """Thousands of brackets are an attack or an accident, and the parser's own limit."""
+    try:
+        yield
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply", hint="JSON of some hundred levels is the limit") from None
 
 
 def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> Draft:

@@ -8,7 +8,7 @@ upstream compresses all the same, the bytes are decompressed once, here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
 from types import TracebackType
 
@@ -23,6 +23,8 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "htt
 
 # Closed before the servers' usual 60 s, so that a request seldom meets a connection the other end is just closing.
 _KEEPALIVE_SECONDS = 30.0
+
+_PIECE = 512 * 1024
 
 _DROPPED = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 
@@ -117,7 +119,7 @@ class HttpUpstream:
     async def _open(self, out: Outgoing) -> HttpIncoming:
         try:
             response = await self._session.request(
-                out.method, _url(out.url), data=out.body or None, headers=out.headers, allow_redirects=False
+                out.method, _url(out.url), data=_data(out.body), headers=_headers(out), allow_redirects=False
             )
         except _DROPPED:
             raise
@@ -152,6 +154,22 @@ class HttpUpstream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _headers(out: Outgoing) -> Headers:
+    # a body in pieces has no length of its own, and chunked bodies are not understood everywhere
+    return (*out.headers, ("Content-Length", str(len(out.body)))) if len(out.body) > _PIECE else out.headers
+
+
+def _data(body: bytes) -> bytes | AsyncIterator[bytes] | None:
+    """A large body goes in pieces, so that writing it does not keep the other calls waiting."""
+    return _pieces(body) if len(body) > _PIECE else body or None
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        yield bytes(view[start : start + _PIECE])
 
 
 def _where(out: Outgoing) -> str:

@@ -1,0 +1,1 @@
+"""Laws that hold for every input, looked for with generated ones."""

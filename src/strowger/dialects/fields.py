@@ -6,6 +6,7 @@ nobody asks for keeps its bytes. An explicit null counts as absent and stays in 
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +27,20 @@ _STRINGS = msgspec.json.Decoder(list[str])
 
 _NULL = b"null"
 _QUOTE = ord('"')
+
+
+_LONE = re.compile(
+    rb"(?<!\\)((?:\\\\)*)"  # whole pairs of backslashes: what follows is an escape
+    rb"(?:((?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})+)|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def mended(text: bytes) -> bytes:
+    """JSON text with halves of surrogate pairs replaced by U+FFFD.
+
+    JavaScript writes such halves where a string was cut inside an emoji, and every strict parser refuses them.
+    """
+    return _LONE.sub(lambda m: m[1] + (m[2] or b"\\ufffd"), text)
 
 
 def is_string(raw: Raw) -> bool:
@@ -124,10 +139,18 @@ class Fields:
             decoded = decoder.decode(value)
         except msgspec.ValidationError as wrong:
             raise self._wrong(self.at(key), wrong) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        except msgspec.DecodeError:
+            decoded = self._mended(value, key, decoder)
+        except UnicodeDecodeError as broken:
             raise self.error(f"{self.at(key)}: {broken}", param=self.at(key)) from None
         del self.rest[key]
         return decoded
+
+    def _mended(self, value: Raw, key: str, decoder: msgspec.json.Decoder[T]) -> T:
+        try:
+            return decoder.decode(mended(bytes(value)))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as broken:
+            raise self.error(f"{self.at(key)}: {broken}", param=self.at(key)) from None
 
     def _wrong(self, path: str, wrong: msgspec.ValidationError) -> GatewayError:
         text = str(wrong).replace("`", "")

@@ -19,6 +19,7 @@ from strowger.dialects.anthropic.thinking import Plan, plan
 from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
 from strowger.dialects.anthropic.wire import CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
 from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.client_tools import described
 from strowger.dialects.losses import refuse_extras, unique
 from strowger.ir.request import (
     CustomTool,
@@ -149,6 +150,10 @@ class _Body:
                 takes = self._caps.hosted_tools or (tool.type.startswith(CLIENT_TOOLS) and self._caps.betas)
                 if tool.origin == NAME and takes:
                     return [tool.raw]
+                plain = described(tool) if tool.origin == NAME else None
+                if plain is not None:
+                    fitting.lose(path, "this provider does not know the tool by its type; its schema is sent", "info")
+                    return [self._function(plain, path)]
                 fitting.lose(path, f"this provider does not have the tool {tool.type}", "error")
                 return []
 
@@ -236,7 +241,7 @@ class _Body:
     def _is_sent(self, tool: Tool) -> bool:
         if not isinstance(tool, HostedTool):
             return True
-        return tool.origin == NAME and self._caps.hosted_tools
+        return tool.origin == NAME and (self._caps.hosted_tools or described(tool) is not None)
 
     # ---- the rest ----
 

@@ -16,6 +16,7 @@ from strowger.dialects.anthropic.errors import failure
 from strowger.dialects.anthropic.response import NULL, Counts, decode_response, members, part_of, stop_reason_of, word
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
 from strowger.dialects.base import DecoderSetup
+from strowger.dialects.fields import mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
 from strowger.dialects.refusals import unstructured
 from strowger.errors import ErrorKind, Malformed
@@ -128,11 +129,15 @@ class StreamDecoder:
             event = STREAM_EVENT.decode(data)
         except msgspec.ValidationError:
             event = StreamEvent(frame.event)
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             if data.strip() in {b"", b"[DONE]"}:
                 return
-            events += self._fail(_malformed(f"event cannot be read: {broken}"))
-            return
+            data = mended(data)
+            try:
+                event = STREAM_EVENT.decode(data)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as broken:
+                events += self._fail(_malformed(f"event cannot be read: {broken}"))
+                return
         if (
             event.type == "content_block_delta"
             and event.index == self._wire_index

@@ -13,6 +13,14 @@ from msgspec import Raw, Struct
 
 S = TypeVar("S", bound=Struct)
 
+ABSENT = Raw(b"")
+"""Default of raw members (a raw member cannot be optional: it would only take null)."""
+
+
+def present(raw: Raw) -> bool:
+    """Whether a raw member is there and not null."""
+    return bool(raw) and bytes(raw) != b"null"
+
 
 class ChunkFunction(Struct, gc=False):
     """Name and a piece of the arguments; some servers send the arguments as an object."""
@@ -48,7 +56,7 @@ class Delta(Struct, gc=False):
     tool_calls: list[ChunkCall] | None = None
     function_call: ChunkFunction | None = None
     annotations: list[Raw] | None = None
-    audio: Raw | None = None
+    audio: Raw = ABSENT
 
 
 class Choice(Struct, gc=False):
@@ -59,17 +67,17 @@ class Choice(Struct, gc=False):
     index: int = 0
     delta: Delta | None = None
     finish_reason: str | None = None
-    logprobs: Raw | None = None
+    logprobs: Raw = ABSENT
     stop_reason: str | int | None = None
     matched_stop: str | int | None = None
-    usage: Raw | None = None
-    message: Raw | None = None
+    usage: Raw = ABSENT
+    message: Raw = ABSENT
 
 
 class Groq(Struct, gc=False):
     """Groq's own corner of a chunk."""
 
-    usage: Raw | None = None
+    usage: Raw = ABSENT
     error: str | None = None
 
 
@@ -80,8 +88,8 @@ class Chunk(Struct, gc=False):
     model: str | None = None
     created: int | float | None = None
     choices: list[Choice] | None = None
-    usage: Raw | None = None
-    error: Raw | None = None
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
     x_groq: Groq | None = None
 
 
@@ -119,7 +127,7 @@ def salvaged(kind: type[S], seen: dict[str, Any]) -> S:
 def _fitting(kind: Any, value: Any) -> Any:
     """The value as the type, or the nearest that fits: nested objects are salvaged in turn."""
     choices = get_args(kind) or (kind,)
-    if Raw in choices:
+    if kind is Raw:
         return Raw(msgspec.json.encode(value))
     try:
         return msgspec.convert(value, kind)

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import ErrorReply
-from strowger.dialects.fields import is_string
+from strowger.dialects.fields import as_str, is_string
+from strowger.dialects.openai_chat.chunks import ABSENT, present
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.dialects.overflow import is_context_overflow
 from strowger.dialects.refusals import kind_of, retry_after, unstructured
@@ -50,7 +51,7 @@ class _Metadata(Struct):
 
 class _Members(Struct):
     message: str | None = None
-    detail: str | Raw | None = None
+    detail: Raw = ABSENT
     type: str | None = None
     param: str | None = None
     code: str | int | float | None = None
@@ -58,7 +59,7 @@ class _Members(Struct):
 
 
 class _Body(Struct):
-    error: Raw | None = None
+    error: Raw = ABSENT
 
 
 class Told(Struct, frozen=True):
@@ -92,7 +93,7 @@ def _told_object(text: bytes) -> Told | None:
         inner = msgspec.json.decode(text, type=_Body).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if inner is None:
+    if not present(inner):
         return _members(text, Raw(text))
     if is_string(inner):
         return Told(msgspec.json.decode(inner, type=str), None, None, None, inner)
@@ -105,8 +106,8 @@ def _members(text: bytes, raw: Raw) -> Told | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _loose_members(text, raw)
     message = seen.message
-    if message is None and seen.detail is not None:
-        message = seen.detail if isinstance(seen.detail, str) else bytes(seen.detail).decode("utf-8", "replace")
+    if message is None and present(seen.detail):
+        message = as_str(seen.detail) if is_string(seen.detail) else bytes(seen.detail).decode()
     if seen.metadata is not None and seen.metadata.raw:
         whose = f"{seen.metadata.provider_name}: " if seen.metadata.provider_name else ""
         message = f"{message or 'error'} ({whose}{seen.metadata.raw})"

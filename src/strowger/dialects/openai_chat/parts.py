@@ -78,6 +78,8 @@ def take_content(fields: Fields) -> tuple[tuple[Part, ...], bool]:
     if is_string(raw):
         return (Text(fields.text("content") or ""),), True
     path = fields.at("content")
+    if bytes(memoryview(raw)[:1]) != b"[":  # some servers put the JSON that was asked for there, unquoted
+        return (Text(bytes(raw).decode(), extras={"content": fields.rest.pop("content")}),), True
     items = fields.items("content") or []
     if not items:
         fields.rest["content"] = EMPTY_LIST
@@ -429,7 +431,9 @@ def assistant_members(node: Json, parts: Iterable[Part], plain: bool) -> None:
         elif not isinstance(part, Thinking) or part.form == "part":
             content.append(part)
     if plain:
-        node["content"] = "".join(part.text for part in content if isinstance(part, Text))
+        texts = [part for part in content if isinstance(part, Text)]
+        unquoted = texts[0].extras.get("content") if len(texts) == 1 else None
+        node["content"] = unquoted if unquoted is not None else "".join(part.text for part in texts)
     elif content:
         node["content"] = [rendered for part in content if (rendered := render_part(part)) is not None]
     for call in calls:

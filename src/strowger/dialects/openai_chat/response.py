@@ -24,6 +24,7 @@ from strowger.dialects.openai_chat.chunks import (
     Delta,
     decode_chunk,
     decode_delta,
+    present,
 )
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import Json, detail_text, merge_detail, thinking_text
@@ -94,6 +95,7 @@ class ChatDecoder:
         self._thinking: Slot | None = None
         self._refusal: Slot | None = None
         self._details: list[Json] = []
+        self._spelled = False
         self._tags: ThinkTags | None = ThinkTags()
         self._calls: dict[int | str, _Call] = {}
         self._call: _Call | None = None  # the last one
@@ -123,8 +125,7 @@ class ChatDecoder:
         out: list[Event] = []
         if self._ended:
             return out
-        self._frames(self._sse.close(), out)
-        if self._ended:
+        if self._frames(self._sse.close(), out):
             return out
         if self._reason is not None:
             self._finish(out)
@@ -134,15 +135,17 @@ class ChatDecoder:
             self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated"), out)
         return out
 
-    def _frames(self, frames: list[Frame], out: list[Event]) -> None:
+    def _frames(self, frames: list[Frame], out: list[Event]) -> bool:
+        """Take the frames; whether the answer is at its end."""
         if frames:
             self._head = None
         for event, data in frames:
             self._frame(event, data, out)
             if self._ended:
-                return
-        if self._sse.stray and (self._head is None):
+                return True
+        if self._sse.stray and self._head is None:
             self._stray(out)
+        return self._ended
 
     def _stray(self, out: list[Event]) -> None:
         """A line of bare JSON between the events: it ends the stream when it is an error, else it is noise."""
@@ -179,7 +182,7 @@ class ChatDecoder:
             return
         if chunk is None:
             return
-        stated = event == "error" or (chunk.error is not None and bytes(chunk.error) != _NULL)
+        stated = event == "error" or present(chunk.error)
         if (stated or chunk.choices is None) and self._is_error(chunk, data, out, stated=stated):
             return
         if chunk.choices:
@@ -189,9 +192,9 @@ class ChatDecoder:
                 self._take(choice, data, out)
                 if self._ended:
                     return
-        if chunk.usage is not None:
+        if present(chunk.usage):
             self._count(chunk.usage)
-        elif chunk.x_groq is not None and chunk.x_groq.usage is not None:
+        elif chunk.x_groq is not None and present(chunk.x_groq.usage):
             self._count(chunk.x_groq.usage)
 
     def _done(self, out: list[Event]) -> None:
@@ -233,17 +236,17 @@ class ChatDecoder:
                 return
             self._choice = choice.index
         delta = choice.delta
-        if delta is None and choice.message is not None and not self._sequencer.count:
+        if delta is None and present(choice.message) and not self._sequencer.count:
             delta = decode_delta(choice.message)
         if delta is not None:
             self._add(delta, out)
-        if choice.logprobs is not None and bytes(choice.logprobs) != _NULL:
+        if b"[" in bytes(choice.logprobs):  # else they are null, or all their members are
             out.append(
                 Note(Raw(b'{"index":0,"delta":{},"finish_reason":null,"logprobs":' + bytes(choice.logprobs) + b"}"))
             )
         if choice.finish_reason is not None:
             self._stopped(choice, out)
-        if choice.usage is not None:
+        if present(choice.usage):
             self._count(choice.usage)
 
     def _note_other(self, index: int, data: bytes, out: list[Event]) -> None:
@@ -305,7 +308,7 @@ class ChatDecoder:
             self._refusal = self._grown(self._refusal, Refusal(""), delta.refusal, out)
         if delta.annotations:
             self._cited(delta.annotations, out)
-        if delta.audio is not None and bytes(delta.audio) != _NULL:
+        if present(delta.audio):
             self._note({"audio": delta.audio}, out)
         if delta.tool_calls:
             for piece in delta.tool_calls:
@@ -361,7 +364,11 @@ class ChatDecoder:
         form = (
             "reasoning_content" if delta.reasoning_content else "reasoning" if delta.reasoning else "reasoning_details"
         )
-        self._think(thought or "".join(detail_text(raw) for raw in details), form, out)
+        if thought:
+            self._spelled = True
+        # The details repeat the text that stands beside them, maybe in a chunk of their own.
+        words = thought if self._spelled else "".join(detail_text(raw) for raw in details)
+        self._think(words, form, out)
         for raw in details:
             merge_detail(self._details, msgspec.json.decode(raw))
 

@@ -80,16 +80,22 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     if raw is not None and usage is None:
         fields.rest["usage"] = raw
     created = fields.number("created")
+    identity, model = _filled(fields, "id"), _filled(fields, "model")
     return Response(
         origin=NAME,
-        id=fields.text("id") or setup.new_id("chatcmpl-"),
-        model=fields.text("model") or "",
+        id=identity or setup.new_id("chatcmpl-"),
+        model=model,
         parts=parts,
         finish=replace(finish, extras=choice.extras()),
         usage=usage or Usage(),
         created=None if created is None else int(created),
         extras=fields.extras(),
     )
+
+
+def _filled(fields: Fields, key: str) -> str:
+    """A string that says something; an empty one stays in the rest."""
+    return "" if bytes(fields.rest.get(key, b"")) == b'""' else fields.text(key) or ""
 
 
 def _parts(message: Fields, setup: DecoderSetup) -> tuple[Part, ...]:
@@ -149,6 +155,8 @@ def _cited(parts: list[Part], message: Fields) -> list[Part]:
 
 def _finish(choice: Fields, parts: tuple[Part, ...]) -> Finish | Failure:
     native = choice.text("finish_reason")
+    if native is not None:
+        choice.rest["finish_reason"] = Raw(msgspec.json.encode(native))
     if native in FAILURES:
         seen = told(choice.rest.get("error") or b"")
         return failure_of(seen) if seen else Failure(ErrorKind.UPSTREAM, FAILURES[native], native)
@@ -178,42 +186,43 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     """A whole answer as a non-streaming body."""
     ours = response.origin == NAME
     losses: list[Loss] = []
-    choice = _choice(response, setup, losses)
     body: Json = put_back(response.extras) if ours else {}
     if not ours:
         losses += extras_losses(response.extras, "") + extras_losses(response.finish.extras, "")
     further = body.pop("choices", None)
-    body["id"] = response.id if ours or response.id.startswith("chatcmpl-") else setup.new_id("chatcmpl-")
-    if not ours or "object" not in body:
-        body.setdefault("object", "chat.completion")
+    if "id" not in body:
+        body["id"] = response.id if ours or response.id.startswith("chatcmpl-") else setup.new_id("chatcmpl-")
+    if not _whole(response):
+        body["object"] = "chat.completion"
     if response.created is not None or not ours:
         body["created"] = response.created if response.created is not None else setup.created
-    if response.model or not ours:
+    if "model" not in body and (response.model or not _whole(response)):
         body["model"] = response.model or setup.model
+    choice = _choice(response, setup, losses)
     body["choices"] = [choice, *(msgspec.json.decode(further, type=list[Raw]) if further is not None else ())]
     if response.usage != Usage():
         body["usage"] = render_usage(response.usage, ours=ours)
     return msgspec.json.encode(body), list(unique(losses))
 
 
+def _whole(response: Response) -> bool:
+    """Whether the response was read from a whole answer of this dialect: then its leftovers say what else there was."""
+    return response.origin == NAME and bool(response.finish.extras)
+
+
 def _choice(response: Response, setup: EncoderSetup, losses: list[Loss]) -> Json:
-    ours = response.origin == NAME
     finish = response.finish
-    choice: Json = put_back(finish.extras) if ours else {}
-    message: Json = {}
+    whole = _whole(response)
+    choice: Json = put_back(finish.extras) if whole else {"index": 0, "finish_reason": FINISH_REASONS[finish.reason]}
     leftover = choice.pop("message", None)
+    message: Json = {"role": "assistant"}
     if leftover is not None:
-        message |= msgspec.json.decode(leftover, type=dict[str, Raw])
-    message.setdefault("role", "assistant")
+        message = dict(msgspec.json.decode(leftover, type=dict[str, Raw]))
     _fill(message, response, setup, losses)
-    if "content" not in message and leftover is None:
+    if not whole and "content" not in message:
         message["content"] = None if "tool_calls" in message or "refusal" in message else ""
-    choice.setdefault("index", 0)
-    choice["message"] = message
-    if ours and (finish.native or finish.reason is StopReason.OTHER):
-        choice["finish_reason"] = finish.native
-    elif not ours or "finish_reason" not in choice:
-        choice["finish_reason"] = FINISH_REASONS[finish.reason]
+    if not whole or leftover is not None or response.parts:
+        choice["message"] = message
     return choice
 
 

@@ -76,7 +76,7 @@ def _first(*counts: Count) -> int | None:
 
 def render_usage(usage: Usage, *, ours: bool) -> Json:
     """A usage object. When it came from this dialect its extras hold totals and details already."""
-    if ours and usage.extras:
+    if ours and (usage.extras or not usage.estimated):
         stated = {"prompt_tokens": usage.input, "completion_tokens": usage.output}
         return dict(usage.extras) | {key: count for key, count in stated.items() if count is not None}
     prompt, completion = usage.input or 0, usage.output or 0

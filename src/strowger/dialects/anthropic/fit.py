@@ -40,6 +40,15 @@ from strowger.ir.request import (
 STABLE_EXTRAS = frozenset({"citations", "content", "context", "metadata", "signature", "stop_sequences", "system"})
 """Members without a field in the IR that every server of this dialect is expected to know or ignore."""
 
+_MAGIC = (
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+    ("JVBERi0", "application/pdf"),
+)
+"""How base64 of the kinds that the API takes begins."""
+
 STABLE_BLOCKS = frozenset({"image", "document", "search_result"})
 
 
@@ -168,6 +177,8 @@ class Fitting:
                 lifted += [Text(label), inner]
             elif isinstance(inner, Text | Image | Document | ToolReference | Opaque):
                 content.append(inner)
+        if part.is_error and not content:
+            content.append(Text("(no output)"))  # an error must say something
         result = replace(
             part,
             call_id=safe_id(part.call_id),
@@ -209,9 +220,11 @@ class Fitting:
         if isinstance(source, FileId) and not self.own:
             self.lose(path, f"the file is stored at {self.origin}", "error")
             return source, f"file {source.id}"
-        if isinstance(source, Url) and not self.caps.image_urls:
-            self.lose(path, "this provider does not fetch URLs", "error")
+        if isinstance(source, Url) and not (self.caps.image_urls and (self.own or source.url.startswith("https://"))):
+            self.lose(path, "this provider does not fetch such URLs", "error")
             return source, source.url
+        if isinstance(source, Base64) and not self.own:
+            source = replace(source, media_type=_media_type(source))
         return replace(source, extras=self.extras(source.extras, f"{path}.source")), ""
 
     def _opaque(self, part: Opaque, path: str) -> list[Part]:
@@ -225,6 +238,14 @@ def _inline(url: str) -> Base64:
     """A data: URL as bytes of a media type."""
     head, _, data = url[len("data:") :].partition(",")
     return Base64(head.partition(";")[0] or "image/png", data)
+
+
+def _media_type(source: Base64) -> str:
+    """What the bytes say they are: the API refuses pictures under a wrong name, which other APIs let pass."""
+    for start, media_type in _MAGIC:
+        if source.data.startswith(start):
+            return media_type
+    return source.media_type.replace("image/jpg", "image/jpeg")
 
 
 def _join(path: str, key: str) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, cache_control, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYSTEM_STRING
+from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.thinking import Plan, plan
 from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
 from strowger.dialects.anthropic.wire import CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
@@ -62,9 +63,16 @@ class _Body:
         """All of it, as JSON."""
         fitting, body = self._fitting, self._body
         thinking = self._conversation()
+        forced = self._forced()
+        if forced and thinking.on and not self._caps.forced_tool_choice_with_thinking:
+            # The client relies on the call that it forces; thinking only makes it better.
+            fitting.lose(
+                "thinking", "switched off: a model that thinks cannot be forced to call a tool here", "warning"
+            )
+            thinking.member = body["thinking"] = {"type": "disabled"}
         self._limits()
         self._tools()
-        self._tool_choice(thinking_on=thinking.on)
+        self._tool_choice()
         self._sampling(thinking_on=thinking.on)
         self._output(thinking.effort)
         self._write_system()
@@ -169,10 +177,11 @@ class _Body:
         elif not own:
             written["input_schema"] = Raw(b'{"type":"object","properties":{}}')
         if tool.strict is not None and (own or tool.strict):
-            if self._caps.strict_tools:
+            enforced = own or not enforceable(tool.parameters or EMPTY_OBJECT)[1]
+            if self._caps.strict_tools and enforced:
                 written["strict"] = tool.strict
             elif tool.strict:
-                fitting.lose(f"{path}.strict", "this provider does not hold tools to their schemas", "info")
+                fitting.lose(f"{path}.strict", "the tool is not held to its schema", "info")
         if tool.deferred and own:
             if self._caps.betas:
                 written["defer_loading"] = True
@@ -194,7 +203,11 @@ class _Body:
         self._body["tool_choice"] = {"type": "none"}
         return [{"name": self._fitting.name(name), "input_schema": _object_schema(EMPTY_OBJECT)} for name in names]
 
-    def _tool_choice(self, *, thinking_on: bool) -> None:
+    def _forced(self) -> bool:
+        choice = self._request.tool_choice
+        return choice is not None and choice.mode in {"tool", "required"} and bool(self._request.tools)
+
+    def _tool_choice(self) -> None:
         fitting, caps = self._fitting, self._caps
         choice, parallel = self._request.tool_choice, self._request.parallel
         if not fitting.own and not self._request.tools:
@@ -204,7 +217,7 @@ class _Body:
                 fitting.lose("tool_choice", "this provider lets the model choose", "warning")
             return
         if choice is not None:
-            choice = self._possible(choice, thinking_on=thinking_on)
+            choice = self._possible(choice)
         if choice is None and (parallel is None or (parallel and not fitting.own)):
             return
         choice = choice or ToolChoice("auto")
@@ -219,8 +232,8 @@ class _Body:
         extras = fitting.extras(choice.extras, "tool_choice")
         self._body["tool_choice"] = {**extras, **written} if extras else written
 
-    def _possible(self, choice: ToolChoice, *, thinking_on: bool) -> ToolChoice | None:
-        """The choice if the upstream can follow it, else the nearest that it can."""
+    def _possible(self, choice: ToolChoice) -> ToolChoice | None:
+        """The choice if the upstream can follow it."""
         fitting = self._fitting
         if choice.mode == "tool" and choice.name not in {tool.name for tool in self._request.tools}:
             if fitting.own and self._caps.betas:
@@ -232,10 +245,6 @@ class _Body:
         ):
             fitting.lose("tool_choice", "it names a tool that this provider does not have", "warning")
             return None
-        forced = choice.mode in {"tool", "required"}
-        if forced and thinking_on and not self._caps.forced_tool_choice_with_thinking:
-            fitting.lose("tool_choice", "a model that thinks cannot be forced to call a tool here", "warning")
-            return ToolChoice("auto")
         return choice
 
     def _is_sent(self, tool: Tool) -> bool:
@@ -255,9 +264,9 @@ class _Body:
                 fitting.lose(key, "this model does not take it", "info")
             elif not fitting.own and thinking_on:
                 fitting.lose(key, "a model that thinks does not take it", "info")
-            elif key == "temperature" and value > min(caps.temperature_max, 1.0) and not fitting.own:
-                fitting.lose(key, "lowered to the dialect's maximum of 1", "info")
-                self._body[key] = 1
+            elif key == "temperature" and not 0 <= value <= min(caps.temperature_max, 1) and not fitting.own:
+                fitting.lose(key, "this dialect's temperatures are from 0 to 1", "info")
+                self._body[key] = 0 if value < 0 else min(caps.temperature_max, 1)
             elif key == "top_p" and "temperature" in self._body and not fitting.own:
                 fitting.lose(key, "newer models take only one of temperature and top_p", "info")
             else:
@@ -290,7 +299,9 @@ class _Body:
             extras = fitting.extras(output.extras, "output_config.format")
             written: Json = {**extras, "type": "json_schema", "schema": output.schema}
             if not fitting.own:
-                written["schema"] = closed_schema(output.schema, fitting)
+                written["schema"], changed = enforceable(output.schema)
+                if changed:
+                    fitting.lose("response_format.json_schema", "objects are closed; limits are only described", "info")
             if fitting.own and OUTPUT_FORMAT in self._request.forms:
                 self._body[OUTPUT_FORMAT] = written
             else:
@@ -367,30 +378,3 @@ def _object_schema(schema: Raw) -> Raw:
     if bytes(members.get("type", b"")) == b'"object"':
         return schema
     return Raw(msgspec.json.encode({**members, "type": "object"}))
-
-
-def closed_schema(schema: Raw, fitting: Fitting) -> Raw:
-    """An answer's schema as the API takes it: every object must say that it has no other members."""
-    tree = msgspec.json.decode(schema)
-    if not _close(tree):
-        return schema
-    fitting.lose("response_format.json_schema", "objects are closed to members that are not listed", "info")
-    return Raw(msgspec.json.encode(tree))
-
-
-def _close(node: object) -> bool:
-    """Close every object schema below; whether there was one to close."""
-    changed = False
-    if isinstance(node, dict):
-        kind = node.get("type")
-        if (kind == "object" or (isinstance(kind, list) and "object" in kind)) and node.get(
-            "additionalProperties"
-        ) is not False:
-            node["additionalProperties"] = False
-            changed = True
-        for value in node.values():
-            changed |= _close(value)
-    elif isinstance(node, list):
-        for value in node:
-            changed |= _close(value)
-    return changed

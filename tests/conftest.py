@@ -68,6 +68,13 @@ def is_local_ip(host: Any) -> bool:
 sys.addaudithook(Gate.check)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Laws and recordings take many examples in one test; three times the usual limit keeps busy machines green."""
+    for item in items:
+        if item.path.is_relative_to(TESTS / "properties") or item.path.is_relative_to(TESTS / "conformance"):
+            item.add_marker(pytest.mark.timeout(60))
+
+
 @pytest.fixture(autouse=True)
 def _gate(request: pytest.FixtureRequest) -> Iterator[None]:
     """Closes loopback too for tests that are to be free of I/O."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -128,6 +129,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Anthropic dialect: the provider serves /v1/messages/count_tokens."""
     betas: bool = False
     """Anthropic dialect: `anthropic-beta` and fields that are unknown to us are understood, or at least ignored."""
+    judges_itself: bool = False
+    """Bodies of its own dialect pass as the client wrote them, whatever the other fields here say: the upstream is the
+    dialect's own vendor, or one of which we know nothing, and clients act upon its refusals."""
 
 
 class Rendered(Struct, frozen=True):
@@ -235,8 +239,14 @@ class UpstreamSide(Protocol):
         """IR to a body for `model`, with what could not be carried; raises Unsupported where dropping would lie."""
         ...
 
+    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+        """A body of this same dialect without what is meant for another vendor; the very same bytes where there is
+        nothing of that kind.
+        """
+        ...
+
     def passes(self, body: bytes, caps: Capabilities) -> bool:
-        """Whether a body of this same dialect may go to this upstream untouched (a cheap look, no parse)."""
+        """Whether a trimmed body of this same dialect may go to this upstream untouched (a cheap look, no parse)."""
         ...
 
     def decoder(self, setup: DecoderSetup) -> Decoder:
@@ -262,9 +272,6 @@ class Dialect(Struct, frozen=True):
     upstream: UpstreamSide
 
 
-_MODEL_KEY = re.compile(rb'"model"\s*:\s*')
-
-
 def patch_model(body: bytes, model: str) -> bytes:
     """`body` with the value of its top-level `model` replaced and every other byte as it was.
 
@@ -272,18 +279,30 @@ def patch_model(body: bytes, model: str) -> bytes:
     members, each of which stays byte-identical. Raises BadRequest when the body is not an object with a model.
     """
     try:
-        old = bytes(msgspec.json.decode(body, type=_ModelOnly).model)
+        old = msgspec.json.decode(body, type=_ModelOnly).model
     except msgspec.MsgspecError as error:
         raise BadRequest(f"the body is not a JSON object with a model: {error}", param="model") from None
-    new = msgspec.json.encode(model)
+    return patch_member(body, "model", bytes(old), msgspec.json.encode(model))
+
+
+def patch_member(body: bytes, key: str, old: bytes, new: bytes) -> bytes:
+    """`body` with the top-level member `key`, whose raw value is `old`, given the raw value `new`.
+
+    Every other byte stays; see `patch_model` for where that cannot be done.
+    """
     if old == new:
         return body
-    spots = [m.end() for m in _MODEL_KEY.finditer(body) if body.startswith(old, m.end())]
+    spots = [found.end() for found in _key(key).finditer(body) if body.startswith(old, found.end())]
     if len(spots) == 1:
         return body[: spots[0]] + new + body[spots[0] + len(old) :]
     members = msgspec.json.decode(body, type=dict[str, Raw])
-    members["model"] = Raw(new)
+    members[key] = Raw(new)
     return msgspec.json.encode(members)
+
+
+@lru_cache(maxsize=16)
+def _key(key: str) -> re.Pattern[bytes]:
+    return re.compile(rb'"%s"\s*:\s*' % re.escape(key.encode()))
 
 
 class _ModelOnly(Struct):

@@ -161,7 +161,8 @@ class Access:
         return name
 
 
-_TOKEN_HINT = f"send it as a Bearer token, in x-api-key or in {TOKEN_HEADER}"
+# Not to name x-api-key: Claude Code replaces any error that does so by "Not logged in", and its user never sees why.
+_TOKEN_HINT = f"send it as a Bearer token, or in {TOKEN_HEADER}"
 
 
 def _is_address(host: str) -> bool:

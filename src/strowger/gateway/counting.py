@@ -45,23 +45,26 @@ class Counting:
         provider, call = target.provider, asked.call
         caps = provider.capabilities(target.model)
         upstream = self._line.dialects[provider.dialect].upstream
-        if provider.dialect != asked.dialect.name or not caps.count_tokens or not upstream.passes(call.body, caps):
+        if provider.dialect != asked.dialect.name or not caps.count_tokens:
+            return False
+        body = upstream.trim(call.body, caps)
+        if not upstream.passes(body, caps):
             return False
         url = provider.count_tokens_url
         lines = provider.header_lines(await provider.credentials(client.own), url)
         headers = [line for line in forwarded(call.header_items) if line[0].lower() not in lines]
-        out = Outgoing("POST", url, (*headers, *lines.items()), patch_model(call.body, target.model))
+        out = Outgoing("POST", url, (*headers, *lines.items()), patch_model(body, target.model))
         try:
             incoming = await self._line.upstream.open(out)
         except UpstreamError:
             return False
         try:
-            body = await incoming.read_all(_LIMIT)
+            counted = await incoming.read_all(_LIMIT)
         finally:
             incoming.close()
         if incoming.status in _NOT_SERVED:
             return False
         if incoming.status == 401 and not provider.client_auth:
-            raise refused_key(upstream.parse_error(401, incoming.headers, body), provider.name)
-        await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)
+            raise refused_key(upstream.parse_error(401, incoming.headers, counted), provider.name)
+        await reply.whole(incoming.status, tuple(returned(incoming.header_items)), counted)
         return True

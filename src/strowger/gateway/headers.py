@@ -4,6 +4,7 @@ own, passes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from strowger.dialects.base import Loss
@@ -32,6 +33,8 @@ _REQUEST_DROPS = _HOP | CREDENTIAL_HEADERS
 # `date` and `server` would appear twice; cookies are for the vendor's own pages
 _RESPONSE_DROPS = _HOP | {"date", "server", "set-cookie", "alt-svc", "strict-transport-security"}
 _OURS = "x-strowger-"
+
+_UNPRINTABLE = re.compile("[^ -~]")
 
 _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
@@ -73,8 +76,12 @@ def losses_header(losses: list[Loss]) -> str:
         text += f"; and {len(shown) - _LOSSES_SHOWN} more"
     if quiet:
         text += f"{'; ' if text else ''}{quiet} without effect"
-    clean = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return clean[:_LOSSES_LENGTH]
+    return ascii_line(text[:_LOSSES_LENGTH])
+
+
+def ascii_line(text: str) -> str:
+    """A header value that every client can read, whatever a model or a user wrote."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def text_header(headers: Mapping[str, str], name: str, limit: int = 200) -> str | None:

@@ -32,6 +32,7 @@ from strowger.gateway.headers import forwarded
 from strowger.ir.events import Event, Failure, Finish, Start, TextDelta, ThinkingDelta, UsageUpdate
 from strowger.ir.request import Request
 from strowger.ir.response import IncompleteError, fold
+from strowger.routing.aliases import plain
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers
 from strowger.upstreams.http import USER_AGENT
@@ -41,6 +42,9 @@ TRANSLATE = "translate"
 
 # Close enough for a first guess of the prompt's size, corrected by the upstream's own count at the end.
 _BYTES_PER_TOKEN = 4
+
+
+_TRIMMED = (Loss("system", "the attribution block is for Anthropic only", "info"),)
 
 
 class Draft(Struct, frozen=True):
@@ -93,9 +97,13 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     """The request for `target`. Raises Unsupported on a strict route when something would be lost."""
     caps = target.provider.capabilities(target.model)
     same = upstream.name == asked.dialect.name
-    if same and upstream.upstream.passes(asked.call.body, caps):
-        body = patch_model(asked.call.body, target.model)
-        return Draft(target, caps, VERBATIM, VERBATIM, body, tuple(forwarded(asked.call.header_items)))
+    if same:
+        body = upstream.upstream.trim(asked.call.body, caps)
+        if upstream.upstream.passes(body, caps if plain(asked.peek.model) == target.model else _judged(caps)):
+            losses = () if body is asked.call.body else _TRIMMED
+            body = patch_model(body, target.model)
+            lines = tuple(forwarded(asked.call.header_items))
+            return Draft(target, caps, VERBATIM, VERBATIM, body, lines, losses)
     request = asked.request
     if not same:
         # One path to test, and an end that can be seen: always a stream, folded where the client wants it whole.
@@ -106,6 +114,11 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     headers = forwarded(asked.call.header_items) if same else _own_headers(upstream.name, stream=request.stream)
     answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
     return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
+
+
+def _judged(caps: Capabilities) -> Capabilities:
+    """For a model that the client did not choose: it wrote the body for another one."""
+    return replace(caps, judges_itself=False) if caps.judges_itself else caps
 
 
 def _refuse_losses(losses: tuple[Loss, ...], target: Target) -> None:

@@ -22,7 +22,7 @@ from strowger.gateway.access import Access, Client
 from strowger.gateway.attempts import Answer, Attempts
 from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import Call
-from strowger.gateway.headers import losses_header, returned, text_header
+from strowger.gateway.headers import ascii_line, losses_header, returned, text_header
 from strowger.gateway.lanes import (
     VERBATIM,
     Asked,
@@ -248,7 +248,7 @@ def flow_headers(flow: Flow) -> Headers:
         headers.append(("x-strowger-lane", flow.lane))
     if flow.losses:
         headers.append(("x-strowger-losses", losses_header(flow.losses)))
-    return tuple((name, "".join(c if " " <= c <= "~" else "?" for c in value)) for name, value in headers)
+    return tuple((name, ascii_line(value)) for name, value in headers)
 
 
 def new_id(prefix: str) -> str:

@@ -30,6 +30,25 @@ DIALECT_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
 )
 
 
+# A host of which we only know the dialect is taken at its word: what it says it speaks, it understands.
+_UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
+    {
+        "anthropic": {
+            "judges_itself": True,
+            "tool_result_images": True,
+            "hosted_tools": True,
+            "cache_hints": True,
+            "betas": True,
+            "max_tool_name": 128,
+            "temperature_max": 1.0,
+            "thinking": "adaptive",
+            "efforts": ("low", "medium", "high", "max"),
+            "mid_system": False,
+        }
+    }
+)
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream service. `url` is where calls go, `base_url` what the other URLs were made from.
 

@@ -32,6 +32,7 @@ _CLAUDE: Overrides = {
     "attribution": True,
     "count_tokens": True,
     "betas": True,
+    "judges_itself": True,
 }
 
 # Old models first; what is not listed is taken for a new one. From 4.6 on thinking is adaptive and a final assistant

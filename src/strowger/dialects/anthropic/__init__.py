@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from strowger.dialects.anthropic.encode import StreamEncoder, render_response
 from strowger.dialects.anthropic.errors import parse_error, render_error
-from strowger.dialects.anthropic.passing import passes
+from strowger.dialects.anthropic.passing import passes, trim
 from strowger.dialects.anthropic.render import render_request
 from strowger.dialects.anthropic.request import parse_request, peek
 from strowger.dialects.anthropic.response import decode_response
@@ -59,6 +59,9 @@ class _Upstream:
 
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
         return render_request(request, model, caps)
+
+    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+        return trim(body, caps)
 
     def passes(self, body: bytes, caps: Capabilities) -> bool:
         return passes(body, caps)

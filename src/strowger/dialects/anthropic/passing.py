@@ -8,21 +8,60 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from strowger.dialects.anthropic.wire import AS_WRITTEN, ATTRIBUTION, EFFORTS, FAITHFUL, NAME
-from strowger.dialects.base import Capabilities
+import msgspec
+from msgspec import Raw, Struct
+
+from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, NAME
+from strowger.dialects.base import Capabilities, patch_member
 from strowger.dialects.envelope import MARK
 
 _ATTRIBUTION = ATTRIBUTION.encode()
 # Ids of other vendors (`functions.ls:0`) are refused by Anthropic. A result names its call, so results are enough.
 _FOREIGN_ID = re.compile(rb'"tool_use_id"\s*:\s*"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
+_BETAS = (
+    b"context_management|safeguards|diagnostics|defer_loading|eager_input_streaming|task_budget|container|mcp_servers"
+    b"|fallbacks|speed|inference_geo|thread|allowed_callers|input_examples|caller"
+)
 _LAST_ROLE = re.compile(rb'"role"\s*:\s*"assistant"')
 _LIMIT = re.compile(rb'"max_tokens"\s*:\s*(\d+)')
 
 
-def passes(body: bytes, caps: Capabilities) -> bool:
-    """Whether nothing in the body has to be changed or left out for this upstream."""
-    if MARK in body or (not caps.attribution and _ATTRIBUTION in body) or _FOREIGN_ID.search(body):
+def trim(body: bytes, caps: Capabilities) -> bytes:
+    """The body without Claude Code's attribution block, which goes to Anthropic only; every other byte stays."""
+    if caps.attribution or _ATTRIBUTION not in body:
+        return body
+    try:
+        system = msgspec.json.decode(body, type=_System).system
+        blocks = msgspec.json.decode(system, type=list[Raw])
+    except msgspec.MsgspecError:
+        return body  # a system that is one text, or a body that the parser will refuse
+    kept = [bytes(block) for block in blocks if not _is_attribution(block)]
+    if len(kept) == len(blocks):
+        return body
+    return patch_member(body, "system", bytes(system), b"[" + b",".join(kept) + b"]")
+
+
+class _System(Struct):
+    system: Raw = Raw(b"[]")
+
+
+class _Text(Struct):
+    text: str = ""
+
+
+def _is_attribution(block: Raw) -> bool:
+    try:
+        return msgspec.json.decode(block, type=_Text).text.startswith(ATTRIBUTION)
+    except msgspec.MsgspecError:
         return False
+
+
+def passes(body: bytes, caps: Capabilities) -> bool:
+    """Whether nothing in the trimmed body has to be changed or left out for this upstream."""
+    if MARK in body or _FOREIGN_ID.search(body):
+        return False
+    if caps.judges_itself:
+        return True
     if not caps.prefill and _LAST_ROLE.match(body, body.rfind(b'"role"')):
         return False
     if caps.max_output_tokens:
@@ -44,19 +83,18 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
     """(whether it is accepted, how it looks) of everything that an upstream may not take."""
     own = caps.origin == NAME
     weaker = "|".join(word for word in EFFORTS if word not in caps.efforts)
-    adaptive = caps.thinking in {"adaptive", AS_WRITTEN}
     return [
         (caps.mid_system, rb'"role"\s*:\s*"system"'),
         (caps.images and caps.tool_result_images, rb'"type"\s*:\s*"image"'),
         (caps.documents and caps.tool_result_images, rb'"type"\s*:\s*"document"'),
         (caps.image_urls, rb'"type"\s*:\s*"url"'),
-        (caps.betas, rb'"(?:context_management|safeguards|diagnostics|defer_loading|eager_input_streaming)"\s*:'),
+        (caps.betas, rb'"(?:' + _BETAS + rb')"\s*:'),
         (caps.betas, rb'"type"\s*:\s*"tool_reference"'),
         (caps.hosted_tools, rb'"type"\s*:\s*"[a-z_]+_20\d{6}"'),
         (caps.cache_hints, rb'"cache_control"\s*:\s*\{'),
         (caps.thinking != "none", rb'"thinking"\s*:\s*\{'),
-        (adaptive, rb'"type"\s*:\s*"adaptive"'),
-        (caps.thinking in {"budget", AS_WRITTEN}, rb'"type"\s*:\s*"enabled"'),
+        (caps.thinking != "budget", rb'"type"\s*:\s*"adaptive"'),
+        (caps.thinking != "adaptive", rb'"type"\s*:\s*"enabled"'),
         (own or caps.thinking_replay == "any", rb'"signature"\s*:\s*"[^"]'),
         (own, rb'"redacted_thinking"'),
         (not weaker, rb'"effort"\s*:\s*"(?:' + weaker.encode() + rb')"'),

@@ -53,6 +53,9 @@ class _Upstream:
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
         return render.render_request(request, model, caps)
 
+    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+        return body
+
     def passes(self, body: bytes, caps: Capabilities) -> bool:
         return render.passes(body)
 

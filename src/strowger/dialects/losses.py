@@ -26,7 +26,7 @@ HARMLESS_EXTRAS = frozenset(
         # where and how fast it runs, and what is remembered of it
         "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
-        "caller",
+        "caller", "output_config",  # its effort and format have fields; the rest advises the model
     }
 )  # fmt: skip
 """Members whose absence is not expected to change an answer."""

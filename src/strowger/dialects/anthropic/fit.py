@@ -56,6 +56,7 @@ class Fitting:
     """One request on its way to one upstream: what it takes, the tool names in use, and the losses so far.
 
     `own`: the request was parsed from this dialect. `names` maps the names that had to change back to the client's.
+    `thinking_lost`: some thinking had to stay behind.
     """
 
     def __init__(self, origin: str, caps: Capabilities) -> None:
@@ -64,6 +65,7 @@ class Fitting:
         self.caps = caps
         self.losses: list[Loss] = []
         self.names: dict[str, str] = {}
+        self.thinking_lost = False
         self._hints_dropped = False
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
@@ -152,6 +154,7 @@ class Fitting:
         if caps.thinking_replay == "any" and (part.text or (signed is None and self.own)):
             kept = signed if signed is not None and signed.kind == SIGNATURE else None
             return [replace(part, signed=kept, extras=extras)]
+        self.thinking_lost = True
         issuer = signed.origin if signed is not None else ""
         self.lose(path, f"thinking that was not signed by this provider (but by {issuer or 'nobody'})", "info")
         return []

@@ -210,7 +210,7 @@ class _Body:
     def _tool_choice(self) -> None:
         fitting, caps = self._fitting, self._caps
         choice, parallel = self._request.tool_choice, self._request.parallel
-        if not fitting.own and not self._request.tools:
+        if "tools" not in self._body and (self._request.tools or not fitting.own):
             return  # the API refuses a choice without tools
         if not caps.tool_choice:
             if choice is not None and choice.mode != "auto":

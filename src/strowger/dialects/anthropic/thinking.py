@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.blocks import Json
 from strowger.dialects.anthropic.fit import Fitting
-from strowger.dialects.anthropic.wire import BUDGETS, EFFORTS, MIN_THINKING_BUDGET, NAME, effort_of_budget
+from strowger.dialects.anthropic.wire import AS_WRITTEN, BUDGETS, EFFORTS, MIN_THINKING_BUDGET, NAME, effort_of_budget
 from strowger.ir.request import Reasoning, Request
 
 _RANKS = {word: rank for rank, word in enumerate(EFFORTS)}
@@ -37,7 +37,9 @@ def plan(request: Request, turns: Sequence[Json], fitting: Fitting) -> Plan:
     if reasoning is None:
         return Plan()
     found = _own(reasoning, request, fitting) if request.origin == NAME else _foreign(reasoning, request, fitting)
-    if found.member is not None and found.member["type"] == "enabled" and _lacks_thinking(turns, fitting):
+    # a request of this dialect that kept its thinking and its mode is left to the vendor's judgement
+    changed = not fitting.own or fitting.thinking_lost or reasoning.mode != "enabled"
+    if changed and found.member is not None and found.member["type"] == "enabled" and _lacks_thinking(turns):
         fitting.lose(
             "thinking", "switched off for this request: the open tool loop has no thinking of this provider", "warning"
         )
@@ -84,7 +86,7 @@ def _foreign(reasoning: Reasoning, request: Request, fitting: Fitting) -> Plan:
         return Plan()
     if off:
         return Plan(dict(_OFF))
-    if caps.thinking == "budget":
+    if caps.thinking not in {"adaptive", AS_WRITTEN}:  # budgets are what the older and the compatible ones know
         room = _room(budget or BUDGETS.get(effort or "medium", 8192), request, fitting)
         return Plan(None if room is None else {"type": "enabled", "budget_tokens": room})
     member: Json = {"type": "adaptive"}
@@ -118,13 +120,8 @@ def _room(budget: int, request: Request, fitting: Fitting) -> int | None:
     return max(MIN_THINKING_BUDGET, min(budget, limit * 3 // 4))
 
 
-def _lacks_thinking(turns: Sequence[Json], fitting: Fitting) -> bool:
-    """Whether the open tool loop has an assistant's turn that does not begin with thinking, which is refused then.
-
-    A request of this dialect that kept its thinking is left to the vendor's judgement.
-    """
-    if fitting.own and not any("thinking" in loss.reason for loss in fitting.losses):
-        return False
+def _lacks_thinking(turns: Sequence[Json]) -> bool:
+    """Whether the open tool loop has an assistant's turn that does not begin with thinking, which is refused then."""
     for turn in reversed(turns):
         blocks = turn["content"]
         if isinstance(blocks, str):

@@ -9,8 +9,8 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import urlsplit
 
+from strowger.config.checks import split_url
 from strowger.config.references import SecretRef
 from strowger.config.schema import Config, Preset, Presets
 from strowger.config.validate import Problem, type_at
@@ -76,9 +76,9 @@ def key_variable(preset: Preset, env: Mapping[str, str]) -> str | None:
 
 
 def same_host(one: str, other: str) -> bool:
-    """Whether two URLs lead to the same host over the same scheme."""
-    a, b = urlsplit(one), urlsplit(other)
-    return (a.scheme, a.netloc.lower()) == (b.scheme, b.netloc.lower())
+    """Whether two URLs lead to the same host over the same scheme; what is no URL leads nowhere."""
+    a, b = split_url(one), split_url(other)
+    return a is not None and b is not None and (a.scheme, a.netloc.lower()) == (b.scheme, b.netloc.lower())
 
 
 def _foreign_base_url(variable: str, preset: Preset, env: Mapping[str, str]) -> str | None:

@@ -78,3 +78,4 @@ def test_same_host() -> None:
     assert same_host("https://A.test/v1", "https://a.test")
     assert not same_host("http://a.test", "https://a.test")
     assert not same_host("https://a.test:8443", "https://a.test")
+    assert not same_host("https://[", "https://[")

@@ -44,7 +44,8 @@ NEUTRAL_EXTRAS = {
 def extras_losses(extras: Extras, path: str, reason: str = "this provider's dialect has no such member") -> list[Loss]:
     """One loss for each member of a foreign node; null members say nothing and are none."""
     return [
-        Loss(f"{path}.{key}" if path else key, reason, extra_severity(key))
+        # whatever else a vendor counts, the answer is the same
+        Loss(f"{path}.{key}" if path else key, reason, "info" if path == "usage" else extra_severity(key))
         for key, value in extras.items()
         if not says_nothing(value) and bytes(value) != NEUTRAL_EXTRAS.get(key)
     ]

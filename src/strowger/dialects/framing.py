@@ -42,6 +42,15 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
+        if (
+            data.find(b"\n") == len(data) - 2
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and b"\r" not in data
+            and self._started
+            and not self._pieces
+        ):
+            return [Frame("", data[6:-2])]  # a paced stream: one event of one line in one chunk
         buffer = data
         if self._pieces:
             # What ends no line ends no frame, and need not be joined to what waits: a large frame may come in many

@@ -19,7 +19,7 @@ ABSENT = Raw(b"")
 
 def present(raw: Raw) -> bool:
     """Whether a raw member is there and not null."""
-    return bool(raw) and bytes(raw) != b"null"
+    return len(raw) > 4 or (len(raw) > 0 and bytes(raw) != b"null")
 
 
 class ChunkFunction(Struct, gc=False):

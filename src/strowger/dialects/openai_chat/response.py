@@ -170,32 +170,38 @@ class ChatDecoder:
     # ---- chunks ----
 
     def _frame(self, event: str, data: bytes, out: list[Event]) -> None:
-        if data.startswith(DONE) or not data.strip():
-            if data:
-                self._done(out)
+        if data.startswith(DONE):
+            self._done(out)
             return
         try:
             chunk = decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            message = f"the upstream sent an event that is not JSON: {data[:100].decode('utf-8', 'replace')}"
-            self._fail(Failure(ErrorKind.UPSTREAM, message, "malformed"), out)
+            self._not_json(data, out)
             return
         if chunk is None:
             return
-        stated = event == "error" or present(chunk.error)
-        if (stated or chunk.choices is None) and self._is_error(chunk, data, out, stated=stated):
-            return
-        if chunk.choices:
+        choices = chunk.choices
+        if event or not choices or chunk.error:
+            stated = event == "error" or present(chunk.error)
+            if (stated or choices is None) and self._is_error(chunk, data, out, stated=stated):
+                return
+        if choices:
             if not self._started:
                 self._start(chunk, data, out)
-            for choice in chunk.choices:
+            for choice in choices:
                 self._take(choice, data, out)
                 if self._ended:
                     return
-        if present(chunk.usage):
+        if len(chunk.usage) > 4:  # it is not null
             self._count(chunk.usage)
         elif chunk.x_groq is not None and present(chunk.x_groq.usage):
             self._count(chunk.x_groq.usage)
+
+    def _not_json(self, data: bytes, out: list[Event]) -> None:
+        """Empty data is a keep-alive; anything else is the end of our understanding."""
+        if data.strip():
+            message = f"the upstream sent an event that is not JSON: {data[:100].decode('utf-8', 'replace')}"
+            self._fail(Failure(ErrorKind.UPSTREAM, message, "malformed"), out)
 
     def _done(self, out: list[Event]) -> None:
         if self._started:
@@ -240,13 +246,13 @@ class ChatDecoder:
             delta = decode_delta(choice.message)
         if delta is not None:
             self._add(delta, out)
-        if b"[" in bytes(choice.logprobs):  # else they are null, or all their members are
+        if len(choice.logprobs) > 4 and b"[" in bytes(choice.logprobs):  # else they are null, or all their members are
             out.append(
                 Note(Raw(b'{"index":0,"delta":{},"finish_reason":null,"logprobs":' + bytes(choice.logprobs) + b"}"))
             )
         if choice.finish_reason is not None:
             self._stopped(choice, out)
-        if present(choice.usage):
+        if len(choice.usage) > 4:
             self._count(choice.usage)
 
     def _note_other(self, index: int, data: bytes, out: list[Event]) -> None:
@@ -308,7 +314,7 @@ class ChatDecoder:
             self._refusal = self._grown(self._refusal, Refusal(""), delta.refusal, out)
         if delta.annotations:
             self._cited(delta.annotations, out)
-        if present(delta.audio):
+        if len(delta.audio) > 4:
             self._note({"audio": delta.audio}, out)
         if delta.tool_calls:
             for piece in delta.tool_calls:

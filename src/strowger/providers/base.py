@@ -192,10 +192,12 @@ def _capabilities(
     name: str, config: ProviderConfig, preset: Preset | None
 ) -> tuple[Capabilities, tuple[tuple[str, Overrides], ...]]:
     configured = _converted(config.capabilities)
-    of_preset, by_model = (preset.capabilities, preset.model_capabilities) if preset else ({}, ())
-    base = msgspec.structs.replace(Capabilities(), **{"origin": name, **of_preset, **configured})
+    if preset is None:
+        assumed = _UNKNOWN.get(config.dialect or "", {})
+        return msgspec.structs.replace(Capabilities(), **{"origin": name, **assumed, **configured}), ()
+    base = msgspec.structs.replace(Capabilities(), **{"origin": name, **preset.capabilities, **configured})
     # What the user says holds for every model: it goes over the rules of the preset.
-    rules = tuple((glob, {**rule, **configured}) for glob, rule in by_model)
+    rules = tuple((glob, {**rule, **configured}) for glob, rule in preset.model_capabilities)
     return base, rules
 
 

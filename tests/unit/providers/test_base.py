@@ -182,6 +182,13 @@ def test_an_unknown_service_is_its_own_origin() -> None:
     assert built().capabilities("m").origin == "x"
 
 
+def test_an_unknown_service_is_taken_at_its_word() -> None:
+    """Of a host that is said to speak Messages nothing is held back; what the user says of it still counts."""
+    found = built(dialect="anthropic", capabilities={"betas": False}).capabilities("m")
+    assert (found.judges_itself, found.hosted_tools, found.betas) == (True, True, False)
+    assert not built(preset="alpha").capabilities("m").judges_itself
+
+
 def test_globs() -> None:
     """A provider serves the names that its globs fit, whatever their case."""
     provider = built(models=("gpt-*", "o[13]*"))

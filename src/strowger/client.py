@@ -10,7 +10,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -95,6 +94,8 @@ class Admin:
     """`async with Admin(url, token) as admin`: one gateway's admin API."""
 
     def __init__(self, url: str, token: str, *, timeout: float = TIMEOUT) -> None:
+        import aiohttp  # takes longer than all the rest; who only looks for gateways has no need of it
+
         self._url = url.rstrip("/")
         # A proxy of the environment is not asked: what we speak to is on this machine.
         self._session = aiohttp.ClientSession(
@@ -141,6 +142,8 @@ class Admin:
             raise Malformed(f"the gateway's answer about {path} is not understood", hint=_VERSIONS) from error
 
     async def _send(self, method: str, path: str, body: object) -> bytes:
+        import aiohttp
+
         data = None if body is None else msgspec.json.encode(body)
         headers = {"content-type": "application/json"} if data else {}
         try:

@@ -26,7 +26,8 @@ from strowger.client import Admin
 from strowger.demo.tools import allowed
 from strowger.dialects.framing import SSEDecoder
 from strowger.errors import Malformed, UpstreamError
-from strowger.launcher.host import demo_setup, ephemeral, hosted, quiet_log
+from strowger.launcher.host import hosted, quiet_log
+from strowger.launcher.setup import demo_setup, ephemeral
 
 Json = dict[str, Any]
 
@@ -136,18 +137,26 @@ async def _result(call: Json) -> Json:
     return {"type": "tool_result", "tool_use_id": call["id"], "content": output}
 
 
+def _losses(losses: list[Json]) -> str:
+    """What could not be carried across: in words where it may matter, as names where it changes nothing."""
+    told = [f"{loss['path']}: {loss['reason']}" for loss in losses if loss["severity"] != "info"]
+    quiet = [loss["path"] for loss in losses if loss["severity"] == "info"]
+    if quiet:
+        told.append(f"without effect: {', '.join(quiet)}")
+    return "; ".join(told) or "none"
+
+
 async def _report(admin: Admin, ids: list[str]) -> None:
     """What the gateway has kept of the calls."""
     _say("What happened, as the gateway tells it:")
     for number, id in enumerate(ids, 1):
         flow = await admin.flow(id)
         counted = flow["tokens"]
-        losses = [f"{loss['path']}: {loss['reason']}" for loss in flow["losses"]]
         rows = [
             (f"call {number}", f"{flow['method']} {flow['path']}, {flow['status']}, {flow['outcome']}"),
             ("  route", f"{flow['model']} → {flow['provider']}:{flow['upstream_model']} ({flow['route']})"),
             ("  lane", f"{flow['lane']} ({flow['dialect']} → {flow['upstream_dialect']})"),
-            ("  losses", "; ".join(losses) or "none"),
+            ("  losses", _losses(flow["losses"])),
             ("  tokens", ", ".join(f"{count} {name}" for name, count in counted.items()) or "none counted"),
             ("  time", f"first byte {milliseconds(flow['first_byte_ms'])}, all {milliseconds(flow['duration_ms'])}"),
             ("  flow", flow["id"]),

@@ -10,9 +10,9 @@ import click
 
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
-from strowger.cli.setup import load_setup
 from strowger.launcher.run import Order
 from strowger.launcher.run import run as launch
+from strowger.launcher.setup import Setup
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -44,6 +44,12 @@ def run(
     A gateway that `strowger serve` runs is joined; else one is started for as long as the client lives. The exit code
     is the client's. One `--` after COMMAND is ours and is not handed on.
     """
+
+    def setup() -> Setup:
+        from strowger.cli.setup import load_setup
+
+        return load_setup(path, profile, demo=demo)
+
     order = Order(
         command=command,
         arguments=arguments[1:] if arguments[:1] == ("--",) else arguments,
@@ -59,6 +65,4 @@ def run(
         if not quiet and (sys.stderr.isatty() or line.startswith("warning:")):
             click.echo(click.style(f"strowger: {line}", dim=True), err=True)
 
-    return run_async(
-        lambda: launch(order, env=os.environ, setup=lambda: load_setup(path, profile, demo=demo), tell=tell)
-    )
+    return run_async(lambda: launch(order, env=os.environ, setup=setup, tell=tell))

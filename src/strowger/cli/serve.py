@@ -16,7 +16,8 @@ from strowger.cli.loop import run_async
 from strowger.cli.render import count, table
 from strowger.cli.setup import load_setup
 from strowger.config.checks import is_loopback
-from strowger.launcher.host import Host, Setup, hosted
+from strowger.launcher.host import Host, hosted
+from strowger.launcher.setup import Setup
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

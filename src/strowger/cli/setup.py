@@ -11,7 +11,7 @@ import click
 
 from strowger.config.layers import load
 from strowger.config.schema import Server
-from strowger.launcher.host import Setup, demo_setup
+from strowger.launcher.setup import Setup, demo_setup
 from strowger.providers.presets import PRESETS
 
 

@@ -20,10 +20,19 @@ from anyio.abc import Process
 from msgspec import Struct
 
 from strowger.client import Admin
-from strowger.errors import ErrorKind, Forbidden, GatewayError, Malformed, TimedOut, Unreachable, Unsupported
+from strowger.errors import (
+    ConfigError,
+    ErrorKind,
+    Forbidden,
+    GatewayError,
+    Malformed,
+    TimedOut,
+    Unreachable,
+    Unsupported,
+)
 from strowger.launcher import clients, sessions
-from strowger.launcher.host import Setup, ephemeral, hosted, quiet_log
 from strowger.launcher.sessions import Session
+from strowger.launcher.setup import Setup, ephemeral
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # The terminal sends these to every process in its foreground, the child included.
@@ -103,6 +112,14 @@ async def _way_in(order: Order, env: Mapping[str, str], setup: Callable[[], Setu
                     await _close(admin, launch.id)
             return
     own = ephemeral(setup())
+    if not own.config.providers:
+        raise ConfigError(
+            "no provider is configured, so no model would answer",
+            hint="`strowger config init` writes a configuration; `strowger run --demo` needs none",
+        )
+    # All of the gateway; who joins one has no need of it.
+    from strowger.launcher.host import hosted, quiet_log
+
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
         yield Way(host.url, host.gateway.access.open_launch(name, os.getpid()).token)

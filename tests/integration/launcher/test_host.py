@@ -7,14 +7,14 @@ import socket
 from pathlib import Path
 
 import aiohttp
-import msgspec
 import pytest
 
 from strowger.client import Admin
 from strowger.config.schema import Config, Server
 from strowger.errors import ConfigError, Forbidden, Unreachable
 from strowger.launcher import sessions
-from strowger.launcher.host import Setup, demo_setup, ephemeral, hosted, local_url, quiet_log
+from strowger.launcher.host import hosted, local_url, quiet_log
+from strowger.launcher.setup import demo_setup, ephemeral
 
 pytestmark = pytest.mark.anyio
 
@@ -75,13 +75,6 @@ async def test_a_taken_port_is_told_before_anything_runs() -> None:
                 pytest.fail("two gateways on one port")
     assert "strowger status" in (caught.value.hint or "")
     assert sessions.running(sessions.directory(os.environ)) == []
-
-
-def test_an_ephemeral_gateway_is_on_loopback_alone() -> None:
-    """A gateway for one launch listens where nobody else comes, whatever is configured for `serve`."""
-    server = Server(bind="0.0.0.0", port=80, allow_external_bind=True, max_body_mb=7)
-    own = ephemeral(Setup(Config(server=server))).config.server
-    assert own == msgspec.structs.replace(server, bind="127.0.0.1", port=0, allow_external_bind=False)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from typing import Any
 import anyio
 import pytest
 
-from strowger.errors import Unsupported
+from strowger.config.schema import Config
+from strowger.errors import ConfigError, Unsupported
 from strowger.launcher import sessions
-from strowger.launcher.host import Setup, demo_setup, ephemeral, hosted, quiet_log
+from strowger.launcher.host import hosted, quiet_log
 from strowger.launcher.run import CannotStart, Order, run
+from strowger.launcher.setup import Setup, demo_setup, ephemeral
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")]
 
@@ -161,6 +163,12 @@ async def test_the_configuration_is_not_read_to_join() -> None:
     own = ephemeral(demo_setup())
     async with hosted(own, env=os.environ, kind="serve", log=quiet_log(own.config, os.environ)):
         assert await run(script("pass"), env=os.environ, setup=broken, tell=[].append) == 0
+
+
+async def test_without_a_provider_nothing_is_run() -> None:
+    """A client whose every call would fail is not even started."""
+    with pytest.raises(ConfigError, match="no provider"):
+        await run(script("raise SystemExit(9)"), env=os.environ, setup=lambda: Setup(Config()), tell=[].append)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The configuration that a gateway is started with, and the demo's own. Data only: importing this starts nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from strowger.config.checks import DEMO_URL
+from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig, Server
+
+DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo"))
+"""Where a demo's models lead: everything to the demo model, small models to the one that does not think."""
+
+
+class Setup(Struct, frozen=True):
+    """A configuration and where it came from."""
+
+    config: Config
+    path: Path | None = None
+    profile: str | None = None
+
+
+def demo_setup(server: Server | None = None) -> Setup:
+    """A configuration that needs nothing: whatever is asked for, the built-in demo provider answers."""
+    provider = ProviderConfig(preset="demo", dialect="openai_chat", base_url=DEMO_URL, models=("demo", "demo-fast"))
+    routes = tuple(RouteConfig(match=Match(model=models), to=to, name="demo") for models, to in DEMO_ROUTES)
+    return Setup(Config(server=server or Server(), providers={"demo": provider}, routes=routes))
+
+
+def ephemeral(setup: Setup) -> Setup:
+    """The same on any free port of loopback: for a gateway that serves one launch only."""
+    config = setup.config
+    own = replace(config.server, bind="127.0.0.1", port=0, allow_external_bind=False)
+    return replace(setup, config=replace(config, server=own))

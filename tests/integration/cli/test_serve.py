@@ -1,0 +1,121 @@
+"""`strowger serve`: says where it is, and ends as it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from strowger.launcher import sessions
+from tests.integration.cli.conftest import DEADLINE, Served, Strowger
+
+ASK = {"model": "any", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def ask(url: str, *, stream: bool) -> urllib.request.Request:
+    """A request of a client that speaks Anthropic's dialect."""
+    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    return urllib.request.Request(f"{url}/v1/messages", json.dumps({**ASK, "stream": stream}).encode(), headers)
+
+
+def test_it_says_where_it_is_and_serves(served: Served) -> None:
+    """The banner has the URL for either dialect; there is an answer at it."""
+    assert f"ANTHROPIC_BASE_URL={served.url}\n" in served.banner
+    assert f"OPENAI_BASE_URL={served.url}/v1\n" in served.banner
+    with urllib.request.urlopen(ask(served.url, stream=False), timeout=DEADLINE) as response:
+        answer = json.load(response)
+    assert answer["content"][-1]["type"] == "text"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_in_good_order(served: Served, number: signal.Signals) -> None:
+    """Exit code 0, and no pid file is left."""
+    folder = sessions.directory(os.environ)
+    assert [session.pid for session in sessions.running(folder)] == [served.process.pid]
+    served.process.send_signal(number)
+    assert served.process.wait(DEADLINE) == 0
+    assert list(folder.iterdir()) == []
+
+
+def test_running_calls_are_finished(served: Served) -> None:
+    """A stream that is under way when the signal comes still gets to its end."""
+    with urllib.request.urlopen(ask(served.url, stream=True), timeout=DEADLINE) as response:
+        begun = response.readline()
+        served.process.send_signal(signal.SIGTERM)
+        rest = response.read()
+    assert begun.startswith(b"event:")
+    assert b"event: message_stop" in rest
+    assert served.process.wait(DEADLINE) == 0
+
+
+def test_a_second_signal_does_not_wait(served: Served) -> None:
+    """Who interrupts twice means now."""
+    with urllib.request.urlopen(ask(served.url, stream=True), timeout=DEADLINE) as response:
+        response.readline()
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.stderr
+        while not (line := served.process.stderr.readline()).startswith("finishing 1 call"):
+            assert line
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(DEADLINE) == 130
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            response.read()
+    assert b"event: message_stop" not in cut.value.partial
+    assert list(sessions.directory(os.environ).iterdir()) == []
+
+
+def test_a_taken_port_is_wrong_usage(strowger: Strowger) -> None:
+    """The error comes with a hint, and exit code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = strowger("serve", "--demo", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot listen on 127.0.0.1")
+    assert "\n\nhint: " in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_foreign_bind_is_refused(strowger: Strowger) -> None:
+    """Other machines are let in only by those who say so in the configuration."""
+    done = strowger("serve", "--demo", "--bind", "0.0.0.0", "--port", "0")
+    assert done.returncode == 2
+    assert "allow_external_bind" in done.stderr
+
+
+def test_an_open_bind_is_warned_about(tmp_path: Path) -> None:
+    """Who has said so is reminded at each start."""
+    config = tmp_path / "open.toml"
+    config.write_text(
+        '[server]\nbind = "0.0.0.0"\nport = 0\nallow_external_bind = true\nclient_token = "file:token"\n'
+        '[providers.demo]\npreset = "demo"\n'.replace("file:token", f"file:{tmp_path}/token")
+    )
+    (tmp_path / "token").write_text("a-long-client-token")
+    command = (sys.executable, "-m", "strowger", "serve", "--config", str(config))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        banner = ""
+        while "pid file" not in banner:
+            line = process.stderr.readline()
+            assert line, banner
+            banner += line
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+    assert "warning: other machines can reach this gateway" in banner
+    assert "a-long-client-token" not in banner
+
+
+def test_a_broken_configuration_is_told_with_its_place(strowger: Strowger, tmp_path: Path) -> None:
+    """File, line and the near miss; exit code 2."""
+    config = tmp_path / "broken.toml"
+    config.write_text("[server]\nprot = 4000\n")
+    done = strowger("serve", "--config", str(config))
+    assert done.returncode == 2
+    assert f"error: {config}:2:" in done.stderr
+    assert "port" in done.stderr

@@ -1,0 +1,76 @@
+"""`strowger status` and `strowger models`: what is there, and nothing that must not be seen."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from strowger.launcher import sessions
+from tests.integration.cli.conftest import Served, Strowger
+
+
+def test_nothing_is_running(strowger: Strowger) -> None:
+    """Exit code 1, and what to do about it; JSON says the same without words."""
+    done = strowger("status")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hint: `strowger serve`" in done.stderr
+    done = strowger("status", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"gateways": []})
+
+
+def test_a_running_gateway_is_described(served: Served, strowger: Strowger) -> None:
+    """Where, since when, with which providers and what state of their credentials; never a token."""
+    (session,) = sessions.running(sessions.directory(os.environ))
+    done = strowger("status")
+    assert done.returncode == 0
+    for part in (
+        served.url,
+        f"process {served.process.pid}",
+        "0 calls",
+        "demo",
+        "openai_chat",
+        "none needed",
+        "models:",
+    ):
+        assert part in done.stdout
+    told = strowger("status", "--json")
+    (gateway,) = json.loads(told.stdout)["gateways"]
+    assert (gateway["url"], gateway["kind"]) == (served.url, "serve")
+    assert gateway["status"]["providers"][0]["credential"] == "none"
+    for printed in (done, told):
+        assert session.admin_token not in printed.stdout + printed.stderr
+
+
+def test_a_silent_gateway_is_told_apart(strowger: Strowger) -> None:
+    """A process that is there but does not answer is not a running gateway."""
+    silent = sessions.Session(pid=os.getpid(), url="http://127.0.0.1:9", admin_token="secret-token", started=1.0)
+    sessions.write(silent, sessions.directory(os.environ))
+    done = strowger("status")
+    assert done.returncode == 1
+    assert "does not answer" in done.stdout
+    assert "secret-token" not in done.stdout + done.stderr
+
+
+def test_the_demos_models(strowger: Strowger) -> None:
+    """Without a running gateway the configuration's are listed: the name to ask for, and where it leads."""
+    done = strowger("models", "--demo")
+    assert done.returncode == 0
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["demo", "demo:demo"] in lines
+    assert ["demo-fast", "demo:demo-fast"] in lines
+
+
+def test_a_running_gateways_models(served: Served, strowger: Strowger) -> None:
+    """A running gateway is asked for what it has; Claude Code's second names are in the JSON only."""
+    assert "demo-fast" in strowger("models").stdout
+    found = json.loads(strowger("models", "--json").stdout)["models"]
+    assert {"id": "claude-demo-demo-fast", "discovery": True}.items() <= found[-1].items() or any(
+        model["discovery"] for model in found
+    )
+
+
+def test_no_models_are_told(strowger: Strowger) -> None:
+    """Nothing configured is no error, but there is something to be said."""
+    done = strowger("models")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "config init" in done.stderr

@@ -1,0 +1,37 @@
+"""The loop that commands run on."""
+
+from __future__ import annotations
+
+import anyio.lowlevel
+import pytest
+
+from strowger.cli.loop import run_async
+
+
+def test_it_gives_the_result_and_the_error() -> None:
+    """What the coroutine returns or raises comes out."""
+
+    async def give() -> int:
+        await anyio.lowlevel.checkpoint()
+        return 7
+
+    async def fail() -> int:
+        raise KeyError("x")
+
+    assert run_async(give) == 7
+    with pytest.raises(KeyError):
+        run_async(fail)
+
+
+def test_it_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where uvloop is not installed, asyncio's own loop does."""
+    loops = []
+
+    async def look() -> None:
+        import asyncio
+
+        loops.append(type(asyncio.get_running_loop()).__module__)
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    run_async(look)
+    assert loops[0].startswith("asyncio")

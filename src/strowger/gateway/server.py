@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
+import anyio
 import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -30,6 +31,7 @@ from strowger.upstreams.base import Headers
 _SERVER = "strowger"
 # How long the rest of a refused body is read and thrown away, so that the client sees the answer instead of a reset.
 _LINGER_SECONDS = 3.0
+_CLOSE_SECONDS = 0.5
 _UNREADABLE = (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError)
 _ANSWER_TO_ANY = {"type": "error", "param": None, "code": None}
 
@@ -50,6 +52,12 @@ class App(Protocol):
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to a request that never became a call."""
         ...
+
+
+class _Stream(web.StreamResponse):
+    """A response whose head leaves together with its first bytes: one system call less, and never without a body."""
+
+    _send_headers_immediately = False
 
 
 class HttpReply:
@@ -75,7 +83,7 @@ class HttpReply:
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status and the headers of a stream."""
         if self.response is None:
-            self.response = web.StreamResponse(status=status, headers=self._headers(headers))
+            self.response = _Stream(status=status, headers=self._headers(headers))
             async with self._lock:
                 await self._sent(self.response.prepare(self._request))
 
@@ -148,9 +156,12 @@ class Server:
         self._app = app
         self._max_body = max_body
         self._web = _WebServer(
-            self._serve_request, max_line_size=max_header, max_field_size=max_header, lingering_time=_LINGER_SECONDS
+            self._handle, max_line_size=max_header, max_field_size=max_header, lingering_time=_LINGER_SECONDS
         )
         self._listener: asyncio.Server | None = None
+        self._running: set[asyncio.Task[object]] = set()
+        self._idle = anyio.Event()
+        self._idle.set()
         self.url = ""
         self.port = 0
 
@@ -166,7 +177,25 @@ class Server:
         """Accept nothing more, give running calls `grace` seconds, then end them."""
         if self._listener is not None:
             self._listener.close()
-        await self._web.shutdown(grace)
+        self._web.pre_shutdown()  # connections that wait for a next request go at once
+        with anyio.move_on_after(grace):
+            await self._idle.wait()
+        for task in tuple(self._running):
+            task.cancel()
+        await self._web.shutdown(_CLOSE_SECONDS)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        if not self._running:
+            self._idle = anyio.Event()
+        self._running.add(task)
+        try:
+            return await self._serve_request(request)
+        finally:
+            self._running.discard(task)
+            if not self._running:
+                self._idle.set()
 
     async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = request.raw_headers
@@ -219,6 +248,8 @@ class Server:
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_body:
             raise self._too_large()
+        if headers.get("expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         pieces: list[bytes] = []
         size = 0
         try:

@@ -76,7 +76,7 @@ BODIES = {
     "model is a number": b'{"model": 3, "max_tokens": 5, "messages": []}',
     "messages is text": b'{"model": "MODEL", "max_tokens": 5, "messages": "hi"}',
     "message is null": b'{"model": "MODEL", "max_tokens": 5, "messages": [null]}',
-    "content is a number": b'{"model": "MODEL", "max_tokens": 5, "messages": [{"role": "user", "content": 5}]}',
+    "content is a truth value": b'{"model": "MODEL", "max_tokens": 5, "messages": [{"role": "user", "content": true}]}',
     "unknown role": b'{"model": "MODEL", "max_tokens": 5, "messages": [{"role": "boss", "content": "x"}]}',
     "stream is text": b'{"model": "MODEL", "max_tokens": 5, "stream": "yes", "messages": []}',
     "not utf-8": b'{"model": "MODEL", "max_tokens": 5, "messages": [{"role": "user", "content": "\xff\xfe"}]}',
@@ -214,3 +214,16 @@ async def test_probes_are_answered(rig: Rig, path: str) -> None:
         assert response.status == 200
     async with rig.session.get(rig.url + path) as response:
         assert (await response.json())["ok"] is True
+
+
+async def test_a_client_that_waits_for_100_continue_gets_it(rig: Rig) -> None:
+    """curl does, for bodies over a kilobyte."""
+    body = msgspec.json.encode(anthropic_request(model="gpt-x", stream=True))
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(rig.url.rsplit(":", 1)[1]))
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    writer.write(head % len(body))
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(body)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    writer.close()

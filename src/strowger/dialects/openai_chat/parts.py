@@ -21,7 +21,7 @@ from strowger.dialects.openai_chat.wire import (
     data_url,
     source_of,
 )
-from strowger.errors import GatewayError
+from strowger.errors import GatewayError, Malformed
 from strowger.ir.request import (
     Audio,
     Base64,
@@ -78,7 +78,8 @@ def take_content(fields: Fields) -> tuple[tuple[Part, ...], bool]:
     if is_string(raw):
         return (Text(fields.text("content") or ""),), True
     path = fields.at("content")
-    if bytes(memoryview(raw)[:1]) != b"[":  # some servers put the JSON that was asked for there, unquoted
+    # some servers answer with the JSON that was asked for, unquoted; a client that writes so is told of its mistake
+    if fields.error is Malformed and bytes(memoryview(raw)[:1]) != b"[":
         return (Text(bytes(raw).decode(), extras={"content": fields.rest.pop("content")}),), True
     items = fields.items("content") or []
     if not items:

@@ -23,7 +23,7 @@ from tests.fakes.refusal import Json, Refusal
 from tests.fakes.script import Call, Hang, Refuse, Reply, Say, ScriptItem, Think, pieces
 from tests.fakes.server import BODY_LIMIT, FakeServer, Seen, hang, json_response, run_alone, stream
 
-KEY = "sk-ant-fake-key"
+KEY = "fake-anthropic-key"
 STOPS = {
     "end": "end_turn",
     "tools": "tool_use",

@@ -18,7 +18,7 @@ from tests.fakes.refusal import Json, Refusal
 from tests.fakes.script import Call, Hang, Refuse, Reply, Say, ScriptItem, Think, pieces
 from tests.fakes.server import BODY_LIMIT, FakeServer, Seen, hang, json_response, run_alone, stream
 
-KEY = "sk-fake-openai-key"
+KEY = "fake-chat-key"
 CREATED = 1_795_000_000
 STOPS = {
     "end": "stop",

@@ -120,6 +120,11 @@ class FakeServer:
         """Answer the next accepted inference requests so; the brain takes over after the last."""
         self._script.extend(items)
 
+    def forget(self) -> None:
+        """Empty the record and the script."""
+        self.requests.clear()
+        self._script.clear()
+
     def inferences(self) -> list[Seen]:
         """The requests that asked for a completion, in order of arrival."""
         return [seen for seen in self.requests if self.is_inference(seen)]

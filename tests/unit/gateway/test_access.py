@@ -151,3 +151,10 @@ def test_odd_bytes_in_a_token_are_just_wrong() -> None:
     """Header bytes that are not UTF-8 must not break the comparison."""
     with pytest.raises(Forbidden):
         Access(client_token="t").admit({"x-api-key": "\udcff"})
+
+
+def test_a_refusal_does_not_name_the_key_header() -> None:
+    """Claude Code turns any error that names it into "Not logged in", and its user never learns the reason."""
+    with pytest.raises(Forbidden) as refused:
+        Access(client_token="t").admit({"x-api-key": "other"})
+    assert "x-api-key" not in refused.value.text

@@ -1,0 +1,179 @@
+"""A real gateway, as a user starts it, in front of fake vendors; and the environment that its clients get."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tests.fakes.anthropic import KEY as ANTHROPIC_KEY
+from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.chat import KEY as CHAT_KEY
+from tests.fakes.chat import FakeChat
+from tests.fakes.flavours import DEEPSEEK, KIMI, OPENAI
+from tests.fakes.server import FakeServer, Seen
+
+TOKEN = "e2e-client-token-that-must-go-no-further"
+START_SECONDS = 20.0
+
+CONFIG = """
+[server]
+port = 0
+client_token = "env:E2E_TOKEN"
+[limits]
+heartbeat_seconds = 1
+[providers.cloud]
+preset = "anthropic"
+base_url = "{cloud}"
+auth = "env:E2E_ANTHROPIC_KEY"
+[providers.gpt]
+preset = "openai"
+base_url = "{gpt}/v1"
+auth = "env:E2E_CHAT_KEY"
+[providers.deep]
+preset = "deepseek"
+base_url = "{deep}"
+auth = "env:E2E_CHAT_KEY"
+[providers.kimi]
+preset = "moonshot"
+base_url = "{kimi}/v1"
+auth = "env:E2E_CHAT_KEY"
+[[routes]]
+match = {{ model = "claude-*" }}
+to = "cloud"
+[[routes]]
+match = {{ model = "*" }}
+to = "gpt"
+"""
+
+
+class Exchange:
+    """A gateway that runs, and the vendors behind it: `cloud` speaks Messages, `gpt`, `deep` and `kimi` Chat."""
+
+    def __init__(self, cloud: FakeAnthropic, gpt: FakeChat, deep: FakeChat, kimi: FakeChat, home: Path) -> None:
+        self.cloud = cloud
+        self.gpt = gpt
+        self.deep = deep
+        self.kimi = kimi
+        self.home = home
+        self.base_url = ""
+        self._admin_token = ""
+        self._first_flow = 0.0
+
+    @property
+    def vendors(self) -> dict[str, FakeServer]:
+        """The fakes, by the provider names of the configuration."""
+        return {"cloud": self.cloud, "gpt": self.gpt, "deep": self.deep, "kimi": self.kimi}
+
+    @property
+    def config(self) -> Path:
+        """The gateway's configuration file."""
+        return self.home / "config.toml"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that the gateway runs in: nothing of the developer's but the PATH."""
+        return {
+            **clean_env(self.home),
+            "E2E_TOKEN": TOKEN,
+            "E2E_ANTHROPIC_KEY": ANTHROPIC_KEY,
+            "E2E_CHAT_KEY": CHAT_KEY,
+        }
+
+    def clear(self) -> None:
+        """Forget what earlier tests have done."""
+        self._first_flow = time.time()
+        self.cloud.rules = replace(self.cloud.rules, lagging=False)
+        for vendor in self.vendors.values():
+            vendor.forget()
+
+    def flows(self) -> list[dict[str, Any]]:
+        """The flows since `clear`, in the order of arrival."""
+        request = urllib.request.Request(
+            f"{self.base_url}/_strowger/flows?limit=100", headers={"Authorization": f"Bearer {self._admin_token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            flows: list[dict[str, Any]] = json.load(answer)["flows"]
+        return [flow for flow in reversed(flows) if flow["started"] >= round(self._first_flow, 3)]
+
+    def upstream(self, provider: str) -> list[Seen]:
+        """What the provider was asked for; fails the test when it refused any of it, or got a client's token."""
+        seen = self.vendors[provider].inferences()
+        assert [request.refused for request in seen if request.refused] == []
+        for request in seen:
+            assert TOKEN not in str(request.headers)
+            assert TOKEN.encode() not in request.raw
+        return seen
+
+    def join(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the gateway has told where it is, in the pid file that `strowger run` reads too."""
+        pidfile = self.home / "run" / "strowger" / "sessions" / f"{process.pid}.json"
+        deadline = time.monotonic() + START_SECONDS
+        while not pidfile.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = (self.home / "gateway.err").read_text()
+                raise AssertionError(f"the gateway did not start (exit code {process.poll()}):\n{log}")
+            time.sleep(0.02)
+        session = msgspec.json.decode(pidfile.read_bytes())
+        self.base_url, self._admin_token = session["url"], session["admin_token"]
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Exchange]:
+    """Four vendors and a gateway, until the block ends. Fails when the gateway does not end well."""
+    with ExitStack() as stack:
+        fakes = FakeAnthropic(), FakeChat(OPENAI), FakeChat(DEEPSEEK), FakeChat(KIMI)
+        for fake in fakes:
+            stack.enter_context(fake.in_thread())
+        exchange = Exchange(*fakes, home)
+        addresses = {name: fake.base_url for name, fake in exchange.vendors.items()}
+        exchange.config.write_text(CONFIG.format(**addresses))
+        command = [sys.executable, "-m", "strowger", "serve", "--config", str(exchange.config)]
+        with (home / "gateway.err").open("wb") as log:
+            process = subprocess.Popen(command, env=exchange.env, cwd=home, stdout=log, stderr=log)
+            try:
+                exchange.join(process)
+                yield exchange
+            finally:
+                stopped = _stop(process)
+        assert stopped == 0, (home / "gateway.err").read_text()[-4000:]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def clean_env(home: Path) -> dict[str, str]:
+    """An environment in which a program finds a home of its own, and no way out of this machine."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "XDG_STATE_HOME": str(home / ".state"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        # Nothing listens there: whoever wants to call home gets nowhere, at once.
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }

@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Raw, Struct
 
+from strowger.dialects.fields import mended
 from strowger.errors import BadRequest, GatewayError, Refused
 from strowger.ir.events import Event
 from strowger.ir.request import Request
@@ -276,10 +277,15 @@ def patch_model(body: bytes, model: str) -> bytes:
     """`body` with the value of its top-level `model` replaced and every other byte as it was.
 
     When the spot cannot be told apart from a deeper `model` of the same value, the top level is rebuilt from its
-    members, each of which stays byte-identical. Raises BadRequest when the body is not an object with a model.
+    members, each of which stays byte-identical. Halves of surrogate pairs are mended: no upstream would take them.
+    Raises BadRequest when the body is not an object with a model.
     """
     try:
-        old = msgspec.json.decode(body, type=_ModelOnly).model
+        try:
+            old = _MODEL.decode(body).model
+        except msgspec.DecodeError:
+            body = mended(body)
+            old = _MODEL.decode(body).model
     except msgspec.MsgspecError as error:
         raise BadRequest(f"the body is not a JSON object with a model: {error}", param="model") from None
     return patch_member(body, "model", bytes(old), msgspec.json.encode(model))
@@ -307,3 +313,6 @@ def _key(key: str) -> re.Pattern[bytes]:
 
 class _ModelOnly(Struct):
     model: Raw
+
+
+_MODEL = msgspec.json.Decoder(_ModelOnly)

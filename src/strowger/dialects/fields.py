@@ -43,6 +43,15 @@ def mended(text: bytes) -> bytes:
     return _LONE.sub(lambda m: m[1] + (m[2] or b"\\ufffd"), text)
 
 
+def _decoded(raw: Raw | bytes) -> dict[str, Raw]:
+    try:
+        return _OBJECT.decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return _OBJECT.decode(mended(bytes(raw)))
+
+
 def is_string(raw: Raw) -> bool:
     """Whether the raw value is a JSON string."""
     return memoryview(raw)[0] == _QUOTE
@@ -64,7 +73,7 @@ class Fields:
         self.path = path
         self.error = error
         try:
-            self.rest: dict[str, Raw] = _OBJECT.decode(raw)
+            self.rest: dict[str, Raw] = _decoded(raw)
         except msgspec.ValidationError as wrong:
             raise self._wrong(path, wrong) from None
         except msgspec.DecodeError as broken:
@@ -139,18 +148,10 @@ class Fields:
             decoded = decoder.decode(value)
         except msgspec.ValidationError as wrong:
             raise self._wrong(self.at(key), wrong) from None
-        except msgspec.DecodeError:
-            decoded = self._mended(value, key, decoder)
-        except UnicodeDecodeError as broken:
+        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
             raise self.error(f"{self.at(key)}: {broken}", param=self.at(key)) from None
         del self.rest[key]
         return decoded
-
-    def _mended(self, value: Raw, key: str, decoder: msgspec.json.Decoder[T]) -> T:
-        try:
-            return decoder.decode(mended(bytes(value)))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as broken:
-            raise self.error(f"{self.at(key)}: {broken}", param=self.at(key)) from None
 
     def _wrong(self, path: str, wrong: msgspec.ValidationError) -> GatewayError:
         text = str(wrong).replace("`", "")

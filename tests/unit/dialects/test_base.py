@@ -45,6 +45,12 @@ def test_escaped_spellings_are_found() -> None:
     assert json.loads(patch_model(b'{"model":"\\u006d","x":1}', "new")) == {"model": "new", "x": 1}
 
 
+def test_a_string_that_was_cut_inside_an_emoji_is_mended() -> None:
+    """JavaScript sends such halves, and no strict parser takes them."""
+    body = rb'{"model":"m","text":"cut \ud83d, whole \ud83d\ude00"}'
+    assert json.loads(patch_model(body, "n")) == {"model": "n", "text": "cut \ufffd, whole \U0001f600"}
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"messages":[]}', b'"model"'])
 def test_a_body_without_a_model_is_refused(body: bytes) -> None:
     """There is nothing to patch, and the error names the member."""

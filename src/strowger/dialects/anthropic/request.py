@@ -68,10 +68,9 @@ def peek(body: bytes) -> Peek:
     try:
         seen = _PEEK.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        fields = Fields(body)  # says in the usual words what is wrong, unless it is one of these two
-        _model(fields)
-        fields.flag("stream")
-        raise BadRequest("the body is not valid JSON", hint="send a JSON object in UTF-8") from None
+        fields = Fields(body)  # mends what can be mended, and says in the usual words what is wrong
+        metadata = fields.rest.get("metadata", Raw(b"null"))
+        return Peek(_model(fields), bool(fields.flag("stream")), _session(metadata))
     return Peek(seen.model, bool(seen.stream), _session(seen.metadata))
 
 

@@ -16,7 +16,7 @@ from strowger.dialects.base import (
     Peek,
     Rendered,
 )
-from strowger.dialects.openai_chat import errors, render, request, unary
+from strowger.dialects.openai_chat import errors, passing, render, request, unary
 from strowger.dialects.openai_chat.encoder import ChatEncoder
 from strowger.dialects.openai_chat.response import ChatDecoder
 from strowger.dialects.openai_chat.wire import FAITHFUL, NAME
@@ -57,7 +57,7 @@ class _Upstream:
         return body
 
     def passes(self, body: bytes, caps: Capabilities) -> bool:
-        return render.passes(body)
+        return passing.passes(body, caps)
 
     def decoder(self, setup: DecoderSetup) -> Decoder:
         return ChatDecoder(setup)

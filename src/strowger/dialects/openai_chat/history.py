@@ -271,6 +271,8 @@ def _system_message(job: Job, path: str, message: Message, *, mid: bool) -> Json
     if wanted and (not job.ours or (message.role == "developer" and wanted == "system")):
         node["role"] = wanted
     _content(job, path, message, node)
+    if "content" not in node and not job.ours:
+        return None
     if mid and not job.caps.mid_system:
         job.lose_once(path, "system messages in between are sent as notes in a user message", "info")
         texts = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))

@@ -11,7 +11,6 @@ import hashlib
 import msgspec
 
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.envelope import MARK
 from strowger.dialects.losses import extras_losses
 from strowger.dialects.openai_chat.history import render_messages
 from strowger.dialects.openai_chat.job import Job
@@ -49,17 +48,15 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names))
 
 
-def passes(body: bytes) -> bool:
-    """Whether a body may go out untouched; one with an envelope in it must be opened first."""
-    return MARK not in body
-
-
 def _foreign_extras(job: Job) -> None:
     job.losses.update(dict.fromkeys(extras_losses(job.request.extras, "")))
 
 
 def _stream(job: Job, body: Json) -> None:
     request = job.request
+    if "stream_options" in body and not job.caps.stream_usage:
+        del body["stream_options"]
+        job.lose("stream_options", "the provider has no such member", "info")
     if request.stream:
         body["stream"] = True
         if not job.ours and job.caps.stream_usage:

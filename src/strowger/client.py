@@ -40,6 +40,18 @@ class ProviderState(Struct, frozen=True):
     problem: str | None = None
 
 
+class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
+    """A configured route: calls for these models, of these classes and agents, go `to` a target or its fallbacks."""
+
+    name: str
+    model: tuple[str, ...] = ()
+    request_class: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    subagent: bool | None = None
+    to: str = ""
+    fallback: tuple[str, ...] = ()
+
+
 class LaunchState(Struct, frozen=True):
     """A client that runs on the gateway."""
 
@@ -49,7 +61,7 @@ class LaunchState(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
-    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that have a route."""
+    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that lead anywhere."""
 
     version: str = ""
     pid: int = 0
@@ -58,6 +70,8 @@ class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
     calls: Calls = Calls()
     client_token_required: bool = False
     providers: tuple[ProviderState, ...] = ()
+    routes: tuple[RouteState, ...] = ()
+    aliases: dict[str, str] = {}
     models: tuple[str, ...] = ()
     launches: tuple[LaunchState, ...] = ()
 

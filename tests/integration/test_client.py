@@ -45,11 +45,15 @@ async def answering(body: bytes, status: int = 200) -> AsyncIterator[tuple[str, 
 
 async def test_versions_may_differ() -> None:
     """What a newer gateway tells besides is passed over, what an older one does not tell has a default."""
-    body = b'{"version":"9","uptime_seconds":3.5,"moods":["good"],"calls":{"total":2},"providers":[{"name":"a"}]}'
+    body = (
+        b'{"version":"9","uptime_seconds":3.5,"moods":["good"],"calls":{"total":2},'
+        b'"providers":[{"name":"a"}],"routes":[{"name":"r","class":["x"]}]}'
+    )
     async with answering(body) as (url, asked), Admin(f"{url}/", "secret") as admin:
         status = await admin.status()
     assert (status.version, status.uptime, status.calls.total, status.calls.failed) == ("9", 3.5, 2, 0)
     assert status.providers[0].name == "a"
+    assert status.routes[0].request_class == ("x",)
     assert status.launches == Status().launches == ()
     assert asked[0].path == "/_strowger/status"
     assert asked[0].headers["authorization"] == "Bearer secret"

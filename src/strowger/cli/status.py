@@ -14,7 +14,7 @@ from msgspec import Struct
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.cli.render import count, duration, table
-from strowger.client import Admin, Model, Status
+from strowger.client import Admin, Model, RouteState, Status
 from strowger.errors import Forbidden, GatewayError, TimedOut, Unreachable
 from strowger.launcher import sessions
 from strowger.launcher.sessions import Session
@@ -126,11 +126,24 @@ def _lines(one: Found) -> list[str]:
         (each.name, each.dialect, each.base_url, _credential(each.credential, each.problem)) for each in found.providers
     ]
     lines += table(rows, indent=2, header=("PROVIDER", "DIALECT", "ADDRESS", "CREDENTIAL"))
+    routes = [(_condition(route), " → ".join((route.to, *route.fallback)), route.name) for route in found.routes]
+    routes += [(alias, target, "alias") for alias, target in found.aliases.items()]
+    lines += table(routes, indent=2, header=("ASKED FOR", "GOES TO", "ROUTE"))
     if found.models:
         lines.append(f"  models: {', '.join(found.models)}")
     if found.launches:
         lines.append(f"  clients: {', '.join(f'{each.name} (process {each.pid})' for each in found.launches)}")
     return lines
+
+
+def _condition(route: RouteState) -> str:
+    """What a route asks of a call, in a few words."""
+    parts = [", ".join(route.model) or "any model"]
+    parts += [f"class {', '.join(route.request_class)}"] if route.request_class else []
+    parts += [f"agent {', '.join(route.agent)}"] if route.agent else []
+    if route.subagent is not None:
+        parts.append("sub-agents only" if route.subagent else "no sub-agents")
+    return "; ".join(parts)
 
 
 def _credential(state: str, problem: str | None) -> str:

@@ -94,6 +94,8 @@ class Admin:
             "client_token_required": self._access.token_required,
             "launches": [{"id": x.id, "name": x.name, "pid": x.pid} for x in self._access.launches],
             "providers": [await _provider(provider) for provider in routes.providers.values()],
+            "routes": routes.described(),
+            "aliases": dict(routes.aliases),
             "models": list(dict.fromkeys(routes.names())),
         }
 

@@ -127,6 +127,21 @@ class RouteTable:
         for provider in self.providers.values():
             yield from provider.models or (f"{provider.name}:*",)
 
+    def described(self) -> list[dict[str, object]]:
+        """The `[[routes]]` entries in their order, as plain data: what is asked for, and where it goes."""
+        return [
+            {
+                "name": rule.name,
+                "model": rule.models,
+                "class": rule.classes,
+                "agent": rule.agents,
+                "subagent": rule.subagent,
+                "to": rule.to,
+                "fallback": rule.fallback,
+            }
+            for rule in self._rules
+        ]
+
     def literal_models(self) -> Iterator[str]:
         """Models that routes and providers name letter by letter."""
         for globs in (*(rule.models for rule in self._rules), *(p.models for p in self.providers.values())):

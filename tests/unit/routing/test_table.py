@@ -164,3 +164,10 @@ def test_literal_models() -> None:
     """Names without a wildcard can be listed; patterns cannot."""
     routes = table(route("local", model=("a", "b*", "c?")), providers={"local": provider("d", "e[1]")})
     assert list(routes.literal_models()) == ["a", "d"]
+
+
+def test_routes_are_described() -> None:
+    """What is configured can be told as plain data, in its order."""
+    routes = table(route("local:x", model=("a", "b*")), providers={"local": provider("d")})
+    (told,) = routes.described()
+    assert (told["model"], told["to"], told["fallback"]) == (("a", "b*"), "local:x", ())

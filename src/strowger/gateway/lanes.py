@@ -28,7 +28,7 @@ from strowger.dialects.base import (
 from strowger.errors import BadRequest, GatewayError, Malformed, Refused, Truncated, Unsupported
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import ANTHROPIC, Call
-from strowger.gateway.headers import forwarded
+from strowger.gateway.headers import forwarded, text_header
 from strowger.ir.events import Event, Failure, Finish, Start, TextDelta, ThinkingDelta, UsageUpdate
 from strowger.ir.request import Request
 from strowger.ir.response import IncompleteError, fold
@@ -108,12 +108,20 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     if not same:
         # One path to test, and an end that can be seen: always a stream, folded where the client wants it whole.
         request = replace(request, stream=caps.streaming)
+        if caps.cache_key and request.cache_key is None:
+            # Turns of one conversation that reach the same cache are cheaper; marks of what to cache do not travel.
+            request = replace(request, cache_key=_conversation(asked))
     rendered = upstream.upstream.render_request(request, target.model, caps)
     if strict:
         _refuse_losses(rendered.losses, target)
     headers = forwarded(asked.call.header_items) if same else _own_headers(upstream.name, stream=request.stream)
     answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
     return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
+
+
+def _conversation(asked: Asked) -> str | None:
+    """An id that all calls of the client's conversation share. 64 characters is the most that OpenAI takes as a key."""
+    return text_header(asked.call.headers, "x-claude-code-session-id", 64) or (asked.peek.session or "")[:64] or None
 
 
 def _judged(caps: Capabilities) -> Capabilities:

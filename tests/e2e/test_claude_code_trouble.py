@@ -127,3 +127,5 @@ def test_slow_vendor(exchange: Exchange, home: Path, route: str) -> None:
     ran = ask(exchange, home, route, say(HELLO, delivery=hard, delay=2.5))
     assert (ran.code, ran.result["result"]) == (0, HELLO)
     assert len(exchange.upstream(ROUTES[route][1])) == 1
+    (flow,) = (flow for flow in exchange.flows() if flow["path"] == "/v1/messages")
+    assert flow["upstream_first_byte_ms"] >= 2500

@@ -119,6 +119,7 @@ class Attempts:
         headers = incoming.headers
         self._flow.upstream_request_id = headers.get("request-id") or headers.get("x-request-id")
         if 200 <= incoming.status < 300:
+            self._flow.upstream_first_byte = self._pulse.now() - self._flow.clock
             return incoming
         try:
             body = await incoming.read_all(_ERROR_LIMIT)

@@ -44,7 +44,8 @@ _UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
             "thinking": "adaptive",
             "efforts": ("low", "medium", "high", "max"),
             "mid_system": False,
-        }
+        },
+        "openai_chat": {"judges_itself": True},
     }
 )
 

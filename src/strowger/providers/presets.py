@@ -82,6 +82,7 @@ _OPENAI: Overrides = {
     "top_k": False,
     "cache_key": True,
     "service_tiers": ("auto", "default", "flex", "priority"),
+    "judges_itself": True,
 }
 _OPENAI_REASONING: Overrides = {"sampling": False, "max_stop_sequences": 0, "audio": False}
 _OPENAI_MODELS: tuple[tuple[str, Overrides], ...] = (

@@ -183,9 +183,10 @@ def test_an_unknown_service_is_its_own_origin() -> None:
 
 
 def test_an_unknown_service_is_taken_at_its_word() -> None:
-    """Of a host that is said to speak Messages nothing is held back; what the user says of it still counts."""
+    """From a host of which only the dialect is known nothing is held back; what the user says of it still counts."""
     found = built(dialect="anthropic", capabilities={"betas": False}).capabilities("m")
     assert (found.judges_itself, found.hosted_tools, found.betas) == (True, True, False)
+    assert built(dialect="openai_chat").capabilities("m").judges_itself
     assert not built(preset="alpha").capabilities("m").judges_itself
 
 

@@ -1,0 +1,48 @@
+"""The bench measures, from command line to table, on a relay that stands in for a proxy. No times are judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RELAY = Path(__file__).with_name("relay.py")
+LOST = "import sys; print('no port for you'); sys.exit(3)"
+
+
+def bench(out: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], Any]:
+    command = [sys.executable, "-m", "bench", "--quick", "--seconds", "0.1", "--only", "direct", "--out", str(out)]
+    ended = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return ended, json.loads(out.read_text())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
+@pytest.mark.timeout(60)
+def test_measures_a_subject(tmp_path: Path) -> None:
+    """A subject from the command line gets every figure of the measures that were asked for, and a row."""
+    measures = ("--measure", "small", "--measure", "paced", "--measure", "burst")
+    subject = f"relay={sys.executable} {RELAY} {{port}} {{upstream_port}}"
+    ended, written = bench(tmp_path / "out.json", *measures, "--subject", subject)
+    assert ended.returncode == 0, ended.stderr
+    assert written["failures"] == []
+    figures = {each["name"]: each["median"] for each in written["subjects"]}
+    assert {"small_us", "paced_us", "burst_us", "idle_mb", "ready_ms"} <= figures["relay"].keys()
+    assert all(value > 0 for value in figures["relay"].values())
+    assert "small_us" not in figures["direct"]
+    assert [line.split("|")[1].strip() for line in ended.stdout.splitlines()[2:]] == ["direct", "relay"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
+def test_says_what_failed(tmp_path: Path) -> None:
+    """A subject that does not start fails the run, with what it printed."""
+    ended, written = bench(
+        tmp_path / "out.json", "--measure", "small", "--subject", f'dud={sys.executable} -c "{LOST}"'
+    )
+    assert ended.returncode == 1
+    assert [(each["subject"], each["measure"]) for each in written["failures"]] == [("dud", "start")]
+    assert "no port for you" in ended.stdout

@@ -32,7 +32,7 @@ class Counting:
         """Answer one count. Raises GatewayError."""
         line = self._line
         client = line.access.admit(call.headers)
-        asked = Asked(call, line.dialects[call.endpoint.dialect])
+        asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
         target = match_route(line.routes, call, asked.peek.model).targets[0]
         if await self._ask(asked, target, client, reply):
             return

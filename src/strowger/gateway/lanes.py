@@ -29,7 +29,8 @@ from strowger.errors import BadRequest, GatewayError, Malformed, Refused, Trunca
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import ANTHROPIC, Call
 from strowger.gateway.headers import forwarded, text_header
-from strowger.ir.events import Event, Failure, Finish, Start, TextDelta, ThinkingDelta, UsageUpdate
+from strowger.gateway.origins import Origins
+from strowger.ir.events import Event, Failure, Finish, SignatureDelta, Start, TextDelta, ThinkingDelta, UsageUpdate
 from strowger.ir.request import Request
 from strowger.ir.response import IncompleteError, fold
 from strowger.routing.aliases import plain
@@ -63,9 +64,10 @@ class Draft(Struct, frozen=True):
 class Asked:
     """A call's body, peeked at once and parsed at most once however many targets are tried."""
 
-    def __init__(self, call: Call, dialect: Dialect) -> None:
+    def __init__(self, call: Call, dialect: Dialect, origins: Origins) -> None:
         self.call = call
         self.dialect = dialect
+        self.origins = origins
         with _bounded_depth():
             self.peek: Peek = dialect.client.peek(call.body)
         self._request: Request | None = None
@@ -75,7 +77,7 @@ class Asked:
         """The parsed request; raises BadRequest."""
         if self._request is None:
             with _bounded_depth():
-                self._request = self.dialect.client.parse_request(self.call.body)
+                self._request = self.origins.attribute(self.dialect.client.parse_request(self.call.body))
         return self._request
 
     @property
@@ -99,7 +101,8 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     same = upstream.name == asked.dialect.name
     if same:
         body = upstream.upstream.trim(asked.call.body, caps)
-        if upstream.upstream.passes(body, caps if plain(asked.peek.model) == target.model else _judged(caps)):
+        judged = caps if plain(asked.peek.model) == target.model else _judged(caps)
+        if upstream.upstream.passes(body, judged) and asked.origins.all_from(body, caps.origin):
             losses = () if body is asked.call.body else _TRIMMED
             body = patch_model(body, target.model)
             lines = tuple(forwarded(asked.call.header_items))
@@ -174,10 +177,11 @@ def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayE
 class Watch:
     """Sees the events of an answer go by and keeps what the flow wants to know."""
 
-    __slots__ = ("failure", "first", "flow")
+    __slots__ = ("failure", "first", "flow", "origins")
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, origins: Origins) -> None:
         self.flow = flow
+        self.origins = origins
         self.first: Event | None = None
         self.failure: Failure | None = None
 
@@ -195,6 +199,8 @@ class Watch:
                 flow.usage = flow.usage.merged(event.usage)  # type: ignore[union-attr]
             elif kind is Finish:
                 flow.finish = event  # type: ignore[assignment]
+            elif kind is SignatureDelta:
+                self.origins.note(event.signed)  # type: ignore[union-attr]
             elif kind is Failure:
                 self.failure = event  # type: ignore[assignment]
 
@@ -230,9 +236,9 @@ class Passing:
     """Verbatim: bytes as they are. The decoder only watches; what it cannot read is noted and otherwise ignored."""
 
     def __init__(
-        self, dialect: Dialect, decoder: DecoderSetup, encoder: Callable[[], EncoderSetup], flow: Flow
+        self, dialect: Dialect, decoder: DecoderSetup, encoder: Callable[[], EncoderSetup], watch: Watch
     ) -> None:
-        self.watch = Watch(flow)
+        self.watch = watch
         self._dialect = dialect
         self._setup = decoder
         self._decoder = dialect.upstream.decoder(decoder)
@@ -295,9 +301,9 @@ class Translating:
         upstream: Dialect,
         decoder: DecoderSetup,
         encoder: Callable[[], EncoderSetup],
-        flow: Flow,
+        watch: Watch,
     ) -> None:
-        self.watch = Watch(flow)
+        self.watch = watch
         self._client = client
         self._upstream = upstream
         self._setup = decoder

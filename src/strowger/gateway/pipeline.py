@@ -30,9 +30,11 @@ from strowger.gateway.lanes import (
     Passing,
     Receiver,
     Translating,
+    Watch,
     draft,
     input_estimate,
 )
+from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
 from strowger.routing.table import Hints, Route, RouteTable, Target
 from strowger.upstreams.base import Headers, Upstream
@@ -69,6 +71,7 @@ class Line:
         self.recorder = recorder
         self.timing = timing
         self.spawn = spawn
+        self.origins = Origins()
 
     async def handle(self, call: Call, reply: Reply) -> None:
         """Answer one create call. Raises only ClientGone and cancellation."""
@@ -112,7 +115,7 @@ class _OneCall:
         line, call, flow = self.line, self.call, self.flow
         client = line.access.admit(call.headers)
         flow.client = client.name
-        self.asked = asked = Asked(call, self.dialect)
+        self.asked = asked = Asked(call, self.dialect, line.origins)
         flow.model, flow.stream = asked.peek.model, asked.peek.stream
         flow.session = flow.session or asked.peek.session
         route = self._match(asked)
@@ -154,9 +157,10 @@ class _OneCall:
     def _receiver(self, drafted: Draft) -> Receiver:
         upstream = self.line.dialects[drafted.target.provider.dialect]
         decoder = DecoderSetup(drafted.caps.origin, new_id, drafted.names)
+        watch = Watch(self.flow, self.line.origins)
         if drafted.answer_lane == VERBATIM:
-            return Passing(upstream, decoder, self._encoder_setup, self.flow)
-        return Translating(self.dialect, upstream, decoder, self._encoder_setup, self.flow)
+            return Passing(upstream, decoder, self._encoder_setup, watch)
+        return Translating(self.dialect, upstream, decoder, self._encoder_setup, watch)
 
     def _encoder_setup(self) -> EncoderSetup:
         asked = self.asked

@@ -401,3 +401,35 @@ async def test_a_large_request_goes_through_whole() -> None:
     assert received == body
     assert sent["content-length"] == str(len(body))
     assert "transfer-encoding" not in sent
+
+
+async def test_a_session_that_changes_provider_sends_each_signature_home_only() -> None:
+    """Two vendors of one dialect: what one signed is kept from the other, and comes back when the session does."""
+
+    def signing(signature: str) -> Any:
+        body = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": signature},
+                {"type": "text", "text": "ok"},
+            ],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        }
+        return answering(msgspec.json.encode(body), kind="application/json")
+
+    one, two = signing("c2lnbmVkLWJ5LW9uZQ=="), signing("c2lnbmVkLWJ5LXR3bw==")
+    async with upstream(one) as a, upstream(two) as b:
+        async with gateway(config({"one": provider("anthropic", a), "two": provider("anthropic", b)})) as rig:
+            history: list[dict[str, Any]] = []
+            for model in ("one:m", "two:m", "one:m"):
+                history.append({"role": "user", "content": "hi"})
+                _, _, answer = await rig.post("/v1/messages", anthropic_request(model=model, messages=history))
+                history.append({"role": "assistant", "content": msgspec.json.decode(answer)["content"]})
+    assert b"c2lnbmVkLWJ5LW9uZQ==" not in two.seen[0][1]
+    assert b"c2lnbmVkLWJ5LW9uZQ==" in one.seen[1][1]
+    assert b"c2lnbmVkLWJ5LXR3bw==" not in one.seen[1][1]

@@ -1,0 +1,68 @@
+"""Remembers who signed what: thinking signatures that passed untouched, by the upstream that issued them.
+
+On the verbatim lane a signature reaches the client as it is, and comes back without a word of where it is from. Sent
+to another vendor it is refused with a 400 that ends the session. So the gateway keeps a digest of each one that it has
+seen pass, bounded and in memory only; one that it does not know is taken for Anthropic's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+
+from msgspec.structs import replace
+
+from strowger.ir.request import Message, Part, Request, Signed, Thinking
+
+_KEPT = 20_000
+_SIGNATURE = re.compile(rb'"(?:signature|data)"\s*:\s*"([A-Za-z0-9+/=_-]{16,})"')
+
+
+class Origins:
+    """Digest of a signature → who issued it; the oldest are forgotten."""
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self._kept = kept
+        self._origins: OrderedDict[bytes, str] = OrderedDict()
+
+    def note(self, signed: Signed) -> None:
+        """A signature on its way to a client."""
+        if not signed.blob or not signed.origin:
+            return
+        self._origins[_digest(signed.blob.encode())] = signed.origin
+        while len(self._origins) > self._kept:
+            self._origins.popitem(last=False)
+
+    def all_from(self, body: bytes, origin: str) -> bool:
+        """Whether no signature in a body is known to be another's; a cheap look, no parse."""
+        if not self._origins:
+            return True
+        known = self._origins.get
+        return all(known(_digest(found[1]), origin) == origin for found in _SIGNATURE.finditer(body))
+
+    def attribute(self, request: Request) -> Request:
+        """The request with each bare signature given to whom we know to have issued it."""
+        if not self._origins:
+            return request
+        messages = tuple(self._message(message) for message in request.messages)
+        changed = any(new is not old for new, old in zip(messages, request.messages, strict=True))
+        return replace(request, messages=messages) if changed else request
+
+    def _message(self, message: Message) -> Message:
+        parts = tuple(self._part(part) for part in message.parts)
+        if all(new is old for new, old in zip(parts, message.parts, strict=True)):
+            return message
+        return replace(message, parts=parts)
+
+    def _part(self, part: Part) -> Part:
+        if not isinstance(part, Thinking) or part.signed is None:
+            return part
+        origin = self._origins.get(_digest(part.signed.blob.encode()))
+        if origin is None or origin == part.signed.origin:
+            return part
+        return replace(part, signed=replace(part.signed, origin=origin))
+
+
+def _digest(signature: bytes) -> bytes:
+    return hashlib.blake2b(signature, digest_size=16).digest()

@@ -1,0 +1,63 @@
+"""Who signed what."""
+
+from __future__ import annotations
+
+from strowger.gateway.origins import Origins
+from strowger.ir.request import Message, Request, Signed, Text, Thinking
+
+OURS = "c2lnbmF0dXJlLW9mLW9uZQ=="
+THEIRS = "c2lnbmF0dXJlLW9mLW90aGVy"
+
+
+def body(signature: str) -> bytes:
+    return b'{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature": "%s"}]}]}' % (
+        signature.encode()
+    )
+
+
+def request(signature: str) -> Request:
+    thinking = Thinking("x", Signed("anthropic", "anthropic:signature", signature))
+    return Request("anthropic", "m", (Message("user", (Text("hi"),)), Message("assistant", (thinking,))))
+
+
+def test_a_signature_that_passed_is_known_by_its_issuer() -> None:
+    """Sent to its issuer the body passes, sent elsewhere it must be read."""
+    origins = Origins()
+    origins.note(Signed("deepseek", "anthropic:signature", THEIRS))
+    assert origins.all_from(body(THEIRS), "deepseek")
+    assert not origins.all_from(body(THEIRS), "anthropic")
+
+
+def test_a_signature_from_before_our_time_passes() -> None:
+    """Nothing is known of it, so it is the client's word that counts."""
+    origins = Origins()
+    origins.note(Signed("deepseek", "anthropic:signature", THEIRS))
+    assert origins.all_from(body(OURS), "anthropic")
+    assert origins.attribute(request(OURS)) == request(OURS)
+
+
+def test_a_bare_signature_is_given_to_whom_we_know() -> None:
+    """The renderer then sends it home, or drops it with a loss."""
+    origins = Origins()
+    origins.note(Signed("deepseek", "anthropic:signature", THEIRS))
+    part = origins.attribute(request(THEIRS)).messages[1].parts[0]
+    assert isinstance(part, Thinking)
+    assert part.signed == Signed("deepseek", "anthropic:signature", THEIRS)
+    assert part.text == "x"
+
+
+def test_memory_is_bounded() -> None:
+    """The oldest is forgotten first."""
+    origins = Origins(kept=2)
+    for number in range(3):
+        origins.note(Signed("deepseek", "anthropic:signature", f"{THEIRS}{number}"))
+    assert origins.all_from(body(f"{THEIRS}0"), "anthropic")
+    assert not origins.all_from(body(f"{THEIRS}2"), "anthropic")
+
+
+def test_what_has_no_issuer_or_no_blob_is_not_kept() -> None:
+    """Plain thinking has nothing that could be refused."""
+    origins = Origins()
+    origins.note(Signed("", "anthropic:signature", THEIRS))
+    origins.note(Signed("deepseek", "anthropic:signature", ""))
+    assert origins.all_from(body(THEIRS), "anthropic")

@@ -144,6 +144,8 @@ class _Builder:
         return turn
 
     def _system(self, parts: list[Part]) -> None:
+        if not parts:
+            return
         last = self._turns[-1] if self._turns else None
         if self._fitting.caps.mid_system and last is not None and last.role in {"user", "system"}:
             self._turn("system").parts.extend(parts)
@@ -153,19 +155,22 @@ class _Builder:
             self._reminders.extend(_reminder(part) for part in parts)
 
     def _assistant(self, index: int, path: str) -> None:
+        fitted = self._fitting.parts(self._messages[index].parts, path)
+        if not fitted:
+            return
         if self._reminders:
             self._turn("user")
         calls = [part for part in self._messages[index].parts if isinstance(part, ToolCall)]
         results = self._results_of(index, {call.id for call in calls})
         turn = self._turn("assistant")
         answers: list[Part] = []
-        for fitted in self._fitting.parts(self._messages[index].parts, path):
-            if not isinstance(fitted, ToolCall):
-                turn.parts.append(fitted)
+        for part in fitted:
+            if not isinstance(part, ToolCall):
+                turn.parts.append(part)
                 continue
             original = calls.pop(0)
-            call_id = self._fresh(fitted.id)
-            turn.parts.append(replace(fitted, id=call_id))
+            call_id = self._fresh(part.id)
+            turn.parts.append(replace(part, id=call_id))
             answers += self._answer(results.get(original.id), call_id, path)
         if answers:
             user = self._turn("user")

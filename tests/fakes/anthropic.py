@@ -322,4 +322,5 @@ def prompt_too_long(tokens: int = 250_000, limit: int = 200_000) -> Refuse:
 
 
 if __name__ == "__main__":
-    run_alone(lambda: FakeAnthropic(any_model=True), __doc__ or "")
+    flavours = ("first-party", "lagging")
+    run_alone(lambda name: FakeAnthropic(any_model=True, lagging=name == "lagging"), __doc__ or "", flavours)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import uuid
 from itertools import zip_longest
 from typing import Any
@@ -11,9 +10,9 @@ import anyio
 import msgspec
 from aiohttp import web
 
-from tests.fakes import brain, flavours
+from tests.fakes import brain
 from tests.fakes.chat_rules import check_headers, check_request
-from tests.fakes.flavours import OPENAI, Flavour
+from tests.fakes.flavours import FLAVOURS, OPENAI, Flavour
 from tests.fakes.refusal import Json, Refusal
 from tests.fakes.script import Call, Hang, Refuse, Reply, Say, ScriptItem, Think, pieces
 from tests.fakes.server import BODY_LIMIT, FakeServer, Seen, hang, json_response, run_alone, stream
@@ -299,7 +298,4 @@ def prompt_too_long(flavour: Flavour = OPENAI) -> Refuse:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--flavour", default="openai")
-    chosen: Flavour = getattr(flavours, parser.parse_known_args()[0].flavour.upper())
-    run_alone(lambda: FakeChat(chosen), __doc__ or "")
+    run_alone(lambda name: FakeChat(FLAVOURS[name]), __doc__ or "", tuple(FLAVOURS))

@@ -82,3 +82,4 @@ LOCAL = Flavour(
         400,
     ),
 )
+FLAVOURS = {flavour.name: flavour for flavour in (OPENAI, DEEPSEEK, KIMI, OPENROUTER, LOCAL)}

@@ -276,15 +276,16 @@ class _Writer:
         await self._response.write_eof()
 
 
-def run_alone(make: Callable[[], FakeServer], description: str) -> None:
-    """`python -m tests.fakes.<dialect> [--port N]`: print the base URL, serve until interrupted."""
+def run_alone(make: Callable[[str], FakeServer], description: str, flavours: tuple[str, ...]) -> None:
+    """`python -m tests.fakes.<dialect> [--port N] [--flavour NAME]`: print the base URL, serve until interrupted."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0)
-    port = parser.parse_args().port
+    parser.add_argument("--flavour", choices=flavours, default=flavours[0])
+    options = parser.parse_args()
 
     async def main() -> None:
-        fake = make()
-        await fake.start(port)
+        fake = make(options.flavour)
+        await fake.start(options.port)
         print(fake.base_url, flush=True)
         try:
             await anyio.sleep_forever()

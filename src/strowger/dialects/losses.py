@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Raw
 
 from strowger.dialects.base import Loss, Severity
@@ -41,14 +42,35 @@ NEUTRAL_EXTRAS = {
 """Members that, with this value, ask for what every dialect does anyway."""
 
 
+_TOLD = frozenset({"finish_reason", "index", "object", "role"})
+_COUNTED = frozenset(
+    {
+        "cache_creation_input_tokens", "cache_read_input_tokens", "cached_tokens", "completion_tokens_details",
+        "input_tokens", "num_cached_tokens", "output_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
+        "prompt_tokens_details", "reasoning_tokens", "total_tokens",
+    }
+)  # fmt: skip
+"""Members (of an answer, of its usage) that are kept only to come back to their own dialect as they were: what they
+say has been read."""
+_WRAPPERS = frozenset({"delta", "message"})
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+
+
 def extras_losses(extras: Extras, path: str, reason: str = "this provider's dialect has no such member") -> list[Loss]:
-    """One loss for each member of a foreign node; null members say nothing and are none."""
-    return [
-        # whatever else a vendor counts, the answer is the same
-        Loss(f"{path}.{key}" if path else key, reason, "info" if path == "usage" else extra_severity(key))
-        for key, value in extras.items()
-        if not says_nothing(value) and bytes(value) != NEUTRAL_EXTRAS.get(key)
-    ]
+    """One loss for each member of a foreign node; what says nothing, or has been said, is none."""
+    known = _COUNTED if path == "usage" else _TOLD
+    losses: list[Loss] = []
+    for key, value in extras.items():
+        if key in known or says_nothing(value) or bytes(value) == NEUTRAL_EXTRAS.get(key):
+            continue
+        at = f"{path}.{key}" if path else key
+        if key in _WRAPPERS and bytes(memoryview(value)[:1]) == b"{":
+            losses += extras_losses(_MEMBERS.decode(value), at, reason)
+        else:
+            # whatever else a vendor counts, the answer is the same
+            losses.append(Loss(at, reason, "info" if path == "usage" else extra_severity(key)))
+    return losses
 
 
 def refuse_extras(extras: Extras, target: str) -> None:

@@ -357,8 +357,10 @@ class Translating:
         return rendered
 
     def restream(self, body: bytes) -> bytes:
-        """A whole body, for a client that waits for a stream."""
+        """A whole body, for a client that waits for a stream. One that is an error is raised: it can still be a status."""
         out = self._encode(self._upstream.upstream.decode_response(body, self._setup))
+        if isinstance(self.watch.first, Failure):
+            raise failure_error(self.watch.first, self._upstream.name, body)
         self.watch.flow.add_losses(self._encoder.losses)
         return out
 

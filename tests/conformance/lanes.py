@@ -1,0 +1,172 @@
+"""The gateway's lanes without a socket: what leaves for an upstream, and what a client gets for what an upstream sent.
+
+Ids and the time are fixed, so that the same bytes in always give the same bytes out, however they were cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from strowger.config.schema import ProviderConfig
+from strowger.dialects.anthropic import DIALECT as ANTHROPIC
+from strowger.dialects.base import Capabilities, DecoderSetup, Dialect, EncoderSetup, NewId, Rendered
+from strowger.dialects.openai_chat import DIALECT as CHAT
+from strowger.flows.flow import Flow
+from strowger.gateway.endpoints import Call, Endpoint, Verb
+from strowger.gateway.origins import Origins
+from strowger.gateway.lanes import Asked, Draft, Passing, Receiver, Translating, draft, Watch
+from strowger.ir.events import Event
+from strowger.ir.request import Request
+from strowger.providers.base import build_provider
+from strowger.routing.table import Target
+from tests.conformance.recordings import OTHER, PATHS
+
+DIALECTS: dict[str, Dialect] = {"anthropic": ANTHROPIC, "openai_chat": CHAT}
+ORIGIN = "recorded"
+CREATED = 1_700_000_000
+
+
+class Delivered(Struct, frozen=True):
+    """What a client got, and what the flow knows of it afterwards."""
+
+    body: bytes
+    receiver: Receiver
+
+    @property
+    def flow(self) -> Flow:
+        """The flow."""
+        return self.receiver.watch.flow
+
+
+def new_id() -> NewId:
+    """Ids that count from one."""
+    numbers = itertools.count(1)
+    return lambda prefix: f"{prefix}{next(numbers):024d}"
+
+
+def one_piece(body: bytes) -> list[bytes]:
+    """The body at once."""
+    return [body]
+
+
+def bytewise(body: bytes, most: int = 8192) -> list[bytes]:
+    """The body byte by byte; of a long one `most` bytes at either end, and what is between in pieces of 61."""
+    if len(body) <= 2 * most:
+        return [body[i : i + 1] for i in range(len(body))]
+    end = len(body) - most
+    middle = [body[i : min(i + 61, end)] for i in range(most, end, 61)]
+    return [*bytewise(body[:most]), *middle, *bytewise(body[end:])]
+
+
+def at_random(body: bytes, seed: str, longest: int = 200) -> list[bytes]:
+    """The body cut at places that depend on `seed` only: mostly short pieces, some of one byte."""
+    chance = random.Random(seed)
+    pieces, start = [], 0
+    while start < len(body):
+        size = 1 if chance.random() < 0.2 else chance.randint(1, longest)
+        pieces.append(body[start : start + size])
+        start += size
+    return pieces
+
+
+def target(dialect: str, model: str, caps: Capabilities | None = None) -> Target:
+    """A place to send a call, with the defaults of an unknown server, or `caps`."""
+    provider = build_provider(ORIGIN, ProviderConfig(dialect=dialect, base_url="http://127.0.0.1:9/v1"), env={})  # type: ignore[arg-type]
+    return Target(provider if caps is None else msgspec.structs.replace(provider, base=caps, rules=()), model)
+
+
+def call(dialect: str, body: bytes, headers: dict[str, str] | None = None) -> Call:
+    """A client's call as the server hands it to the line."""
+    headers = {"content-type": "application/json", **(headers or {})}
+    endpoint = Endpoint(Verb.CREATE, dialect)
+    return Call("POST", PATHS[dialect], "", endpoint, headers, tuple(headers.items()), body)
+
+
+def drafted(
+    dialect: str, body: bytes, upstream: str, model: str | None = None, caps: Capabilities | None = None
+) -> Draft:
+    """What leaves for an upstream of a dialect; the model as asked for, or another."""
+    asked = Asked(call(dialect, body), DIALECTS[dialect], Origins())
+    return draft(asked, target(upstream, model or asked.peek.model, caps), DIALECTS[upstream], strict=False)
+
+
+def rendered(request: Request, dialect: str, caps: Capabilities, model: str | None = None) -> Rendered:
+    """A request as an upstream of a dialect with these capabilities gets it."""
+    return DIALECTS[dialect].upstream.render_request(request, model or request.model, caps)
+
+
+def decoder_setup() -> DecoderSetup:
+    """The setup of a decoder with ids that count."""
+    return DecoderSetup(ORIGIN, new_id())
+
+
+def encoder_setup() -> EncoderSetup:
+    """The setup of an encoder with ids that count, at a fixed time."""
+    return EncoderSetup("asked-for", new_id(), created=CREATED, input_estimate=7)
+
+
+def decoded(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
+    """The events of a stream."""
+    decoder = DIALECTS[dialect].upstream.decoder(decoder_setup())
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    return events + decoder.close()
+
+
+def passed(dialect: str, pieces: Iterable[bytes]) -> Delivered:
+    """A stream through the verbatim lane."""
+    flow = _flow(dialect)
+    receiver = Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, Watch(flow, Origins()))
+    return _streamed(receiver, pieces, flow)
+
+
+def passed_whole(dialect: str, body: bytes) -> Delivered:
+    """A body through the verbatim lane. Raises GatewayError for an error in disguise."""
+    flow = _flow(dialect)
+    receiver = Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, Watch(flow, Origins()))
+    return Delivered(receiver.whole(body), flow, receiver)
+
+
+def translated(upstream: str, pieces: Iterable[bytes]) -> Delivered:
+    """A stream to a client of the other dialect that waits for a stream."""
+    return _streamed(_translating(upstream), pieces)
+
+
+def translated_whole(upstream: str, body: bytes) -> Delivered:
+    """A body or a stream to a client of the other dialect that waits for a body. Raises GatewayError."""
+    receiver = _translating(upstream)
+    return Delivered(receiver.whole(body), receiver)
+
+
+def restreamed(upstream: str, body: bytes) -> Delivered:
+    """A body to a client of the other dialect that waits for a stream. Raises GatewayError."""
+    receiver = _translating(upstream)
+    return Delivered(receiver.restream(body), receiver)
+
+
+def _passing(dialect: str) -> Receiver:
+    return Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, _watch(dialect))
+
+
+def _translating(upstream: str) -> Receiver:
+    client = OTHER[upstream]
+    return Translating(DIALECTS[client], DIALECTS[upstream], decoder_setup(), encoder_setup, _watch(client))
+
+
+def _streamed(receiver: Receiver, pieces: Iterable[bytes]) -> Delivered:
+    out: list[bytes] = []
+    feed: Callable[[bytes], bytes] = receiver.feed
+    for piece in pieces:
+        out.append(feed(piece))
+        if receiver.done:
+            break
+    out.append(receiver.close(None))
+    return Delivered(b"".join(out), receiver)
+
+
+def _watch(dialect: str) -> Watch:
+    return Watch(Flow("flow_test", CREATED, 0.0, "POST", PATHS[dialect], dialect), Origins())

@@ -61,6 +61,8 @@ PHRASES = (
     "too many tokens: total number of tokens in the prompt",
     "tokens in request more than max tokens allowed",
     "larger than the maximum context",
+    "prompt token count of",
+    "`inputs` tokens + `max_new_tokens` must be",
 )
 
 _PATTERNS = tuple(

@@ -66,10 +66,10 @@ class Told(Struct, frozen=True):
     """What an error object says. `raw` is the object itself."""
 
     message: str
-    type: str | None
-    param: str | None
-    code: str | None
-    raw: Raw | None
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
+    raw: Raw | None = None
 
 
 def told(raw: Raw | bytes) -> Told | None:

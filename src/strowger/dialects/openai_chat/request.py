@@ -326,16 +326,9 @@ def _output(fields: Fields) -> OutputFormat | None:
     return output
 
 
-class _StreamOptions(Struct):
-    include_usage: bool | None = None
-
-
 def _usage_wanted(fields: Fields) -> bool:
+    """`stream_options` is looked into, but stays in the rest."""
     raw = fields.rest.get("stream_options")
-    if raw is None:
+    if raw is None or bytes(raw) == b"null":
         return False
-    try:
-        options = msgspec.json.decode(raw, type=_StreamOptions | None)
-    except msgspec.ValidationError as wrong:
-        raise BadRequest(f"stream_options: {wrong}", param="stream_options") from None
-    return bool(options and options.include_usage)
+    return bool(Fields(raw, "stream_options").flag("include_usage"))

@@ -22,11 +22,12 @@ from strowger.dialects.openai_chat.chunks import (
     ChunkCall,
     ChunkFunction,
     Delta,
+    Groq,
     decode_chunk,
     decode_delta,
     present,
 )
-from strowger.dialects.openai_chat.errors import failure_of, told
+from strowger.dialects.openai_chat.errors import Told, failure_of, told
 from strowger.dialects.openai_chat.parts import Json, detail_text, merge_detail, thinking_text
 from strowger.dialects.openai_chat.thinktags import OPEN, ThinkTags
 from strowger.dialects.openai_chat.unary import decode_response, finish_of
@@ -194,8 +195,15 @@ class ChatDecoder:
                     return
         if len(chunk.usage) > 4:  # it is not null
             self._count(chunk.usage)
-        elif chunk.x_groq is not None and present(chunk.x_groq.usage):
-            self._count(chunk.x_groq.usage)
+        if chunk.x_groq is not None:
+            self._groq(chunk.x_groq, out)
+
+    def _groq(self, corner: Groq, out: list[Event]) -> None:
+        """Groq tells usage and errors in a member of its own, the usage where others do as well in the same chunk."""
+        if corner.error is not None:
+            self._fail(failure_of(Told(corner.error)), out)
+        elif present(corner.usage):
+            self._count(corner.usage)
 
     def _not_json(self, data: bytes, out: list[Event]) -> None:
         """Empty data is a keep-alive; anything else is the end of our understanding."""
@@ -211,9 +219,6 @@ class ChatDecoder:
 
     def _is_error(self, chunk: Chunk, data: bytes, out: list[Event], *, stated: bool) -> bool:
         """Whether a chunk is an error, which then ends the stream. `stated`: it says so itself."""
-        if chunk.x_groq is not None and chunk.x_groq.error is not None:
-            self._fail(Failure(ErrorKind.UPSTREAM, chunk.x_groq.error), out)
-            return True
         seen = told(data)
         if seen is None and not stated:
             return False
@@ -462,7 +467,7 @@ class ChatDecoder:
             call.empty = True
             return
         call.empty = False
-        if call.length and text.startswith("{") and len(text) >= call.length:
+        if call.length and not call.custom and text.startswith("{") and len(text) >= call.length:
             text = self._news(call, text)
         if not call.length:
             call.head = text[:_PROBE]

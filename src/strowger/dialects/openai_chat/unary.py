@@ -68,12 +68,13 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     if len(choices) > 1:
         fields.rest["choices"] = Raw(msgspec.json.encode(choices[1:]))
     choice = Fields(choices[0], "choices[0]", Malformed)
-    message = choice.fields("message") or Fields(b"{}", "choices[0].message", Malformed)
+    written = choice.fields("message")
+    message = written or Fields(b"{}", "choices[0].message", Malformed)
     parts = _parts(message, setup)
     finish = _finish(choice, parts)
     if isinstance(finish, Failure):
         return finish
-    if message.rest:
+    if written is not None:
         choice.rest["message"] = Raw(msgspec.json.encode(message.rest))
     raw = fields.raw("usage")
     usage = parse_usage(raw) if raw is not None else None

@@ -1,0 +1,54 @@
+"""Tools that a vendor defines and the client runs."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from strowger.dialects.client_tools import described
+from strowger.ir.request import CacheHint, HostedTool
+
+
+def hosted(kind: str, name: str = "") -> HostedTool:
+    return HostedTool("anthropic", kind, name, Raw(b"{}"))
+
+
+@pytest.mark.parametrize(
+    "kind,name,member",
+    [
+        ("bash_20250124", "bash", "command"),
+        ("text_editor_20250124", "str_replace_editor", "path"),
+        ("text_editor_20250728", "str_replace_based_edit_tool", "insert_text"),
+        ("memory_20250818", "memory", "old_path"),
+    ],
+)
+def test_tools_that_the_client_runs_have_a_schema(kind: str, name: str, member: str) -> None:
+    """With it they work on any model."""
+    tool = described(hosted(kind, name))
+    assert tool is not None
+    assert tool.name == name
+    assert tool.parameters is not None
+    assert member in msgspec.json.decode(tool.parameters)["properties"]
+
+
+def test_the_old_editor_can_undo_and_the_new_cannot() -> None:
+    """The model must not be offered what the client will refuse."""
+    old, new = described(hosted("text_editor_20250124", "e")), described(hosted("text_editor_20250429", "e"))
+    assert old is not None
+    assert new is not None
+    assert b"undo_edit" in bytes(old.parameters or b"")
+    assert b"undo_edit" not in bytes(new.parameters or b"")
+
+
+def test_tools_that_the_vendor_runs_have_none() -> None:
+    """Nobody else would run them."""
+    assert described(hosted("web_search_20250305", "web_search")) is None
+    assert described(hosted("computer_20250124", "computer")) is None
+
+
+def test_the_cache_hint_stays() -> None:
+    """It says something about the place, not about the tool."""
+    tool = described(HostedTool("anthropic", "bash_20250124", "bash", Raw(b"{}"), CacheHint("1h")))
+    assert tool is not None
+    assert tool.cache == CacheHint("1h")

@@ -1,0 +1,40 @@
+"""State that comes home."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strowger.dialects.envelope import MARK, PREFIX, opened, seal
+from strowger.ir.request import Signed
+
+
+@given(st.text(), st.text(), st.text())
+def test_what_is_sealed_is_opened(origin: str, kind: str, blob: str) -> None:
+    """Whatever the blob holds."""
+    signed = Signed(origin, kind, blob)
+    assert opened(seal(signed)) == signed
+
+
+def test_an_envelope_survives_any_client() -> None:
+    """It has no character that JSON, URLs or XML would escape, and bodies that hold one can be told by their bytes."""
+    sealed = seal(Signed("anthropic", "anthropic:signature", "ü\n\"<&>'" * 50))
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", sealed)
+    assert MARK in sealed.encode()
+
+
+def test_other_strings_are_no_envelopes() -> None:
+    """A signature of the vendor's own is left to its vendor."""
+    assert opened("ErUBCkYIBRgCIkDx") is None
+    assert opened("") is None
+
+
+def test_a_damaged_envelope_belongs_to_nobody() -> None:
+    """It is recognised as ours, so that no upstream is sent it."""
+    sealed = seal(Signed("o", "k", "blob"))
+    for broken in (sealed[:-3], PREFIX, PREFIX + "???", PREFIX + "e30", sealed + "x"):
+        signed = opened(broken)
+        assert signed is not None, broken
+        assert signed.origin in {"", "o"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE
 from strowger.dialects.envelope import opened
@@ -42,6 +42,13 @@ Json = dict[str, Any]
 """A JSON object on its way out; its values may be Raw."""
 
 EMPTY_OBJECT = Raw(b"{}")
+
+
+class _FreeText(Struct):
+    input: str
+
+
+_FREE_TEXT = msgspec.json.Decoder(_FreeText)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -233,6 +240,16 @@ def tool_input(call: ToolCall) -> tuple[Raw | Json, bool]:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return {"raw_arguments": call.arguments}, False
     return Raw(encoded), True
+
+
+def free_text(arguments: str) -> str:
+    """The text that `tool_input` wrapped for a custom tool; what is wrapped otherwise stays as it is."""
+    if arguments == "{}":
+        return ""
+    try:
+        return _FREE_TEXT.decode(arguments).input
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return arguments
 
 
 def cache_control(cache: CacheHint, own: bool) -> Json:

@@ -18,7 +18,7 @@ from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYS
 from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.thinking import Plan, plan
 from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
-from strowger.dialects.anthropic.wire import CLIENT_TOOLS, MAX_CACHE_HINTS, NAME
+from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MAX_CACHE_HINTS, NAME
 from strowger.dialects.base import Capabilities, Rendered
 from strowger.dialects.client_tools import described
 from strowger.dialects.losses import refuse_extras, unique
@@ -150,7 +150,9 @@ class _Body:
                 fitting.extras(tool.extras, path)
                 if tool.format is not None:
                     fitting.lose(f"{path}.format", "this dialect cannot bind a tool's input to a grammar", "warning")
-                written: Json = {"name": fitting.name(tool.name), "input_schema": _FREE_TEXT}
+                name = fitting.name(tool.name)
+                fitting.names[name] = CUSTOM + tool.name  # so that its calls come back as free text
+                written: Json = {"name": name, "input_schema": _FREE_TEXT}
                 if tool.description:
                     written["description"] = tool.description
                 return [written]

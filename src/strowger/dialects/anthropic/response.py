@@ -8,9 +8,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from strowger.dialects.anthropic.blocks import citations, json_text, parse_other
+from strowger.dialects.anthropic.blocks import citations, free_text, json_text, parse_other
 from strowger.dialects.anthropic.errors import failure
 from strowger.dialects.anthropic.wire import (
+    CUSTOM,
     NAME,
     REDACTED,
     SIGNATURE,
@@ -29,7 +30,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import NO_EXTRAS, Part, ServerToolCall, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import NO_EXTRAS, Extras, Part, ServerToolCall, Signed, Text, Thinking, ToolCall
 from strowger.ir.response import unfold_part
 
 NULL = Raw(b"null")
@@ -123,17 +124,22 @@ def part_of(raw: Raw, setup: DecoderSetup) -> Part:
             given = fields.raw("input")
             arguments = "" if given is None else json_text(given)
             if kind == "tool_use":
-                return ToolCall(call_id, setup.names.get(name, name), arguments, extras=fields.extras())
+                return _call(call_id, setup.names.get(name, name), arguments, fields.extras())
             return ServerToolCall(call_id, name, arguments, kind, extras=fields.extras())
         case _:
             return parse_other(fields, kind, raw)
 
 
+def _call(call_id: str, name: str, arguments: str, extras: Extras) -> ToolCall:
+    if name.startswith(CUSTOM):
+        return ToolCall(call_id, name.removeprefix(CUSTOM), free_text(arguments), kind="custom", extras=extras)
+    return ToolCall(call_id, name, arguments, extras=extras)
+
+
 def stop_reason_of(native: str | None, *, called: bool) -> StopReason:
-    """Why it stopped, by the wire's word; where there is none, by whether a tool was called."""
-    if not native:
-        return StopReason.TOOL_USE if called else StopReason.END
-    return STOP_REASONS.get(native, StopReason.OTHER)
+    """Why it stopped. Some servers say `end_turn`, or nothing, although a tool was called."""
+    reason = STOP_REASONS.get(native, StopReason.OTHER) if native else StopReason.END
+    return StopReason.TOOL_USE if called and reason is StopReason.END else reason
 
 
 def decode_response(body: bytes, setup: DecoderSetup) -> list[Event]:

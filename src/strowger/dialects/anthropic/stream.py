@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects.anthropic.blocks import free_text
 from strowger.dialects.anthropic.errors import failure
 from strowger.dialects.anthropic.response import NULL, Counts, decode_response, members, part_of, stop_reason_of, word
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
 from strowger.dialects.base import DecoderSetup
-from strowger.dialects.fields import mended
+from strowger.dialects.fields import Fields, mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
 from strowger.dialects.refusals import unstructured
 from strowger.errors import ErrorKind, Malformed
@@ -127,17 +128,15 @@ class StreamDecoder:
         data = frame.data
         try:
             event = STREAM_EVENT.decode(data)
-        except msgspec.ValidationError:
-            event = StreamEvent(frame.event)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             if data.strip() in {b"", b"[DONE]"}:
                 return
             data = mended(data)
-            try:
-                event = STREAM_EVENT.decode(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as broken:
-                events += self._fail(_malformed(f"event cannot be read: {broken}"))
+            read = members(Raw(data))
+            if read is None:
+                events += self._fail(_malformed("event is not a JSON object"))
                 return
+            event = _lenient(read, frame.event, data)
         if (
             event.type == "content_block_delta"
             and event.index == self._wire_index
@@ -156,7 +155,10 @@ class StreamDecoder:
                 if delta.text:
                     events.append(TextDelta(index, delta.text))
             case "input_json_delta" if isinstance(part, ToolCall | ServerToolCall):
-                if delta.partial_json:
+                if delta.partial_json and part.kind == "custom":  # its text is told when it can be unwrapped
+                    self._given = (self._given if self._argued else "") + delta.partial_json
+                    self._argued = True
+                elif delta.partial_json:
                     self._argued = True
                     events.append(ArgumentsDelta(index, delta.partial_json))
             case "thinking_delta" if type(part) is Thinking:
@@ -321,6 +323,8 @@ class StreamDecoder:
             return
         index = self._next - 1
         match part:
+            case ToolCall(kind="custom"):
+                events.append(ArgumentsDelta(index, free_text(self._given) if self._argued else self._given))
             case ToolCall() | ServerToolCall() if not self._argued:
                 events.append(ArgumentsDelta(index, self._given or "{}"))
             case Thinking() if self._signature:
@@ -370,6 +374,14 @@ class StreamDecoder:
             return
         self._ended = True
         events.append(self._finish or Finish(stop_reason_of(None, called=self._called), extras={"stop_sequence": NULL}))
+
+
+def _lenient(read: Fields, name: str, data: bytes) -> StreamEvent:
+    """An event with halves of surrogates, or with a member of a wrong type, which then counts for nothing."""
+    try:
+        return STREAM_EVENT.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return StreamEvent(word(read.rest.get("type", NULL)) or name)
 
 
 def _malformed(what: str) -> Failure:

@@ -112,6 +112,9 @@ KINDS_OF_ERROR = {
 CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_", "computer_toolset_", "browser_toolset_")
 """Types that Anthropic defines and the client runs; all other typed tools run at Anthropic."""
 
+CUSTOM = "custom:"
+"""Before a name in `Rendered.names`: the client's tool takes free text, not arguments. No tool's name has a colon."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 

@@ -1,0 +1,32 @@
+"""docs/reference/errors.md says what the dialects do."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from strowger.dialects.base import Dialect
+from strowger.errors import ErrorKind, GatewayError
+from strowger.gateway.app import DIALECTS
+from tests.house import tree
+
+ROW = re.compile(r"^\| `(\w+)` \| (\d+) `(\w+)` \| (\d+) `(\w+)`(?: `(\w+)`)? \|$", re.MULTILINE)
+ROWS = {found[1]: found for found in ROW.finditer(tree.text("docs/reference/errors.md"))}
+
+
+def answer(dialect: Dialect, kind: ErrorKind) -> tuple[int, dict[str, str | None]]:
+    reply = dialect.client.render_error(GatewayError("something", kind=kind))
+    error: dict[str, str | None] = msgspec.json.decode(reply.body)["error"]
+    return reply.status, error
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_each_kind_is_written_as_the_page_says(kind: ErrorKind) -> None:
+    """Every kind has its row, and the row is true."""
+    row = ROWS[kind.value]
+    status, error = answer(DIALECTS["anthropic"], kind)
+    assert (str(status), error["type"]) == (row[2], row[3])
+    status, error = answer(DIALECTS["openai_chat"], kind)
+    assert (str(status), error["type"], error["code"]) == (row[4], row[5], row[6])

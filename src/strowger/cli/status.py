@@ -129,8 +129,9 @@ def _lines(one: Found) -> list[str]:
     routes = [(_condition(route), " → ".join((route.to, *route.fallback)), route.name) for route in found.routes]
     routes += [(alias, target, "alias") for alias, target in found.aliases.items()]
     lines += table(routes, indent=2, header=("ASKED FOR", "GOES TO", "ROUTE"))
-    if found.models:
-        lines.append(f"  models: {', '.join(found.models)}")
+    shown = {name for route in found.routes for name in route.model} | set(found.aliases)
+    if others := [name for name in found.models if name not in shown]:
+        lines.append(f"  and by name: {', '.join(others)}")
     if found.launches:
         lines.append(f"  clients: {', '.join(f'{each.name} (process {each.pid})' for each in found.launches)}")
     return lines

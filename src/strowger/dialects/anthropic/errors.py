@@ -75,6 +75,8 @@ def _kind(status: int, found: _Found) -> ErrorKind:
     kind = kind_of(status, found.message, found.code)
     if kind in {ErrorKind.CONTEXT_OVERFLOW, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNKNOWN_MODEL}:
         return kind
+    if "credit balance is too low" in found.message:  # the vendor's own way to say it, with status 400
+        return ErrorKind.QUOTA_EXHAUSTED
     if found.code == "not_found_error" and found.message.startswith("model:"):
         return ErrorKind.UNKNOWN_MODEL
     return KINDS_OF_ERROR.get(found.code or "", kind)

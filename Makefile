@@ -18,6 +18,9 @@ JOBS ?= 2
 UV ?= uv
 say = @printf '\n==> %s\n'
 
+# The tests start hundreds of processes, and without bytecode each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help test demo check fmt fmt-check lint types imports unit whole clients bench pins clean
@@ -92,16 +95,16 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	$(say) 'environment: Strowger and what it needs, pinned'
-	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/runtime.txt
-	@$(PIP) install --quiet --no-compile --no-deps --no-build-isolation --editable .
+	@$(PIP) install --quiet --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(say) 'environment: the tools for checks and tests, pinned'
-	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/dev.txt
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.e2e: requirements/e2e.txt $(VENV)/.dev
 	$(say) 'environment: real clients, pinned  (Claude Code alone is about 100 MB to fetch)'
-	@$(PIP) install --quiet --no-compile --require-hashes -r requirements/e2e.txt
+	@$(PIP) install --quiet --require-hashes -r requirements/e2e.txt
 	@touch $@

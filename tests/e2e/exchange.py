@@ -131,7 +131,7 @@ class Exchange:
 
 @contextmanager
 def running(home: Path) -> Iterator[Exchange]:
-    """Four vendors and a gateway, until the block ends. Fails when the gateway does not end well."""
+    """Four vendors and a gateway, until the block ends. Fails when it does not end well, or has logged a secret."""
     with ExitStack() as stack:
         fakes = FakeAnthropic(), FakeChat(OPENAI), FakeChat(DEEPSEEK), FakeChat(KIMI)
         for fake in fakes:
@@ -147,7 +147,9 @@ def running(home: Path) -> Iterator[Exchange]:
                 yield exchange
             finally:
                 stopped = _stop(process)
-        assert stopped == 0, (home / "gateway.err").read_text()[-4000:]
+        log_text = (home / "gateway.err").read_text()
+        assert stopped == 0, log_text[-4000:]
+        assert [secret for secret in (TOKEN, ANTHROPIC_KEY, CHAT_KEY) if secret in log_text] == []
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:

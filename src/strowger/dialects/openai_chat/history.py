@@ -323,6 +323,9 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
                 return _omitted(job, path, "document", source, "the model takes no documents")
             if isinstance(source, FileId | Url) and not job.ours:
                 return _omitted(job, path, "document", source, "the file cannot be fetched from there")
+            if isinstance(source, Base64) and part.title is None and not job.ours:
+                # "Missing required parameter": a file needs a name where it needs none elsewhere
+                part = replace(part, title=f"document.{source.media_type.rpartition('/')[2] or 'pdf'}")
         case Audio() if not caps.audio:
             job.lose(path, "the model takes no sound", "error")
             return Text(f"[audio omitted: {part.format}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -27,6 +28,10 @@ PLACEHOLDER = "DeferredToolPlaceholder"
 """Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
 
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
+_OBJECT = b'"object"'
+_EMPTY = Raw(b"{}")
+_NO_TYPE = Raw(b"null")
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 
@@ -79,11 +84,11 @@ def _shown(job: Job, tool: Tool, path: str) -> Tool | None:
 
 def _shown_function(job: Job, tool: FunctionTool, path: str) -> FunctionTool | None:
     if tool.deferred and (tool.name == PLACEHOLDER or tool.name not in _referenced(job)):
-        job.lose_once(path, "deferred tools are shown once they are named", "info")
+        job.lose_once("tools", "deferred tools are shown once they are named", "info")
         return None
     if not job.ours:
         job.losses.update(dict.fromkeys(extras_losses(tool.extras, path)))
-        tool = replace(tool, extras=NO_EXTRAS, parameters=tool.parameters or _NO_PARAMETERS)
+        tool = replace(tool, extras=NO_EXTRAS, parameters=_with_properties(tool.parameters))
         if tool.strict is not None and not is_strict(tool.parameters):
             if tool.strict:
                 job.lose_once(f"{path}.strict", "the schema does not keep the rules of strict mode", "info")
@@ -96,6 +101,24 @@ def _shown_function(job: Job, tool: FunctionTool, path: str) -> FunctionTool | N
         job.lose_once("cache_control", "prompt cache hints are not taken; the provider caches by itself", "info")
         tool = replace(tool, cache=None)
     return tool
+
+
+def _with_properties(schema: Raw | None) -> Raw:
+    """The schema with `properties`, if only empty ones: OpenAI refuses an object schema without.
+
+    A schema that has any, if only deeper down, is left alone: looking closely at each would cost more than it is worth.
+    """
+    if schema is None:
+        return _NO_PARAMETERS
+    if b'"properties"' in bytes(schema):
+        return schema
+    try:
+        members = _MEMBERS.decode(schema)
+    except msgspec.ValidationError:
+        return schema
+    if bytes(members.get("type", _NO_TYPE)) != _OBJECT:
+        return schema
+    return Raw(msgspec.json.encode({**members, "properties": _EMPTY}))
 
 
 def _referenced(job: Job) -> set[str]:

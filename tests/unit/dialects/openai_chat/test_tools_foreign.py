@@ -1,0 +1,45 @@
+"""Tools of Anthropic clients, as a Chat upstream gets them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from strowger.dialects.anthropic import DIALECT as ANTHROPIC
+from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.openai_chat import DIALECT
+
+
+def rendered(**members: Any) -> Rendered:
+    body = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}], **members}
+    request = ANTHROPIC.client.parse_request(json.dumps(body).encode())
+    return DIALECT.upstream.render_request(request, "m", Capabilities())
+
+
+@pytest.mark.parametrize(
+    "schema, sent",
+    [
+        ({"type": "object"}, {"type": "object", "properties": {}}),
+        (
+            {"type": "object", "additionalProperties": False},
+            {"type": "object", "additionalProperties": False, "properties": {}},
+        ),
+        ({"type": "object", "properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
+        ({"$ref": "#/$defs/A", "$defs": {}}, {"$ref": "#/$defs/A", "$defs": {}}),
+        ([], []),
+    ],
+)
+def test_an_object_schema_has_properties(schema: Any, sent: Any) -> None:
+    """OpenAI refuses "object schema missing properties", which Anthropic takes; nothing else of a schema is touched."""
+    body = json.loads(rendered(tools=[{"name": "a", "input_schema": schema}]).body)
+    assert body["tools"][0]["function"]["parameters"] == sent
+
+
+def test_deferred_tools_are_one_loss() -> None:
+    """A client defers a hundred tools at once: that they wait is said once, for all of them."""
+    deferred = [{"name": f"t{i}", "input_schema": {"type": "object"}, "defer_loading": True} for i in range(3)]
+    answer = rendered(tools=deferred)
+    assert [(loss.path, loss.severity) for loss in answer.losses] == [("tools", "info")]
+    assert "tools" not in json.loads(answer.body)

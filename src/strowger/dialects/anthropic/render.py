@@ -213,6 +213,8 @@ class _Body:
         fitting, caps = self._fitting, self._caps
         choice, parallel = self._request.tool_choice, self._request.parallel
         if "tools" not in self._body and (self._request.tools or not fitting.own):
+            if self._forced():
+                fitting.lose("tool_choice", "there is no tool left to choose", "warning")
             return  # the API refuses a choice without tools
         if not caps.tool_choice:
             if choice is not None and choice.mode != "auto":

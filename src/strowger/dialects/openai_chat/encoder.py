@@ -194,6 +194,8 @@ class ChatEncoder:
     # ---- the end ----
 
     def _finish(self, event: Finish) -> bytes:
+        if self._ended:
+            return b""
         self._ended = True
         if not self._ours:
             self.losses = [*unique([*self.losses, *extras_losses(event.extras, "")])]

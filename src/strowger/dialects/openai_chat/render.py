@@ -215,7 +215,7 @@ def _clamped(job: Job, reasoning: Reasoning) -> str | None:
         job.lose("effort", f"{wanted!r} is not a word the provider knows")
         return None
     ranked = [word for word in known if word in EFFORTS] or list(known)
-    nearest = min(ranked, key=lambda word: abs(_rank(word) - _rank(wanted)))
+    nearest = min(ranked, key=lambda word: (abs(_rank(word) - _rank(wanted)), -_rank(word)))  # of two, the stronger
     if reasoning.effort is not None:
         job.lose("effort", f"{wanted} is sent as {nearest}, the nearest the model knows", "info")
     return nearest

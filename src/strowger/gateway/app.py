@@ -90,7 +90,7 @@ class Gateway:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
         name = CHAT if path.endswith("/chat/completions") else "anthropic" if "/messages" in path else spoken(headers)
         rendered = DIALECTS[name].client.render_error(error)
-        return rendered.status, (*_JSON, *rendered.headers), rendered.body
+        return rendered.status, rendered.headers, rendered.body
 
 
 def _logged(log: Log) -> Listener:

@@ -8,25 +8,42 @@ request's fault everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
+import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strowger.auth.credential import Credential
+from strowger.config.references import Secret
 from strowger.dialects.base import Dialect
-from strowger.errors import ClientError, CredentialError, ErrorKind, GatewayError, Malformed, Refused, Unsupported
+from strowger.errors import (
+    ClientError,
+    CredentialError,
+    ErrorKind,
+    GatewayError,
+    Malformed,
+    Refused,
+    Unsupported,
+    UpstreamError,
+)
 from strowger.flows.flow import Attempt, Flow
 from strowger.gateway.access import Client
-from strowger.gateway.lanes import Draft, Receiver, failure_error, looks_like_json
+from strowger.gateway.lanes import TRANSLATE, Draft, Masked, Receiver, failure_error, looks_like_json
 from strowger.gateway.pulse import Pulse
 from strowger.ir.events import Failure
-from strowger.providers.base import Provider
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
 
 # More than any answer; a bound against an upstream gone mad, not a policy.
-WHOLE_LIMIT = 256 * 1024 * 1024
+WHOLE_LIMIT = 64 * 1024 * 1024
 _ERROR_LIMIT = 1024 * 1024
+# An error comes with its words. Where they do not follow at once, its status and its headers have to do.
+_ERROR_SECONDS = 3.0
+
+# Shorter texts would be found inside ordinary words.
+_SHORTEST_SECRET = 6
 
 _MOVE_ON = frozenset({401, 403, 404, 408, 429})
 _REQUESTS_FAULT = frozenset(
@@ -57,7 +74,7 @@ class Attempts:
         flow: Flow,
         pulse: Pulse,
         prepare: Callable[[Target], Draft],
-        receiver: Callable[[Draft], Receiver],
+        receiver: Callable[[Draft, Masked], Receiver],
         stream: bool,
     ) -> None:
         self._upstream = upstream
@@ -92,12 +109,12 @@ class Attempts:
     async def _try(self, target: Target, attempt: Attempt) -> Answer:
         draft = self._prepare(target)
         attempt.lane = draft.lane
-        incoming = await self._open(draft, attempt)
+        incoming, masked = await self._open(draft, attempt)
         try:
-            answer = await self._begin(draft, incoming)
+            answer = await self._begin(draft, incoming, masked)
         except Refused as error:
             incoming.close()
-            error.headers = error.headers or incoming.header_items
+            error.headers = error.headers or _masked_headers(incoming.header_items, masked)
             raise
         except BaseException:
             incoming.close()
@@ -106,7 +123,7 @@ class Attempts:
             incoming.close()
         return answer
 
-    async def _open(self, draft: Draft, attempt: Attempt) -> Incoming:
+    async def _open(self, draft: Draft, attempt: Attempt) -> tuple[Incoming, Masked]:
         """Send, once more with fresh credentials after a 401, and turn an error status into Refused."""
         provider = draft.target.provider
         used = await provider.credentials(self._client.own)
@@ -115,19 +132,19 @@ class Attempts:
             incoming.close()
             used = await provider.credentials(self._client.own)
             incoming = await self._send(draft, used)
+        masked = mask((*provider.secrets(), *(credential.value for credential in used)))
         attempt.status = incoming.status
         headers = incoming.headers
         self._flow.upstream_request_id = headers.get("request-id") or headers.get("x-request-id")
         if 200 <= incoming.status < 300:
             self._flow.upstream_first_byte = self._pulse.now() - self._flow.clock
-            return incoming
+            return incoming, masked
         try:
-            body = await incoming.read_all(_ERROR_LIMIT)
+            body = await self._words(incoming)
         finally:
             incoming.close()
-        body = _masked(body, provider)
-        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, body)
-        error.headers = incoming.header_items
+        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, masked(body))
+        error.headers = _masked_headers(incoming.header_items, masked)
         if incoming.status == 401 and used and not provider.client_auth:
             raise refused_key(error, provider.name) from error
         raise error
@@ -141,51 +158,85 @@ class Attempts:
         headers.extend(added.items())
         return await self._upstream.open(Outgoing("POST", provider.url, tuple(headers), draft.body))
 
-    async def _begin(self, draft: Draft, incoming: Incoming) -> Answer:
+    async def _begin(self, draft: Draft, incoming: Incoming, masked: Masked) -> Answer:
         """Read until the answer is known to be one: all of it, or its first event."""
-        receiver = self._receiver(draft)
+        receiver = self._receiver(draft, masked)
         if not self._stream:
             body = await self._read_rest(incoming)
+            if not looks_like_json(body):
+                draft = replace(draft, answer_lane=TRANSLATE)
             return Answer(draft, incoming.status, incoming.header_items, receiver.whole(body), receiver)
         may_be_json = "event-stream" not in incoming.headers.get("content-type", "")
         raw: list[bytes] = []
         head: list[bytes] = []
+        size = 0
         while receiver.watch.first is None:
             chunk = await incoming.read()
-            self._pulse.touch()
+            self._pulse.heard()
             if may_be_json and not raw and looks_like_json(chunk):
                 body = chunk + await self._read_rest(incoming)
+                draft = replace(draft, answer_lane=TRANSLATE)
                 return Answer(draft, incoming.status, incoming.header_items, receiver.restream(body), receiver)
             if not chunk:
                 head.append(receiver.close(None))
                 break
+            size = _bounded(size + len(chunk))
             raw.append(chunk)
             head.append(receiver.feed(chunk))
         if isinstance(receiver.watch.first, Failure):
             # Held back so far, so it can still be a status, or another target's chance.
-            raw.append(await self._read_rest(incoming))
-            raise failure_error(receiver.watch.first, draft.target.provider.dialect, b"".join(raw))
+            raw.append(await self._words(incoming))
+            body = masked(b"".join(raw)[:_ERROR_LIMIT])
+            raise failure_error(receiver.watch.first, draft.target.provider.dialect, body)
         return Answer(draft, incoming.status, incoming.header_items, b"".join(head), receiver, incoming)
+
+    async def _words(self, incoming: Incoming) -> bytes:
+        """What an upstream says to its error, as far as it comes: half of it is better than none."""
+        pieces: list[bytes] = []
+        size = 0
+        with anyio.move_on_after(_ERROR_SECONDS), suppress(UpstreamError):
+            while size < _ERROR_LIMIT and (piece := await incoming.read()):
+                self._pulse.heard()
+                pieces.append(piece)
+                size += len(piece)
+        return b"".join(pieces)[:_ERROR_LIMIT]
 
     async def _read_rest(self, incoming: Incoming) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while piece := await incoming.read():
-            self._pulse.touch()
+            self._pulse.heard()
+            size = _bounded(size + len(piece))
             pieces.append(piece)
-            size += len(piece)
-            if size > WHOLE_LIMIT:
-                raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT} bytes")
         return b"".join(pieces)
 
 
-def _masked(body: bytes, provider: Provider) -> bytes:
-    """An error body without our key in it: some servers quote what they were sent."""
-    for secret in provider.secrets():
-        value = secret.reveal().encode("utf-8", "surrogateescape")
-        if value and value in body:
-            body = body.replace(value, b"***")
-    return body
+def _bounded(size: int) -> int:
+    if size > WHOLE_LIMIT:
+        raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT // 2**20} MB")
+    return size
+
+
+def mask(secrets: Iterable[Secret]) -> Masked:
+    """Takes these secrets out of what an upstream sent: some servers quote what they were sent."""
+    values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
+    # a header's value may have a scheme before the secret
+    values |= {value.rpartition(b" ")[2] for value in values}
+    known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+    def masked(data: bytes) -> bytes:
+        for value in known:
+            data = data.replace(value, b"***")
+        return data
+
+    return masked
+
+
+def _masked_headers(items: Headers, masked: Masked) -> Headers:
+    return tuple(
+        (name, masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape"))
+        for name, value in items
+    )
 
 
 def refused_key(error: Refused, provider: str) -> CredentialError:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import anyio
+
 from strowger.errors import GatewayError, UpstreamError
 from strowger.flows.flow import Flow
 from strowger.gateway.attempts import Answer
 from strowger.gateway.pulse import Pulse
 from strowger.upstreams.base import Headers
+
+# How long the end of the transfer is waited for when the answer is at its end.
+_REST_SECONDS = 1.0
 
 
 class ClientGone(Exception):
@@ -25,6 +30,11 @@ class Reply(Protocol):
     @property
     def started(self) -> bool:
         """Whether a status has been sent: after that an error can only be said in the stream."""
+        ...
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a stream has begun and has not ended: only then may a heartbeat be written."""
         ...
 
     async def start(self, status: int, headers: Headers) -> None:
@@ -67,20 +77,37 @@ async def deliver(answer: Answer, headers: Headers, reply: Reply, flow: Flow, pu
 async def _stream(answer: Answer, reply: Reply, flow: Flow, pulse: Pulse) -> GatewayError | None:
     incoming, receiver = answer.incoming, answer.receiver
     assert incoming is not None
-    read, feed, write = incoming.read, receiver.feed, reply.write
+    watch, read, feed, write = receiver.watch, incoming.read, receiver.feed, reply.write
     try:
         with pulse.guard():
-            while not receiver.done and (chunk := await read()):
-                pulse.touch()
+            while not watch.over and (chunk := await read()):
                 out = feed(chunk)
                 if out:
                     flow.response_bytes += len(out)
+                    pulse.writing = True
                     await write(out)
+                    pulse.sent()
+                else:
+                    pulse.heard()
+            await _rest(answer, reply, flow)
     except UpstreamError as error:
-        return error
+        # Of an answer that is all there, nobody needs to know how its connection ended.
+        return None if watch.over else error
     finally:
         incoming.close()
     return None
+
+
+async def _rest(answer: Answer, reply: Reply, flow: Flow) -> None:
+    """What comes behind the last event, if it comes soon: some servers never close, and the client waits for that."""
+    incoming, receiver = answer.incoming, answer.receiver
+    assert incoming is not None
+    with anyio.move_on_after(_REST_SECONDS):
+        while not receiver.done and (chunk := await incoming.read()):
+            out = receiver.feed(chunk)
+            if out:
+                flow.response_bytes += len(out)
+                await reply.write(out)
 
 
 def _count(flow: Flow, pulse: Pulse, data: bytes) -> None:

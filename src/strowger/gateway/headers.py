@@ -30,11 +30,16 @@ _HOP = frozenset(
     }
 )
 _REQUEST_DROPS = _HOP | CREDENTIAL_HEADERS
-# `date` and `server` would appear twice; cookies are for the vendor's own pages
-_RESPONSE_DROPS = _HOP | {"date", "server", "set-cookie", "alt-svc", "strict-transport-security"}
+# `date` and `server` would appear twice; cookies are for the vendor's own pages; `location` would send a client, and
+# the token it carries, past us
+_RESPONSE_DROPS = _HOP | {"date", "server", "set-cookie", "alt-svc", "strict-transport-security", "location", "refresh"}
 _OURS = "x-strowger-"
+# Which web pages may read an answer is for our own configuration to say.
+_RESPONSE_PREFIXES = (_OURS, "access-control-")
 
 _UNPRINTABLE = re.compile("[^ -~]")
+# What no header line may hold; some servers let it through, and our own refuses to write it.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
@@ -58,7 +63,14 @@ def forwarded(items: Headers) -> list[tuple[str, str]]:
 def returned(items: Headers) -> list[tuple[str, str]]:
     """An upstream's headers as they go back to a client of the same dialect."""
     named = _named_by_connection(items)
-    return [(n, v) for n, v in items if (low := n.lower()) not in _RESPONSE_DROPS and low not in named]
+    return [
+        (name, value)
+        for name, value in items
+        if (low := name.lower()) not in _RESPONSE_DROPS
+        and low not in named
+        and not low.startswith(_RESPONSE_PREFIXES)
+        and _CONTROL.search(value) is None
+    ]
 
 
 def _named_by_connection(items: Headers) -> frozenset[str]:

@@ -25,7 +25,7 @@ from strowger.dialects.base import (
     Peek,
     patch_model,
 )
-from strowger.errors import BadRequest, GatewayError, Malformed, Refused, Truncated, Unsupported
+from strowger.errors import BadRequest, ErrorKind, GatewayError, Malformed, Refused, Truncated, Unsupported
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import ANTHROPIC, Call
 from strowger.gateway.headers import forwarded, text_header
@@ -40,6 +40,10 @@ from strowger.upstreams.http import USER_AGENT
 
 VERBATIM = "verbatim"
 TRANSLATE = "translate"
+
+# The code of a failure that is a decoder's own, not the upstream's word
+_GIVEN_UP = "malformed"
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 # Close enough for a first guess of the prompt's size, corrected by the upstream's own count at the end.
 _BYTES_PER_TOKEN = 4
@@ -174,20 +178,28 @@ def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayE
     )
 
 
+Masked = Callable[[bytes], bytes]
+"""Takes out the credentials of a call: some servers quote what they were sent."""
+
+
 class Watch:
-    """Sees the events of an answer go by and keeps what the flow wants to know."""
+    """Sees the events of an answer go by and keeps what the flow wants to know. `over`: the last event was there."""
 
-    __slots__ = ("failure", "first", "flow", "origins")
+    __slots__ = ("failure", "first", "flow", "masked", "origins", "over")
 
-    def __init__(self, flow: Flow, origins: Origins) -> None:
+    def __init__(self, flow: Flow, origins: Origins, masked: Masked = bytes) -> None:
         self.flow = flow
         self.origins = origins
+        self.masked = masked
         self.first: Event | None = None
         self.failure: Failure | None = None
+        self.over = False
 
     def see(self, events: list[Event]) -> None:
         """Take note of the next events."""
         flow = self.flow
+        if events and isinstance(events[-1], Failure):
+            events[-1] = self._without_secrets(events[-1])
         if self.first is None and events:
             self.first = events[0]
         flow.events += len(events)
@@ -199,10 +211,16 @@ class Watch:
                 flow.usage = flow.usage.merged(event.usage)  # type: ignore[union-attr]
             elif kind is Finish:
                 flow.finish = event  # type: ignore[assignment]
+                self.over = True
             elif kind is SignatureDelta:
                 self.origins.note(event.signed)  # type: ignore[union-attr]
             elif kind is Failure:
                 self.failure = event  # type: ignore[assignment]
+                self.over = True
+
+    def _without_secrets(self, failure: Failure) -> Failure:
+        message = self.masked(failure.message.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+        return replace(failure, message=message)
 
 
 class Receiver(Protocol):
@@ -233,7 +251,11 @@ class Receiver(Protocol):
 
 
 class Passing:
-    """Verbatim: bytes as they are. The decoder only watches; what it cannot read is noted and otherwise ignored."""
+    """Verbatim: bytes as they are. The decoder only watches; what it cannot read is noted and otherwise ignored.
+
+    Bytes go on an event at a time: a client has no use for half of one, and whatever is said in between (a heartbeat,
+    an error after a break) would become part of it.
+    """
 
     def __init__(
         self, dialect: Dialect, decoder: DecoderSetup, encoder: Callable[[], EncoderSetup], watch: Watch
@@ -244,6 +266,7 @@ class Passing:
         self._decoder = dialect.upstream.decoder(decoder)
         self._encoder = encoder
         self._blind = False
+        self._held = bytearray()
 
     @property
     def done(self) -> bool:
@@ -251,45 +274,66 @@ class Passing:
         return False
 
     def feed(self, data: bytes) -> bytes:
-        """The same bytes."""
+        """The same bytes, as far as they are whole events."""
         if not self._blind:
             self._look(data)
-        return data
+        held = self._held
+        if self.watch.failure is not None:
+            data = self.watch.masked(data)
+        if not held and data.endswith(b"\n\n"):
+            return data
+        seen = max(0, len(held) - 3)  # the mark of an event's end may have been cut
+        held += data
+        end = len(held) if self._blind or self.watch.over else _whole_events(held, seen)
+        whole = bytes(held[:end])
+        del held[:end]
+        return whole
 
     def _look(self, data: bytes) -> None:
         try:
-            self.watch.see(self._decoder.feed(data))
+            events = self._decoder.feed(data)
         except Exception as error:  # noqa: BLE001 - watching may fail, delivery may not
+            events = [Failure(ErrorKind.UPSTREAM, f"{type(error).__name__}: {error}", _GIVEN_UP)]
+        last = events[-1] if events else None
+        if isinstance(last, Failure) and last.code == _GIVEN_UP and last.raw is None:
             self._blind = True
-            self.watch.flow.notes.append(f"the stream could not be watched: {type(error).__name__}: {error}")
-            self.watch.first = self.watch.first or Start(self._dialect.name, "", "")
+            self.watch.flow.notes.append(f"the stream could not be watched: {last.message}")
+            events = events[:-1] or [Start(self._dialect.name, "", "")]
+        self.watch.see(events)
 
     def close(self, broken: GatewayError | None) -> bytes:
-        """Nothing after a proper end; an error event after a stream that was cut, so that nobody takes half for
-        whole.
-        """
+        """What was held back, or an error event after a stream that was cut: nobody shall take half for whole."""
         watch = self.watch
+        rest = bytes(self._held)
+        self._held.clear()
         if watch.failure is not None:
-            return b""
-        if not self._blind:
-            watch.see(_ending(self._decoder, broken))
+            return rest
+        if self._blind:
+            return rest
+        watch.see(_ending(self._decoder, broken))
         failure = self.watch.failure
         if failure is None:
-            return b""
+            return rest
+        # The half event stays behind: a reader would stumble over it before it comes to our words.
         return self._dialect.client.encoder(self._encoder()).fail(failure_error(failure, self._dialect.name))
 
     def whole(self, body: bytes) -> bytes:
         """The same body, unless it is an error under a status of success."""
-        events = self._dialect.upstream.decode_response(body, self._setup)
-        self.watch.see(events)
+        if not looks_like_json(body):
+            return self._own_translation().whole(body)
+        self.watch.see(self._dialect.upstream.decode_response(body, self._setup))
         failure = self.watch.failure
         if failure is not None and failure.raw is not None:
-            raise failure_error(failure, self._dialect.name, body)
+            raise failure_error(failure, self._dialect.name, self.watch.masked(body))
         return body
 
     def restream(self, body: bytes) -> bytes:
-        """The same body: an upstream of the client's own dialect knows what it does."""
-        return self.whole(body)
+        """The body as a stream of its own dialect."""
+        return self._own_translation().restream(body)
+
+    def _own_translation(self) -> Translating:
+        """For an upstream that streams unasked, or does not although it was asked: its client could not read it."""
+        return Translating(self._dialect, self._dialect, self._setup, self._encoder, self.watch)
 
 
 class Translating:
@@ -351,18 +395,23 @@ class Translating:
         except IncompleteError as error:
             if error.failure is None:
                 raise Malformed("the upstream's answer has no beginning or no end") from None
-            raise failure_error(error.failure, self._upstream.name) from None
+            raise failure_error(self.watch.failure or error.failure, self._upstream.name) from None
         rendered, losses = self._client.client.render_response(response, self._encoder_setup)
         self.watch.flow.add_losses(losses)
         return rendered
 
     def restream(self, body: bytes) -> bytes:
-        """A whole body, for a client that waits for a stream. One that is an error is raised: it can still be a status."""
+        """A whole body, for a client that waits for a stream. An error is raised: it can still be a status."""
         out = self._encode(self._upstream.upstream.decode_response(body, self._setup))
         if isinstance(self.watch.first, Failure):
-            raise failure_error(self.watch.first, self._upstream.name, body)
+            raise failure_error(self.watch.first, self._upstream.name, self.watch.masked(body))
         self.watch.flow.add_losses(self._encoder.losses)
         return out
+
+
+def _whole_events(held: bytearray, start: int) -> int:
+    """Where the last whole event in `held` ends, 0 when none does behind `start`."""
+    return max(found + len(mark) if (found := held.rfind(mark, start)) >= 0 else 0 for mark in _EVENT_ENDS)
 
 
 def _ending(decoder: Decoder, broken: GatewayError | None) -> list[Event]:

@@ -27,12 +27,14 @@ from strowger.gateway.lanes import (
     VERBATIM,
     Asked,
     Draft,
+    Masked,
     Passing,
     Receiver,
     Translating,
     Watch,
     draft,
     input_estimate,
+    looks_like_json,
 )
 from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
@@ -154,10 +156,10 @@ class _OneCall:
             stream=stream,
         )
 
-    def _receiver(self, drafted: Draft) -> Receiver:
+    def _receiver(self, drafted: Draft, masked: Masked) -> Receiver:
         upstream = self.line.dialects[drafted.target.provider.dialect]
         decoder = DecoderSetup(drafted.caps.origin, new_id, drafted.names)
-        watch = Watch(self.flow, self.line.origins)
+        watch = Watch(self.flow, self.line.origins, masked)
         if drafted.answer_lane == VERBATIM:
             return Passing(upstream, decoder, self._encoder_setup, watch)
         return Translating(self.dialect, upstream, decoder, self._encoder_setup, watch)
@@ -197,7 +199,8 @@ class _OneCall:
         try:
             if not self.reply.started:
                 await self.reply.start(200, (*_SSE, *flow_headers(self.flow)))
-            await self.reply.write(self.dialect.client.encoder(self._encoder_setup()).heartbeat())
+            if self.reply.streaming and self.flow.finish is None:
+                await self.reply.write(self.dialect.client.encoder(self._encoder_setup()).heartbeat())
         except ClientGone:
             pass  # the call itself notices
 
@@ -210,14 +213,16 @@ class _OneCall:
             await reply.end()
             return
         flow.first_byte = self.pulse.now() - flow.clock
-        if isinstance(error, Refused) and error.dialect == self.dialect.name and error.headers:
-            # Clients act on the vendor's own words, so they get them untouched.
-            flow.status = error.status
-            await reply.whole(error.status, (*returned(error.headers), *flow_headers(flow)), error.body)
-            return
         rendered = self.dialect.client.render_error(error)
-        flow.status = rendered.status
-        await reply.whole(rendered.status, (*_JSON, *rendered.headers, *flow_headers(flow)), rendered.body)
+        status, headers, body = rendered.status, rendered.headers, rendered.body
+        if isinstance(error, Refused) and error.dialect == self.dialect.name:
+            # Clients act on the vendor's own words, so they get them untouched.
+            if error.status >= 400 and error.headers:
+                status, headers, body = error.status, tuple(returned(error.headers)), error.body
+            elif error.status == 200 and looks_like_json(error.body):
+                body = error.body
+        flow.status = status
+        await reply.whole(status, (*headers, *flow_headers(flow)), body)
 
 
 def match_route(routes: RouteTable, call: Call, model: str) -> Route:

@@ -23,12 +23,25 @@ Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
 class Pulse:
     """The timer of one call.
 
-    `heartbeat` and `idle` are in seconds. `beat` sends something harmless to the client; it runs at most every
-    `heartbeat` seconds, and only while the upstream is silent for less than `idle`: then the guarded wait ends with
-    TimedOut.
+    `heartbeat` and `idle` are in seconds. `beat` sends something harmless to a client that got nothing for `heartbeat`
+    seconds, whatever the upstream sent meanwhile that was not for it. An upstream that is silent for `idle` seconds
+    ends the guarded wait with TimedOut. While a write waits for a slow client neither happens: it has enough to read,
+    and the upstream is waiting for it too.
     """
 
-    __slots__ = ("_beat", "_handle", "_heartbeat", "_idle", "_loop", "_scope", "_sent", "_spawn", "_touched")
+    __slots__ = (
+        "_beat",
+        "_beating",
+        "_handle",
+        "_heard",
+        "_heartbeat",
+        "_idle",
+        "_loop",
+        "_scope",
+        "_sent",
+        "_spawn",
+        "writing",
+    )
 
     def __init__(
         self, heartbeat: float, idle: float, spawn: Spawn, beat: Callable[[], Coroutine[Any, Any, None]] | None
@@ -38,17 +51,24 @@ class Pulse:
         self._idle = idle
         self._spawn = spawn
         self._beat = beat
+        self._beating = False
         self._scope: anyio.CancelScope | None = None
-        self._touched = self._sent = self._loop.time()
+        self.writing = False
+        self._heard = self._sent = self._loop.time()
         self._handle = self._loop.call_later(min(heartbeat, idle), self._tick)
 
     def now(self) -> float:
         """Seconds on the monotonic clock, finer than the loop's."""
         return time.monotonic()
 
-    def touch(self) -> None:
-        """The upstream gave a sign of life, and the client got one too."""
-        self._touched = self._loop.time()
+    def heard(self) -> None:
+        """The upstream gave a sign of life."""
+        self._heard = self._loop.time()
+
+    def sent(self) -> None:
+        """The client has taken something, which the upstream had sent."""
+        self.writing = False
+        self._heard = self._sent = self._loop.time()
 
     def stop(self) -> None:
         """No more timer."""
@@ -57,13 +77,14 @@ class Pulse:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Bounds a wait for the upstream. Raises TimedOut when it was silent for too long."""
-        self._touched = self._loop.time()
+        self._heard = self._loop.time()
         with anyio.CancelScope() as scope:
             self._scope = scope
             try:
                 yield
             finally:
                 self._scope = None
+                self.writing = False
         if scope.cancelled_caught:
             raise TimedOut(
                 f"the upstream was silent for {self._idle:g} seconds",
@@ -72,12 +93,22 @@ class Pulse:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        silent = now - self._touched
+        if self.writing:
+            self._heard = self._sent = now
+        silent = now - self._heard
         if silent >= self._idle and self._scope is not None:
             self._scope.cancel()
-        elif self._beat is not None and now - max(self._touched, self._sent) >= self._heartbeat:
+        elif self._beat is not None and not self._beating and now - self._sent >= self._heartbeat:
             self._sent = now
-            self._spawn(self._beat)
-        beat_in = self._heartbeat - (now - max(self._touched, self._sent)) if self._beat is not None else self._idle
+            self._beating = True
+            self._spawn(self._run_beat)
+        beat_in = self._heartbeat - (now - self._sent) if self._beat is not None else self._idle
         idle_in = self._idle - silent if silent < self._idle else self._idle
         self._handle = self._loop.call_later(max(0.005, min(beat_in, idle_in)), self._tick)
+
+    async def _run_beat(self) -> None:
+        assert self._beat is not None
+        try:
+            await self._beat()
+        finally:
+            self._beating = False

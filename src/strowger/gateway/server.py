@@ -66,34 +66,25 @@ class HttpReply:
     def __init__(self, request: web.BaseRequest, extra: Headers = ()) -> None:
         self._request = request
         self._extra = extra
-        self._lock = asyncio.Lock()
         self.response: web.StreamResponse | None = None
+        self.streaming = False
 
     @property
     def started(self) -> bool:
         """Whether a status has been sent."""
         return self.response is not None
 
-    def _headers(self, headers: Headers) -> CIMultiDict[str]:
-        made = CIMultiDict(headers)
-        made.extend(self._extra)
-        made["Server"] = _SERVER
-        return made
-
     async def start(self, status: int, headers: Headers) -> None:
-        """Send the status and the headers of a stream."""
-        if self.response is None:
-            self.response = _Stream(status=status, headers=self._headers(headers))
-            async with self._lock:
-                await self._sent(self.response.prepare(self._request))
+        """Begin a stream. Its head leaves with the first bytes, so nothing here waits, and no other write comes
+        between.
+        """
+        await self._prepare(_Stream(status=status, headers=self._headers(headers)))
+        self.streaming = True
 
     async def write(self, data: bytes) -> None:
         """Send bytes of a stream, and wait while the client does not take them."""
         response = self.response
         assert response is not None
-        if self._lock.locked():  # the heartbeat is just beginning the stream
-            async with self._lock:
-                pass
         try:
             await response.write(data)
         except (ConnectionResetError, RuntimeError) as error:
@@ -102,13 +93,24 @@ class HttpReply:
     async def end(self) -> None:
         """Send the end of a stream."""
         assert self.response is not None
+        self.streaming = False
         await self._sent(self.response.write_eof())
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send everything at once."""
-        self.response = web.Response(status=status, headers=self._headers(headers), body=body)
-        await self._sent(self.response.prepare(self._request))
-        await self._sent(self.response.write_eof())
+        response = web.Response(status=status, headers=self._headers(headers), body=body)
+        await self._prepare(response)
+        await self._sent(response.write_eof())
+
+    def _headers(self, headers: Headers) -> CIMultiDict[str]:
+        made = CIMultiDict(headers)
+        made.extend(self._extra)
+        made["Server"] = _SERVER
+        return made
+
+    async def _prepare(self, response: web.StreamResponse) -> None:
+        await self._sent(response.prepare(self._request))
+        self.response = response  # not before: a head that cannot be written has not been sent
 
     async def _sent(self, sending: Awaitable[Any]) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import tool_input
@@ -153,6 +154,8 @@ class Fitting:
             return [replace(part, extras=extras)]
         if caps.thinking_replay == "any" and (part.text or (signed is None and self.own)):
             kept = signed if signed is not None and signed.kind == SIGNATURE else None
+            if self.own and signed is not None and kept is None:
+                extras = {**extras, "signature": Raw(b'""')}  # the member is required; an empty one claims nothing
             return [replace(part, signed=kept, extras=extras)]
         self.thinking_lost = True
         issuer = signed.origin if signed is not None else ""
@@ -220,8 +223,8 @@ class Fitting:
         if not allowed:
             self.lose(path, "this model does not take it", "error")
             return source, kind
-        if isinstance(source, FileId) and not self.own:
-            self.lose(path, f"the file is stored at {self.origin}", "error")
+        if isinstance(source, FileId) and not (self.own and self.caps.origin == NAME):
+            self.lose(path, f"the file is stored at {self.origin}'s", "error")
             return source, f"file {source.id}"
         if isinstance(source, Url) and not (self.caps.image_urls and (self.own or source.url.startswith("https://"))):
             self.lose(path, "this provider does not fetch such URLs", "error")

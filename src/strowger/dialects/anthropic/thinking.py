@@ -121,7 +121,7 @@ def _room(budget: int, request: Request, fitting: Fitting) -> int | None:
 
 
 def _lacks_thinking(turns: Sequence[Json]) -> bool:
-    """Whether the open tool loop has an assistant's turn that does not begin with thinking, which is refused then."""
+    """Whether a tool loop is open and its last turn of the assistant does not begin with thinking: refused then."""
     for turn in reversed(turns):
         blocks = turn["content"]
         if isinstance(blocks, str):
@@ -129,6 +129,6 @@ def _lacks_thinking(turns: Sequence[Json]) -> bool:
         kinds = [None if isinstance(block, Raw) else block["type"] for block in blocks]
         if turn["role"] == "user" and "tool_result" not in kinds:
             return False
-        if turn["role"] == "assistant" and "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}:
-            return True
+        if turn["role"] == "assistant":
+            return "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}
     return False

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from strowger.dialects.anthropic.blocks import Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.wire import safe_id
+from strowger.dialects.losses import extras_losses
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 CUT = "[no result: the conversation was cut]"
@@ -45,6 +46,8 @@ def straight(messages: Sequence[Message], fitting: Fitting) -> list[Json]:
         extras = fitting.extras(message.extras, path)
         if message.parts and not parts:
             continue  # all of it was lost; an empty turn would be refused
+        if len(parts) != len(message.parts):
+            parts.sort(key=lambda part: not isinstance(part, ToolResult))  # what was lifted out of results follows them
         written = _written(message.role, parts, plain=message.plain)
         turns.append({**extras, **written} if extras else written)
     return turns
@@ -77,7 +80,7 @@ def _written(role: str, parts: list[Part], *, plain: bool, own: bool = True) -> 
 
 
 def _message_losses(message: Message, path: str, fitting: Fitting) -> None:
-    fitting.extras(message.extras, path)
+    fitting.losses += extras_losses(message.extras, path, "it belonged to a message that stands elsewhere now")
     if message.name is not None and message.role not in {"tool", "function"}:
         fitting.lose(f"{path}.name", "this dialect does not name speakers", "info")
 

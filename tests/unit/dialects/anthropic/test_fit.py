@@ -72,6 +72,8 @@ def test_where_signatures_are_not_checked_the_text_goes() -> None:
     anyone = replace(PLAIN, thinking_replay="any")
     assert _fit(Thinking("hm", OWN), anyone) == ([Thinking("hm", OWN)], [])
     assert _fit(Thinking("hm", KIMI), anyone) == ([Thinking("hm")], [])
+    unsigned = Thinking("hm", extras={"signature": Raw(b'""')})
+    assert _fit(Thinking("hm", KIMI), anyone, "anthropic") == ([unsigned], [])
     assert _fit(Thinking("", replace(OWN, kind="anthropic:redacted")), anyone)[0] == []
 
 
@@ -136,6 +138,26 @@ def test_what_cannot_be_shown_is_named(part: Part, caps: Capabilities, words: st
     parts, losses = _fit(part, caps)
     assert parts == [Text(words)]
     assert [loss.severity for loss in losses] == ["error"]
+
+
+def test_files_are_known_to_their_vendor_only() -> None:
+    """An id of Anthropic's means nothing to a server that only speaks its dialect."""
+    assert _fit(Image(FileId("file_1")), ANTHROPIC, "anthropic") == ([Image(FileId("file_1"))], [])
+    assert _fit(Image(FileId("file_1")), PLAIN, "anthropic")[0] == [Text("[image omitted: file file_1]")]
+
+
+def test_a_picture_keeps_its_place_not_its_resolution_hint() -> None:
+    """OpenAI's detail has no word here."""
+    parts, losses = _fit(Image(Url("https://x"), detail="high"))
+    assert parts == [Image(Url("https://x"))]
+    assert [loss.path for loss in losses] == ["p.detail"]
+
+
+def test_citations_of_another_dialect_are_losses() -> None:
+    """The text stays."""
+    parts, losses = _fit(Text("a", citations=(Raw(b"1"),)))
+    assert parts == [Text("a")]
+    assert [loss.path for loss in losses] == ["p.citations"]
 
 
 def test_pictures_in_results_are_lifted_where_they_must() -> None:

@@ -356,6 +356,39 @@ def test_half_an_emoji_is_mended() -> None:
     assert fold(decode(data)).parts == (Text("a\ufffd"),)
 
 
+def test_the_rest_of_an_overlapping_block_waits_too() -> None:
+    """Its stop comes before the other's end, and text may come for a block that waits."""
+    response = fold_stream(
+        message_start(), text_start(0), text_start(1), text(1, "b"), block_stop(1), text(0, "a"), block_stop(0),
+        message_delta(), MESSAGE_STOP,
+    )  # fmt: skip
+    assert response.parts == (Text("a"), Text("b"))
+
+
+def test_two_blocks_wait_for_one_that_never_stops() -> None:
+    """At the end they are told in the order in which they came."""
+    response = fold_stream(
+        message_start(), text_start(0), text_start(1), text_start(2), text(2, "c"), text(1, "b"), text(0, "a"),
+        message_delta(), MESSAGE_STOP,
+    )  # fmt: skip
+    assert response.parts == (Text("a"), Text("b"), Text("c"))
+
+
+def test_a_block_that_cannot_be_read_is_a_failure() -> None:
+    """Also one that waited."""
+    odd = block_start(1, type="text", text=5)
+    assert failure(decode(sse(message_start(), odd))).code == "malformed"
+    assert failure(decode(sse(message_start(), text_start(0), odd, block_stop(0)))).code == "malformed"
+    assert failure(decode(sse(message_start(content=[{"type": "text", "text": 5}])))).code == "malformed"
+
+
+def test_an_end_without_a_reason() -> None:
+    """message_stop is an end; the reason is what can be known."""
+    assert fold_stream(message_start(), MESSAGE_STOP).finish.reason is StopReason.END
+    call = block_start(0, type="tool_use", id="t", name="f", input={})
+    assert fold_stream(message_start(), call, MESSAGE_STOP).finish.reason is StopReason.TOOL_USE
+
+
 # ---- endings ----
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.base import Capabilities
-from strowger.ir.request import Message, Reasoning, Request, Text, Thinking, ToolCall, ToolResult
+from strowger.ir.request import Message, Reasoning, Request, Signed, Text, Thinking, ToolCall, ToolResult
 from tests.unit.dialects.anthropic.transcripts import USER, parse, paths, render
 
 WORDS = ("low", "medium", "high", "xhigh", "max")
@@ -108,6 +108,14 @@ def test_an_open_tool_loop_without_thinking_switches_it_off() -> None:
 def test_a_closed_tool_loop_may_think(messages: Any) -> None:
     """Only the loop that is still open counts."""
     assert _asked(Reasoning(effort="high"), BUDGET, messages=messages)[0]["type"] == "enabled"
+
+
+def test_only_the_last_turn_of_the_loop_counts() -> None:
+    """The API looks at no earlier one."""
+    thought = Thinking("hm", Signed("anthropic", "anthropic:signature", "s"))
+    last = Message("assistant", (thought, ToolCall("c2", "ls", "{}")))
+    again = Message("tool", (ToolResult("c2", (Text("out"),)),))
+    assert _asked(Reasoning(effort="high"), BUDGET, messages=(GO, CALL, RESULT, last, again))[0]["type"] == "enabled"
 
 
 def test_an_adaptive_model_does_not_mind() -> None:

@@ -14,8 +14,9 @@ from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.turns import BEGIN, CUT, FOLLOW, GO_ON, regrouped, written_turns
 from strowger.dialects.base import Capabilities
-from strowger.ir.request import Message, Text, Thinking, ToolCall, ToolResult
-from tests.unit.dialects.anthropic.transcripts import paths
+from strowger.dialects.envelope import seal
+from strowger.ir.request import Message, Signed, Text, Thinking, ToolCall, ToolResult
+from tests.unit.dialects.anthropic.transcripts import USER, parse, paths, render
 
 OLD = replace(FAITHFUL, mid_system=False)
 
@@ -198,6 +199,34 @@ def test_a_prefill() -> None:
     turns, losses = _turns(_user("a"), _assistant("The answer is "), caps=replace(FAITHFUL, prefill=False))
     assert turns[-1] == ("user", GO_ON)
     assert losses == ["messages[-1]"]
+
+
+def test_what_is_lifted_out_of_results_follows_them() -> None:
+    """The API wants all results first, also in a request that had them so."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aQ=="}}
+    results = [{"type": "tool_result", "tool_use_id": call, "content": [picture]} for call in ("a", "b")]
+    calls = [{"type": "tool_use", "id": call, "name": "f", "input": {}} for call in ("a", "b")]
+    messages = [USER, {"role": "assistant", "content": calls}, {"role": "user", "content": results}]
+    body, _ = render(parse(messages=messages), replace(FAITHFUL, tool_result_images=False))
+    kinds = [block["type"] for block in body["messages"][2]["content"]]
+    assert kinds == ["tool_result", "tool_result", "text", "image", "text", "image"]
+
+
+def test_a_turn_that_was_lost_whole_is_left_out() -> None:
+    """Empty content would be refused."""
+    foreign = {"type": "thinking", "thinking": "hm", "signature": seal(Signed("moonshot", "x", ""))}
+    messages = [USER, {"role": "assistant", "content": [foreign]}, USER]
+    body, _ = render(parse(messages=messages), replace(FAITHFUL, thinking_replay="signed"))
+    assert body["messages"] == [USER, USER]
+
+
+def test_own_messages_are_regrouped_only_for_older_models() -> None:
+    """Extras of a system message that had to become a note are losses; what stands stays as it was."""
+    cached = {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]}
+    control = {"role": "system", "content": "now", "output_config": {"effort": "low"}}
+    body, losses = render(parse(messages=[cached, control]), OLD)
+    assert body["messages"][0]["content"][0] == cached["content"][0]
+    assert [(loss.path, loss.severity) for loss in losses] == [("messages[1].output_config", "info")]
 
 
 def test_empty_messages_leave_no_turn() -> None:

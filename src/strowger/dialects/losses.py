@@ -38,6 +38,7 @@ NEUTRAL_EXTRAS = {
     "modalities": b'["text"]',
     "presence_penalty": b"0",
     "frequency_penalty": b"0",
+    "stream_options": b'{"include_usage":true}',
 }
 """Members that, with this value, ask for what every dialect does anyway."""
 

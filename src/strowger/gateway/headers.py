@@ -41,6 +41,9 @@ _UNPRINTABLE = re.compile("[^ -~]")
 # What no header line may hold; some servers let it through, and our own refuses to write it.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
+# Clients refuse an answer over a longer line, and none of them needs one: these are policies for browsers.
+_LONGEST_LINE = 8000
+
 _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
 
@@ -69,6 +72,7 @@ def returned(items: Headers) -> list[tuple[str, str]]:
         if (low := name.lower()) not in _RESPONSE_DROPS
         and low not in named
         and not low.startswith(_RESPONSE_PREFIXES)
+        and len(value) <= _LONGEST_LINE
         and _CONTROL.search(value) is None
     ]
 

@@ -8,9 +8,13 @@ upstream compresses all the same, the bytes are decompressed once, here.
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -26,7 +30,27 @@ _KEEPALIVE_SECONDS = 30.0
 
 _PIECE = 512 * 1024
 
-_DROPPED = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+_DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
+# A kept connection that was being closed when we took it says so within a round trip.
+_STALE_SECONDS = 1.0
+
+# Some gateways send long security policies and cookies with every answer; our own server takes as much.
+_MAX_HEADER = 64 * 1024
+
+# What the HTTP client undoes, or says that it cannot
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+
+_INNER_MESSAGE = re.compile(r"""message(?:=['"]|:)\s*([^'"\n]+)""")
+
+_FRESH: ContextVar[bool] = ContextVar("fresh")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes for the request at hand that its connection is a new one."""
+
+    async def _create_connection(self, *args: Any) -> Any:
+        _FRESH.set(True)
+        return await super()._create_connection(*args)
 
 
 @lru_cache(maxsize=256)
@@ -66,8 +90,6 @@ class HttpIncoming:
         """The next bytes, empty at the end; raises Truncated or Malformed."""
         try:
             return await self._response.content.readany()
-        except aiohttp.ContentTypeError as error:  # pragma: no cover - not raised by readany
-            raise Malformed(str(error)) from error
         except aiohttp.ClientPayloadError as error:
             raise Truncated(f"the upstream's answer broke off: {_plain(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -97,32 +119,39 @@ class HttpUpstream:
 
     def __init__(self, connect_timeout: float = 10.0) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=_Connector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_timeout, sock_read=None),
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             # looking for proxies costs more than the rest of the request, so only where there are any
             trust_env=any(os.environ.get(name) for name in _PROXY_VARIABLES),
         )
 
     async def open(self, out: Outgoing) -> HttpIncoming:
-        """Send and wait for the head of the answer. Raises Unreachable or TimedOut."""
+        """Send and wait for the head of the answer. Raises Unreachable, TimedOut or Malformed.
+
+        A request is sent again only where it met a kept connection that was just being closed: one that broke on a new
+        connection, or after a while, may have been read, and each reading is paid for.
+        """
+        begun = time.monotonic()
+        _FRESH.set(False)
         try:
             return await self._open(out)
-        except _DROPPED:
-            # A kept connection was closed by the other end before it read our request; a fresh one gets one more try.
-            try:
-                return await self._open(out)
-            except _DROPPED as error:
-                raise Unreachable(f"the upstream closed the connection without an answer: {_where(out)}") from error
+        except _DROPPED as error:
+            if _FRESH.get() or time.monotonic() - begun > _STALE_SECONDS:
+                raise _unanswered(out) from error
+        try:
+            return await self._open(out)
+        except _DROPPED as error:
+            raise _unanswered(out) from error
 
     async def _open(self, out: Outgoing) -> HttpIncoming:
         try:
             response = await self._session.request(
                 out.method, _url(out.url), data=_data(out.body), headers=_headers(out), allow_redirects=False
             )
-        except _DROPPED:
-            raise
         except aiohttp.ClientConnectorCertificateError as error:
             raise Unreachable(
                 f"the upstream's certificate is not trusted: {_where(out)}: {error.certificate_error}",
@@ -133,6 +162,8 @@ class HttpUpstream:
                 f"no connection to {_where(out)}: {_plain(error.os_error)}",
                 hint="is the upstream running, and is base_url right?",
             ) from error
+        except _DROPPED:
+            raise
         except TimeoutError as error:
             raise TimedOut(f"no connection to {_where(out)} in time") from error
         except (aiohttp.InvalidURL, ValueError) as error:
@@ -141,6 +172,10 @@ class HttpUpstream:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"the request to {_where(out)} failed: {_plain(error)}") from error
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            response.close()
+            raise Malformed(f"the answer of {_where(out)} is encoded as {encoding[:40]!r}, which was not asked for")
         return HttpIncoming(response)
 
     async def aclose(self) -> None:
@@ -178,8 +213,16 @@ def _where(out: Outgoing) -> str:
     return f"{url.scheme}://{url.host}{f':{url.port}' if not url.is_default_port() else ''}{url.raw_path}"
 
 
+def _unanswered(out: Outgoing) -> Unreachable:
+    return Unreachable(f"the upstream closed the connection without an answer: {_where(out)}")
+
+
 def _plain(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    """An error of the HTTP client in one line, without the bytes that it quotes."""
+    text = str(getattr(error, "message", "") or error)
+    inner = _INNER_MESSAGE.search(text)
+    lines = (inner[1] if inner else text).strip().splitlines()
+    return lines[0].partition(": b'")[0].rstrip(":") if lines else type(error).__name__
 
 
 USER_AGENT = f"strowger/{__version__}"

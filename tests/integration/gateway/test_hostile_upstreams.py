@@ -263,3 +263,91 @@ async def test_a_flood_without_an_event_is_bounded(client: str, monkeypatch: pyt
             status, _, body = await rig.post(PATHS[client], REQUESTS[client](stream=True))
     assert status == 502
     assert b"longer than" in body
+
+
+@pytest.mark.parametrize("way", ["at once", "reset"])
+async def test_a_request_that_may_have_been_read_is_not_sent_again(way: str) -> None:
+    """A server that dies over a request has read it, and each reading is paid for."""
+    seen = []
+
+    async def script(request: bytes, writer: asyncio.StreamWriter) -> bool:
+        seen.append(request)
+        if way == "reset":
+            writer.transport.abort()
+        return False
+
+    async with raw_upstream(script) as url, gateway(config({"up": provider("anthropic", url)})) as rig:
+        status, _, body = await rig.post("/v1/messages", anthropic_request())
+    assert (status, len(seen)) == (502, 1)
+    assert b"without an answer" in body
+
+
+async def test_a_kept_connection_that_was_just_closed_is_replaced() -> None:
+    """The other end closed it before it read the request: the client need not hear of that."""
+    requests = []
+
+    async def script(request: bytes, writer: asyncio.StreamWriter) -> bool:
+        requests.append(request)
+        if len(requests) == 2:
+            return False  # closed without a word, as a server does whose own idle limit has just run out
+        writer.write(answer(b"200 OK", b'{"type":"message"}'))
+        return True
+
+    async with raw_upstream(script) as url, gateway(config({"up": provider("anthropic", url)})) as rig:
+        first, _, _ = await rig.post("/v1/messages", anthropic_request())
+        second, _, _ = await rig.post("/v1/messages", anthropic_request())
+    assert (first, second, len(requests)) == (200, 200, 3)
+
+
+async def test_a_connection_of_a_broken_stream_is_not_used_again() -> None:
+    """What is left of an aborted answer must not become the beginning of the next."""
+    connections = set()
+
+    async def script(request: bytes, writer: asyncio.StreamWriter) -> None:
+        connections.add(writer)
+        writer.write(STREAM + chunk(ANTHROPIC_HELLO[:300]))
+        if b'"last"' in request:
+            writer.write(chunk(ANTHROPIC_HELLO[300:]) + END)
+
+    async with raw_upstream(script) as url, gateway(config({"up": provider("anthropic", url)})) as rig:
+        for _ in range(3):
+            async with rig.session.post(rig.url + "/v1/messages", json=anthropic_request(stream=True)) as response:
+                await response.content.readany()
+                response.close()
+        _, _, body = await rig.post("/v1/messages", anthropic_request(model="last", stream=True))
+    assert body == ANTHROPIC_HELLO
+    assert len(connections) == 4
+
+
+@pytest.mark.parametrize(
+    "said, told",
+    [
+        (b"\x00\xff\x16\x03 garbage\r\n\r\n", "Bad status line"),
+        (STREAM + b"zz\r\nrubbish\r\n", "chunk size"),
+        (STREAM[:-2] + b"Content-Encoding: rot13\r\n\r\n" + chunk(b"x") + END, "'rot13', which was not asked for"),
+        (STREAM[:-2] + b"Content-Encoding: gzip\r\n\r\n" + chunk(b"data: {}") + END, "gzip"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n", "Got more than 65536 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", "Duplicate Content-Length"),
+    ],
+)
+async def test_broken_http_is_told_in_one_line(said: bytes, told: str) -> None:
+    """What is wrong with it, and not the bytes themselves, which may be anything."""
+    async with (
+        raw_upstream(saying(said, close=True)) as url,
+        gateway(config({"up": provider("anthropic", url)})) as rig,
+    ):
+        status, _, body = await rig.post("/v1/messages", anthropic_request(stream=True))
+    message = msgspec.json.decode(body)["error"]["message"]
+    assert status == 502
+    assert told in message
+    assert "\n" not in message
+    assert "b'" not in message
+
+
+async def test_long_headers_of_an_upstream_are_taken() -> None:
+    """Security policies and cookies of 20 kB are met in the field; clients, who refuse them, do not get them."""
+    script = saying(STREAM[:-2] + b"X-Policy: " + b"a" * 20_000 + b"\r\n\r\n" + chunk(ANTHROPIC_HELLO) + END)
+    async with raw_upstream(script) as url, gateway(config({"up": provider("anthropic", url)})) as rig:
+        status, headers, body = await rig.post("/v1/messages", anthropic_request(stream=True))
+    assert (status, body) == (200, ANTHROPIC_HELLO)
+    assert "x-policy" not in headers

@@ -1,0 +1,102 @@
+"""/v1/models: what can be asked for, in the dialect of whoever asks, also when providers do not answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from strowger.config.schema import Match, RouteConfig
+from tests.integration.gateway import rig as rigging
+
+pytestmark = pytest.mark.anyio
+
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
+
+
+class Lister:
+    """A Chat upstream with a list of models."""
+
+    def __init__(self, *models: str, status: int = 200) -> None:
+        self.models = models
+        self.status = status
+        self.keys: list[str | None] = []
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        self.keys.append(request.headers.get("authorization"))
+        data = [{"id": model, "object": "model", "created": 1, "owned_by": "vendor"} for model in self.models]
+        return web.json_response({"object": "list", "data": data}, status=self.status)
+
+
+async def models(rig: rigging.Rig, path: str = "/v1/models", **headers: str) -> tuple[int, Any]:
+    """Status and decoded answer."""
+    async with rig.session.get(rig.url + path, headers=headers) as response:
+        return response.status, msgspec.json.decode(await response.read())
+
+
+async def test_both_dialects_list_what_the_provider_has() -> None:
+    """The provider is asked with its key, and each client reads the list in its own shape."""
+    lister = Lister("small", "large")
+    async with rigging.upstream(lister) as url:
+        config = rigging.config({"vendor": rigging.provider("openai_chat", url)})
+        async with rigging.gateway(config) as rig:
+            _, chat = await models(rig)
+            _, messages = await models(rig, **ANTHROPIC)
+    assert chat["object"] == "list"
+    assert {"small", "large"} <= {entry["id"] for entry in chat["data"]}
+    assert messages["has_more"] is False
+    assert all(entry["type"] == "model" for entry in messages["data"])
+    assert lister.keys == [f"Bearer {rigging.KEY}"]
+
+
+async def test_claude_code_finds_every_model() -> None:
+    """Claude Code offers only ids that begin with `claude-`: each model has one, and asking for it leads there."""
+    async with rigging.upstream(Lister("small")) as url:
+        config = rigging.config({"vendor": rigging.provider("openai_chat", url)})
+        async with rigging.gateway(config) as rig:
+            _, listed = await models(rig, **ANTHROPIC)
+            found = [entry["id"] for entry in listed["data"] if entry["id"].startswith("claude-")]
+            assert found
+            status, _ = await models(rig, f"/v1/models/{found[0]}", **ANTHROPIC)
+    assert status == 200
+
+
+async def test_a_provider_that_fails_is_left_out() -> None:
+    """One provider's trouble does not hide the models of the others, nor those that routes name."""
+    async with rigging.upstream(Lister("small")) as good, rigging.upstream(Lister(status=500)) as bad:
+        providers = {
+            "good": rigging.provider("openai_chat", good),
+            "bad": rigging.provider("openai_chat", bad),
+        }
+        route = RouteConfig(match=Match(model="named"), to="bad:one")
+        async with rigging.gateway(rigging.config(providers, [route])) as rig:
+            status, listed = await models(rig)
+    ids = {entry["id"] for entry in listed["data"]}
+    assert status == 200
+    assert any("small" in each for each in ids)
+    assert "named" in ids
+
+
+async def test_lists_are_kept() -> None:
+    """Asking twice asks the provider once."""
+    lister = Lister("small")
+    async with rigging.upstream(lister) as url:
+        config = rigging.config({"vendor": rigging.provider("openai_chat", url)})
+        async with rigging.gateway(config) as rig:
+            assert await models(rig) == await models(rig)
+    assert len(lister.keys) == 1
+
+
+async def test_an_unknown_model_is_a_404() -> None:
+    """Asking for one that is not there is told in the client's dialect."""
+    async with rigging.upstream(Lister("small")) as url:
+        route = RouteConfig(match=Match(model="named"), to="vendor:small")
+        config = rigging.config({"vendor": rigging.provider("openai_chat", url)}, [route])
+        async with rigging.gateway(config) as rig:
+            status, chat = await models(rig, "/v1/models/nobody")
+            _, messages = await models(rig, "/v1/models/nobody", **ANTHROPIC)
+    assert status == 404
+    assert chat["error"]["code"] == "model_not_found"
+    assert messages["error"]["type"] == "not_found_error"

@@ -42,15 +42,13 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
-        if (
-            data.find(b"\n") == len(data) - 2
-            and data.startswith(b"data: ")
-            and data.endswith(b"\n\n")
-            and b"\r" not in data
-            and self._started
-            and not self._pieces
-        ):
-            return [Frame("", data[6:-2])]  # a paced stream: one event of one line in one chunk
+        if self._started and not self._pieces and data.endswith(b"\n\n") and b"\r" not in data:
+            # A paced stream: one event in one chunk, of one line, or of its name and one line.
+            line = data.find(b"\n") + 1
+            if line == len(data) - 1 and data.startswith(b"data: "):
+                return [Frame("", data[6:-2])]
+            if data.find(b"\n", line) == len(data) - 2 and data.startswith(b"data: ", line) and data[:7] == b"event: ":
+                return [Frame(_name(data[: line - 1]), data[line + 6 : -2])]
         buffer = data
         if self._pieces:
             # What ends no line ends no frame, and need not be joined to what waits: a large frame may come in many

@@ -87,8 +87,10 @@ class StreamDecoder:
             return events
         if self._finish is not None:
             self._end(events)
-        else:
-            events += self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated"))
+        else:  # an error that is no event, but a bare line, is the reason
+            stray = failure(self._frames.stray) if self._frames.stray else None
+            cut = Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated")
+            events += self._fail(stray or cut)
         return events
 
     def _all(self, frames: list[Frame]) -> list[Event]:

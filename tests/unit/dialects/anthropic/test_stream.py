@@ -398,6 +398,13 @@ def test_a_stream_that_was_cut_is_a_failure() -> None:
     assert (failed.kind, failed.code) == (ErrorKind.UPSTREAM, "truncated")
 
 
+def test_a_bare_line_may_be_the_reason() -> None:
+    """Some servers write their error between the events, without a frame."""
+    line = dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}) + b"\n"
+    assert failure(decode(sse(message_start(), text_start(0)) + line)).kind is ErrorKind.OVERLOADED
+    assert fold(decode(sse(message_start()) + line + sse(message_delta(), MESSAGE_STOP))).parts == ()
+
+
 def test_a_stream_that_said_why_it_stopped_is_whole() -> None:
     """Only message_stop is missing, which says nothing more."""
     assert fold_stream(message_start(), *text_block(0, "a"), message_delta()).finish.reason is StopReason.END

@@ -32,7 +32,6 @@ _SERVER = "strowger"
 # How long the rest of a refused body is read and thrown away, so that the client sees the answer instead of a reset.
 _LINGER_SECONDS = 3.0
 _CLOSE_SECONDS = 0.5
-_UNREADABLE = (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError)
 _ANSWER_TO_ANY = {"type": "error", "param": None, "code": None}
 
 

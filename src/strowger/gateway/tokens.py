@@ -101,10 +101,7 @@ def _tool_texts(tool: Tool) -> Iterator[str]:
     yield tool.name
     if not isinstance(tool, HostedTool):
         yield tool.description or ""
-    raw = (
-        tool.parameters if isinstance(tool, FunctionTool) else tool.format if isinstance(tool, CustomTool) else tool.raw
-    )
-    if raw is not None:
+    if (raw := _definition(tool)) is not None:
         yield _text(bytes(raw))
 
 

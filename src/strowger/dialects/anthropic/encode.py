@@ -58,7 +58,6 @@ _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _EVENT_LEVEL = frozenset({"context_management"})
 """Members that a message_delta has beside its `delta`, not inside."""
 _EMPTY = Raw(b"{}")
-_NULL = Raw(b"null")
 
 
 def _frame(name: bytes, data: bytes) -> bytes:

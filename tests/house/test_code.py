@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from tests.house import tree
 
@@ -47,6 +48,17 @@ def test_no_orphan_tasks() -> None:
     assert not orphans, f"use an anyio task group: {orphans}"
 
 
+def test_nothing_private_is_dead() -> None:
+    """What a module keeps to itself, it uses."""
+    dead = [
+        f"{path}: {name}"
+        for path in tree.python("src", "tests", "bench")
+        for name in _private_names(tree.syntax(path))
+        if len(re.findall(rf"\b{name}\b", tree.text(path))) == 1
+    ]
+    assert not dead
+
+
 def test_tests_say_their_rule() -> None:
     """A test's docstring is the rule it proves."""
     silent = [name for name, node in _tests() if not ast.get_docstring(node)]
@@ -57,6 +69,21 @@ def test_tests_can_fail() -> None:
     """Every test checks something."""
     idle = [name for name, node in _tests() if not _checks(node)]
     assert not idle
+
+
+def _private_names(module: ast.Module) -> Iterator[str]:
+    """The module's own names with one underscore; what is decorated (a fixture, a hook) is used by being there."""
+    for node in module.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names = [name] if not node.decorator_list else []
+            case ast.Assign(targets=targets):
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names = [name]
+            case _:
+                names = []
+        yield from (name for name in names if re.match(r"_[A-Za-z]", name))
 
 
 def _tests() -> list[tuple[str, tree.Function]]:

@@ -11,6 +11,7 @@ FENCED = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\\)\]\((?!\w+:)([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.MULTILINE)
 RELEASE = re.compile(r"^## \[(\d+\.\d+\.\d+|Unreleased)\]", re.MULTILINE)
+ARCHITECTURE = "docs/explanation/architecture.md"
 DECISION = re.compile(r"docs/decisions/(\d{4})-[a-z0-9-]+\.md")
 
 
@@ -32,6 +33,29 @@ def test_decisions_are_numbered() -> None:
     records = [path for path in tree.tracked() if DECISION.fullmatch(path)]
     numbers = sorted(int(DECISION.fullmatch(path).group(1)) for path in records)  # type: ignore[union-attr]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_tree_is_the_tree() -> None:
+    """The architecture page lists every module, and no other, each with a line that says what it is for."""
+    listed = _listed(re.search(r"^src/strowger/\n(.*?)^```", tree.text(ARCHITECTURE), re.MULTILINE | re.DOTALL))
+    modules = {path.removeprefix("src/strowger/") for path in tree.python("src") if not path.endswith("__init__.py")}
+    assert listed == modules
+
+
+def _listed(block: re.Match[str] | None) -> set[str]:
+    assert block is not None
+    folders: list[str] = []
+    modules = set()
+    for line in block[1].splitlines():
+        if entry := re.fullmatch(r"((?:  )+)(\w+)(/|\.py)(?: +(\S.*))?", line):
+            indent, name, kind, purpose = entry.groups()
+            folders = folders[: len(indent) // 2 - 1]
+            if kind == "/":
+                folders.append(name)
+            else:
+                assert purpose, f"{name}.py has no line of its own"
+                modules.add("/".join([*folders, f"{name}.py"]))
+    return modules
 
 
 def _pages() -> list[str]:

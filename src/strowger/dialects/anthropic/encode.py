@@ -164,7 +164,6 @@ class StreamEncoder:
         self._index = -1
         self._prefix = b""
         self._skipped = False
-        self._part: Part | None = None
 
     def encode(self, event: Event) -> bytes:
         """The event on the wire; empty for what says nothing here."""
@@ -233,7 +232,6 @@ class StreamEncoder:
     def _open(self, part: Part) -> bytes:
         said = self._said
         said.note_part(part)
-        self._part = part
         self._skipped = not said.carries(part) or (isinstance(part, Thinking) and not self._setup.thinking_wanted)
         if self._skipped:
             return b""

@@ -121,7 +121,13 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     rendered = upstream.upstream.render_request(request, target.model, caps)
     if strict:
         _refuse_losses(rendered.losses, target)
-    headers = forwarded(asked.call.header_items) if same else _own_headers(upstream.name, stream=request.stream)
+    if same:
+        headers = forwarded(asked.call.header_items)
+        if not caps.betas:
+            # its other half, the members of the body that it announces, has just been left out
+            headers = [line for line in headers if line[0].lower() != "anthropic-beta"]
+    else:
+        headers = _own_headers(upstream.name, stream=request.stream)
     answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
     return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
 

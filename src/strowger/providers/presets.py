@@ -50,6 +50,7 @@ _CLAUDE_MODELS: tuple[tuple[str, Overrides], ...] = (
         (glob, {"prefill": True, "sampling": True, "mid_system": False, "thinking": "budget", "efforts": ()})
         for glob in ("claude-*-4-5*", "claude-*-4-1*", "claude-*-4-0*", "claude-*-4-2025*", "claude-3-7*")
     ),
+    ("claude-*-4-5*", {"max_output_tokens": 64000}),
     ("claude-opus-4-[01]*", {"structured_output": "none", "max_output_tokens": 32000}),
     ("claude-opus-4-2025*", {"structured_output": "none", "max_output_tokens": 32000}),
     ("claude-sonnet-4-0*", {"structured_output": "none"}),

@@ -433,3 +433,15 @@ async def test_a_session_that_changes_provider_sends_each_signature_home_only() 
     assert b"c2lnbmVkLWJ5LW9uZQ==" not in two.seen[0][1]
     assert b"c2lnbmVkLWJ5LW9uZQ==" in one.seen[1][1]
     assert b"c2lnbmVkLWJ5LXR3bw==" not in one.seen[1][1]
+
+
+async def test_a_beta_header_goes_only_with_its_half_of_the_body() -> None:
+    """A server that does not know context_management must not be told of its beta either."""
+    handler = answering(b'{"id":"msg_1","type":"message","content":[]}', kind="application/json")
+    request = anthropic_request(context_management={"edits": []})
+    up = {"capabilities": {"betas": False, "judges_itself": False}}
+    async with upstream(handler) as url, gateway(config({"up": provider("anthropic", url, **up)})) as rig:
+        await rig.post("/v1/messages", request, anthropic_beta="context-management-2025-06-27")
+    sent, body = handler.seen[0]
+    assert b"context_management" not in body
+    assert "anthropic-beta" not in sent

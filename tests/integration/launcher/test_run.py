@@ -162,13 +162,13 @@ async def test_the_configuration_is_not_read_to_join() -> None:
 
     own = ephemeral(demo_setup())
     async with hosted(own, env=os.environ, kind="serve", log=quiet_log(own.config, os.environ)):
-        assert await run(script("pass"), env=os.environ, setup=broken, tell=[].append) == 0
+        assert await run(script("pass"), env=os.environ, setup=broken, tell=print) == 0
 
 
 async def test_without_a_provider_nothing_is_run() -> None:
     """A client whose every call would fail is not even started."""
     with pytest.raises(ConfigError, match="no provider"):
-        await run(script("raise SystemExit(9)"), env=os.environ, setup=lambda: Setup(Config()), tell=[].append)
+        await run(script("raise SystemExit(9)"), env=os.environ, setup=lambda: Setup(Config()), tell=print)
 
 
 @pytest.mark.parametrize(

@@ -48,4 +48,4 @@ def test_a_loss_is_listed_once() -> None:
     one = flow(1)
     one.add_losses([Loss("a", "b")])
     one.add_losses((Loss("a", "b"), Loss("c", "d", "info")))
-    assert [loss["path"] for loss in summary(one)["losses"]] == ["a", "c"]  # type: ignore[index, attr-defined]
+    assert [loss["path"] for loss in summary(one)["losses"]] == ["a", "c"]  # type: ignore[attr-defined]

@@ -117,7 +117,7 @@ def test_an_anthropic_key_never_leaves_for_another_host() -> None:
         {"auth": SecretRef("client")},
         {"headers": {"x-other": parse_reference("env:K")}},
     ):
-        provider = built(env={"K": planted}, dialect="anthropic", base_url="https://deepseek.test", **fields)  # type: ignore[arg-type]
+        provider = built(env={"K": planted}, dialect="anthropic", base_url="https://deepseek.test", **fields)
 
         async def main(provider: Provider = provider) -> None:
             credentials = await provider.credentials({"x-api-key": planted})

@@ -71,11 +71,8 @@ def test_addresses(name: str) -> None:
     assert parts.scheme == ("http" if is_local else "https")
     assert preset.key_required is not is_local
     assert bool(preset.key_env) or is_local
-    assert not list(checks.errors(Config(providers={name: ProviderConfig(preset=name, **_address(name))}), PRESETS))
-
-
-def _address(name: str) -> dict[str, str]:
-    return {"dialect": PRESETS[name].dialect, "base_url": PRESETS[name].base_url}
+    provider = ProviderConfig(preset=name, dialect=preset.dialect, base_url=preset.base_url)
+    assert not list(checks.errors(Config(providers={name: provider}), PRESETS))
 
 
 def test_only_anthropic_keeps_anthropics_attribution() -> None:

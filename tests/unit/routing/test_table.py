@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_names_and_strictness_of_routes() -> None:
 
 def test_unknown_models_list_what_there_is() -> None:
     """The error says what could be asked for, within bounds, and keeps the whole list for machines."""
-    many = {f"alias-{number}": "local:m" for number in range(30)}
+    many: Any = {f"alias-{number}": "local:m" for number in range(30)}
     with pytest.raises(UnknownModel) as caught:
         table(**many).match("wrong[1m]")
     assert caught.value.message.startswith("no route leads to the model `wrong`; there are: alias-0, alias-1,")

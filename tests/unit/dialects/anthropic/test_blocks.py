@@ -135,7 +135,7 @@ def test_what_blocks_mean() -> None:
         "t", (Text("out"),), plain=True
     )
     assert _parse({"type": "tool_reference", "tool_name": "WebFetch"}) == ToolReference("WebFetch")
-    sources = [
+    sources: list[tuple[dict[str, str], Base64 | Url | FileId]] = [
         ({"type": "base64", "media_type": "image/png", "data": "aQ=="}, Base64("image/png", "aQ==")),
         ({"type": "url", "url": "https://x"}, Url("https://x")),
         ({"type": "file", "file_id": "file_1"}, FileId("file_1")),

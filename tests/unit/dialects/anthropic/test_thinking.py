@@ -125,7 +125,7 @@ def test_an_adaptive_model_does_not_mind() -> None:
 
 # ---- requests of this dialect ----
 
-LOOP = [
+LOOP: list[dict[str, Any]] = [
     USER,
     {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}]},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "out"}]},

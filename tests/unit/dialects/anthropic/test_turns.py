@@ -205,7 +205,7 @@ def test_what_is_lifted_out_of_results_follows_them() -> None:
     """The API wants all results first, also in a request that had them so."""
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aQ=="}}
     results = [{"type": "tool_result", "tool_use_id": call, "content": [picture]} for call in ("a", "b")]
-    calls = [{"type": "tool_use", "id": call, "name": "f", "input": {}} for call in ("a", "b")]
+    calls: list[dict[str, Any]] = [{"type": "tool_use", "id": call, "name": "f", "input": {}} for call in ("a", "b")]
     messages = [USER, {"role": "assistant", "content": calls}, {"role": "user", "content": results}]
     body, _ = render(parse(messages=messages), replace(FAITHFUL, tool_result_images=False))
     kinds = [block["type"] for block in body["messages"][2]["content"]]

@@ -116,7 +116,8 @@ def parsed(**members: Any) -> Request:
 
 def rendered(request: Request, caps: Capabilities = FAITHFUL) -> Json:
     """A request as it goes to an upstream."""
-    return json.loads(DIALECT.upstream.render_request(request, request.model or "m", caps).body)
+    body: Json = json.loads(DIALECT.upstream.render_request(request, request.model or "m", caps).body)
+    return body
 
 
 def losses(request: Request, caps: Capabilities = FAITHFUL) -> dict[str, str]:

@@ -39,7 +39,8 @@ def decoded(upstream: Json, origin: str = "", **names: str) -> Response:
 
 def rendered(response: Response, **wishes: Any) -> Json:
     """What a client gets."""
-    return json.loads(DIALECT.client.render_response(response, client(**wishes))[0])
+    body: Json = json.loads(DIALECT.client.render_response(response, client(**wishes))[0])
+    return body
 
 
 @pytest.mark.parametrize(

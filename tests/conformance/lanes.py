@@ -18,8 +18,8 @@ from strowger.dialects.base import Capabilities, DecoderSetup, Dialect, EncoderS
 from strowger.dialects.openai_chat import DIALECT as CHAT
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import Call, Endpoint, Verb
+from strowger.gateway.lanes import Asked, Draft, Passing, Receiver, Translating, Watch, draft
 from strowger.gateway.origins import Origins
-from strowger.gateway.lanes import Asked, Draft, Passing, Receiver, Translating, draft, Watch
 from strowger.ir.events import Event
 from strowger.ir.request import Request
 from strowger.providers.base import build_provider
@@ -119,16 +119,13 @@ def decoded(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
 
 def passed(dialect: str, pieces: Iterable[bytes]) -> Delivered:
     """A stream through the verbatim lane."""
-    flow = _flow(dialect)
-    receiver = Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, Watch(flow, Origins()))
-    return _streamed(receiver, pieces, flow)
+    return _streamed(_passing(dialect), pieces)
 
 
 def passed_whole(dialect: str, body: bytes) -> Delivered:
     """A body through the verbatim lane. Raises GatewayError for an error in disguise."""
-    flow = _flow(dialect)
-    receiver = Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, Watch(flow, Origins()))
-    return Delivered(receiver.whole(body), flow, receiver)
+    receiver = _passing(dialect)
+    return Delivered(receiver.whole(body), receiver)
 
 
 def translated(upstream: str, pieces: Iterable[bytes]) -> Delivered:

@@ -88,8 +88,8 @@ def extra_severity(key: str) -> Severity:
 
 
 def says_nothing(value: Raw) -> bool:
-    """Whether a raw value is null, or an empty list or object."""
-    return bytes(value) in {b"null", b"[]", b"{}"}
+    """Whether a raw value is null, or an empty string, list or object."""
+    return bytes(value) in {b"null", b'""', b"[]", b"{}"}
 
 
 def unique(losses: Iterable[Loss]) -> tuple[Loss, ...]:

@@ -26,3 +26,8 @@ def test_the_leftovers_of_a_message_are_told_one_by_one() -> None:
     message = Raw(b'{"role":"assistant","refusal":null,"audio":{"id":"a"}}')
     assert [loss.path for loss in extras_losses({"message": message}, "")] == ["message.audio"]
     assert [loss.path for loss in extras_losses({"message": Raw(b'"hello"')}, "")] == ["message"]
+
+
+def test_an_empty_string_says_nothing() -> None:
+    """Servers that made tool calls leave an empty text behind."""
+    assert extras_losses({"content": Raw(b'""')}, "message") == []

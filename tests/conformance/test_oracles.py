@@ -1,0 +1,76 @@
+"""The plain readings, which judge everything else, agree with the official SDKs wherever those read a recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.conformance import sdks
+from tests.conformance.conservation import differences
+from tests.conformance.crossing import STREAM, WHOLE
+from tests.conformance.reading import Reading, parsed
+from tests.conformance.recordings import Answered, Shape, answers
+from tests.shared import needs_shared
+
+# Their accumulators take longer for each chunk the more there are.
+LONGEST = 12_000
+
+
+def readings(dialect: str, shape: Shape) -> tuple[int, list[str]]:
+    """How many answers the SDK of their own dialect reads, and where it reads something else than we do."""
+    read, wrong = 0, []
+    for case in answers(dialect, shape).cases:
+        if len(case.body) > LONGEST or case.body.count(b'"message_start"') > 1:
+            continue
+        plain, by_sdk = _both(dialect, shape, case)
+        if plain.ending != "whole":
+            continue
+        try:
+            other = by_sdk()
+        except Exception:  # noqa: BLE001 - what an SDK cannot read of its own dialect is no oracle
+            continue
+        read += 1
+        found = differences(plain, other, ordered=shape == "stream" and dialect == "anthropic", by_sdk=True)
+        found["tool calls"] = [] if _called(plain) == _called(other) else [f"{plain.calls} became {other.calls}"]
+        if dialect == "openai_chat":
+            found["thinking"] = []  # OpenAI's SDK knows no thinking: it stands aside, or in the text between tags
+            found["text"] = [] if "<think>" in other.text else found["text"]
+        found["stop reason"] = [] if plain.stop == other.stop else [f"{plain.stop} became {other.stop}"]
+        wrong += [f"{case.name}: {column}: {line}" for column, lines in found.items() for line in lines]
+    return read, wrong
+
+
+def _called(reading: Reading) -> list[tuple[str, str, object]]:
+    """The calls; OpenAI's SDK glues ids and names together that a server repeats in each delta."""
+    return [(_once(call.id), _once(call.name), parsed(call.arguments)) for call in reading.calls]
+
+
+def _once(word: str) -> str:
+    half = word[: len(word) // 2]
+    return half if half * 2 == word else word
+
+
+def _both(dialect: str, shape: Shape, case: Answered) -> tuple[Reading, Callable[[], Reading]]:
+    if shape == "stream":
+        return STREAM[dialect](case.body), lambda: sdks.read_stream(dialect, case.body)
+    return WHOLE[dialect](json.loads(case.body)), lambda: sdks.read_whole(dialect, case.body)
+
+
+@needs_shared
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "dialect, shape, least",
+    [
+        ("anthropic", "stream", 190),
+        ("anthropic", "body", 350),
+        ("openai_chat", "stream", 250),
+        ("openai_chat", "body", 900),
+    ],
+)
+def test_plain_readings(dialect: str, shape: Shape, least: int) -> None:
+    """A plain reading that misread its own dialect would let a codec pass that does too."""
+    read, wrong = readings(dialect, shape)
+    assert wrong == []
+    assert read >= least

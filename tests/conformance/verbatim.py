@@ -1,0 +1,142 @@
+"""The verbatim lane over every recording: what goes in comes out, byte for byte, both ways."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+
+from strowger.errors import GatewayError
+from strowger.gateway.lanes import VERBATIM
+from tests.conformance import lanes, naive_anthropic, naive_chat, sse
+from tests.conformance.identity import FAITHFUL
+from tests.conformance.outcome import Outcome
+from tests.conformance.recordings import Answered, all_answers, requests
+
+READ = {"anthropic": naive_anthropic.stream, "openai_chat": naive_chat.stream}
+
+
+def sent(dialect: str) -> Outcome:
+    """Every recorded request to an upstream of its own dialect, spelt in several ways; the model kept, then changed."""
+    outcome = Outcome()
+    found = requests(dialect)
+    outcome.excluded = found.excluded
+    for case in found.cases:
+        outcome.count("recordings")
+        wrong = []
+        for body in spellings(case.body):
+            draft = lanes.drafted(dialect, body, dialect)
+            if draft.lane != VERBATIM:
+                wrong.append("the lane is not verbatim")
+            if not same(draft.body, body):
+                wrong.append("the bytes differ")
+        outcome.check("equal by hash", case.name, wrong)
+        outcome.check("equal but for the model", case.name, _patched(dialect, case.body))
+    return outcome
+
+
+def spellings(body: bytes) -> list[bytes]:
+    """The body as it was recorded, with white space, and in ASCII: clients write JSON in many ways."""
+    value = json.loads(body)
+    return [body, json.dumps(value, ensure_ascii=False, indent=2).encode(), json.dumps(value).encode()]
+
+
+def _patched(dialect: str, body: bytes) -> list[str]:
+    value = json.loads(body)
+    draft = lanes.drafted(dialect, body, dialect, "another/model-1", FAITHFUL[dialect])
+    after = json.loads(draft.body)
+    if after.pop("model") != "another/model-1":
+        return ["the model was not changed"]
+    before = dict(value)
+    del before["model"]
+    if list(after) != [key for key in value if key != "model"]:
+        return ["the members stand in another order"]
+    return [] if after == before else ["more than the model was changed"]
+
+
+def received(dialect: str, *shapes: str) -> Outcome:
+    """Every recorded answer in these shapes to a client of its own dialect."""
+    outcome = Outcome()
+    for case in all_answers(dialect):
+        if case.shape not in shapes:
+            continue
+        outcome.count("recordings")
+        wrong = _stream(dialect, case) if case.shape == "stream" else _body(dialect, case)
+        outcome.check("equal by hash", case.name, wrong)
+    return outcome
+
+
+def _stream(dialect: str, case: Answered) -> list[str]:
+    """Streams of every cutting; one that was cut short in the recording gets one error event and nothing else."""
+    wrong = []
+    cut = READ[dialect](case.body).ending == "cut"
+    for how, pieces in (
+        ("whole", lanes.one_piece(case.body)),
+        ("at random", lanes.at_random(case.body, case.name)),
+        ("byte by byte", lanes.bytewise(case.body, 1024)),
+    ):
+        delivered = lanes.passed(dialect, pieces)
+        if not same(delivered.body[: len(case.body)], case.body):
+            wrong.append(f"{how}: the bytes differ")
+        wrong += [f"{how}: {problem}" for problem in tail(delivered.body[len(case.body) :], cut=cut)]
+        wrong += [f"{how}: {note}" for note in delivered.flow.notes]
+    return wrong
+
+
+def broken(dialect: str) -> Outcome:
+    """Every recorded stream, cut off before its end: the events that came, and one more that is an error."""
+    outcome = Outcome()
+    for case in all_answers(dialect):
+        if case.shape != "stream":
+            continue
+        if (part := cut_short(dialect, case)) is None:
+            outcome.excluded["the stream is an error, or too short to be cut"] += 1
+            continue
+        outcome.count("recordings")
+        delivered = lanes.passed(dialect, lanes.at_random(part, case.name))
+        # half an event is of no use to anyone: it stays behind
+        kept = max(part.rfind(mark) + len(mark) if mark in part else 0 for mark in (b"\n\n", b"\r\n\r\n"))
+        wrong = [] if delivered.body[:kept] == part[:kept] else ["the bytes differ"]
+        wrong += tail(delivered.body[kept:], cut=True)
+        outcome.check("what came, and one error", case.name, wrong)
+    return outcome
+
+
+def cut_short(dialect: str, case: Answered) -> bytes | None:
+    """A part of a stream that ends somewhere before its end, or None where there is no such part."""
+    chance = random.Random(case.name)
+    if READ[dialect](case.body).ending != "whole":
+        return None
+    for _ in range(10):
+        part = case.body[: chance.randrange(1, max(2, len(case.body)))]
+        if READ[dialect](part).ending == "cut":
+            return part
+    return None
+
+
+def tail(added: bytes, *, cut: bool) -> list[str]:
+    """What is wrong with what was added behind a stream."""
+    if not cut:
+        return [f"added: {added[:100]!r}"] if added else []
+    events = sse.events(added)
+    if len(events) != 1 or "error" not in events[0].data:
+        return [f"a cut stream ends in {added[:100]!r}"]
+    return []
+
+
+def _body(dialect: str, case: Answered) -> list[str]:
+    """Bodies; an error under a status of success goes the way of errors, which keep their bytes too."""
+    if case.shape == "error":
+        refused = lanes.DIALECTS[dialect].upstream.parse_error(case.status, case.headers, case.body)
+        kept = refused.body
+    else:
+        try:
+            kept = lanes.passed_whole(dialect, case.body).body
+        except GatewayError as error:
+            kept = getattr(error, "body", b"")
+    return [] if same(kept, case.body) else ["the bytes differ"]
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two byte strings have the same hash."""
+    return hashlib.sha256(one).digest() == hashlib.sha256(other).digest()

@@ -104,6 +104,13 @@ class Access:
         # Rebinding needs a name; an address typed into a base URL can only be meant.
         return self._external and _is_address(host)
 
+    def is_meant(self, host: str, port: int, ours: int) -> bool:
+        """Whether a whole URL in a request means this gateway, which listens on port `ours`, and not its neighbour.
+
+        A bind to the outside may stand behind a port of another number.
+        """
+        return self.is_ours(host.lower()) and (port == ours or self._external)
+
     def admit(self, headers: Mapping[str, str]) -> Client:
         """Who asks. Raises Forbidden when a token is required and none of ours was sent.
 

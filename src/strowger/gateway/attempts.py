@@ -30,6 +30,7 @@ from strowger.errors import (
 )
 from strowger.flows.flow import Attempt, Flow
 from strowger.gateway.access import Client
+from strowger.gateway.headers import text_header
 from strowger.gateway.lanes import TRANSLATE, Draft, Masked, Receiver, failure_error, looks_like_json
 from strowger.gateway.pulse import Pulse
 from strowger.ir.events import Failure
@@ -135,7 +136,7 @@ class Attempts:
         masked = mask((*provider.secrets(), *(credential.value for credential in used)))
         attempt.status = incoming.status
         headers = incoming.headers
-        self._flow.upstream_request_id = headers.get("request-id") or headers.get("x-request-id")
+        self._flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
         if 200 <= incoming.status < 300:
             self._flow.upstream_first_byte = self._pulse.now() - self._flow.clock
             return incoming, masked

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import anyio
 import msgspec
 
 from strowger.dialects.base import patch_model
 from strowger.errors import UpstreamError
 from strowger.gateway.access import Client
-from strowger.gateway.attempts import refused_key
+from strowger.gateway.attempts import mask, refused_key
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned
@@ -18,8 +21,10 @@ from strowger.routing.table import Target
 from strowger.upstreams.base import Outgoing
 
 _LIMIT = 1024 * 1024
-# The provider has no such endpoint after all; then our own estimate is the answer.
-_NOT_SERVED = frozenset({404, 405, 501})
+# A client that counts wants to go on at once.
+_WAIT_SECONDS = 10.0
+# What the provider says to the question itself. Anything else is its own trouble, and then an estimate is the answer.
+_ANSWERS = frozenset({200, 400, 401, 403, 413, 422})
 
 
 class Counting:
@@ -51,19 +56,21 @@ class Counting:
         if not upstream.passes(body, caps):
             return False
         url = provider.count_tokens_url
-        lines = provider.header_lines(await provider.credentials(client.own), url)
+        used = await provider.credentials(client.own)
+        lines = provider.header_lines(used, url)
         headers = [line for line in forwarded(call.header_items) if line[0].lower() not in lines]
         out = Outgoing("POST", url, (*headers, *lines.items()), patch_model(body, target.model))
-        try:
+        counted: bytes | None = None
+        with anyio.move_on_after(_WAIT_SECONDS), suppress(UpstreamError):
             incoming = await self._line.upstream.open(out)
-        except UpstreamError:
+            try:
+                counted = await incoming.read_all(_LIMIT)
+            finally:
+                incoming.close()
+        if counted is None or incoming.status not in _ANSWERS:
             return False
-        try:
-            counted = await incoming.read_all(_LIMIT)
-        finally:
-            incoming.close()
-        if incoming.status in _NOT_SERVED:
-            return False
+        if incoming.status != 200:
+            counted = mask((*provider.secrets(), *(credential.value for credential in used)))(counted)
         if incoming.status == 401 and not provider.client_auth:
             raise refused_key(upstream.parse_error(401, incoming.headers, counted), provider.name)
         await reply.whole(incoming.status, tuple(returned(incoming.header_items)), counted)

@@ -101,6 +101,6 @@ def ascii_line(text: str) -> str:
 
 
 def text_header(headers: Mapping[str, str], name: str, limit: int = 200) -> str | None:
-    """A header's value, bounded, for the flow."""
+    """A header's value for the flow: bounded, and text even where its bytes are none."""
     value = headers.get(name)
-    return None if value is None else value[:limit]
+    return None if value is None else value[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -41,6 +41,9 @@ from strowger.upstreams.http import USER_AGENT
 VERBATIM = "verbatim"
 TRANSLATE = "translate"
 
+# The longest names in use are ARNs of some 200 characters; a name comes back in a header, and stays in the log.
+_LONGEST_MODEL = 1000
+
 # The code of a failure that is a decoder's own, not the upstream's word
 _GIVEN_UP = "malformed"
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -74,6 +77,8 @@ class Asked:
         self.origins = origins
         with _bounded_depth():
             self.peek: Peek = dialect.client.peek(call.body)
+        if len(self.peek.model) > _LONGEST_MODEL:
+            raise BadRequest(f"model: expected at most {_LONGEST_MODEL} characters", param="model")
         self._request: Request | None = None
 
     @property

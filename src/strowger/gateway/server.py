@@ -29,9 +29,12 @@ from strowger.gateway.endpoints import Call, Endpoint
 from strowger.upstreams.base import Headers
 
 _SERVER = "strowger"
+_PORTS = {"http": 80, "https": 443}
 # How long the rest of a refused body is read and thrown away, so that the client sees the answer instead of a reset.
 _LINGER_SECONDS = 3.0
 _CLOSE_SECONDS = 0.5
+# How long the next piece of a body is waited for: who holds a call open so holds up a shutdown too.
+_BODY_SECONDS = 60.0
 _ANSWER_TO_ANY = {"type": "error", "param": None, "code": None}
 
 
@@ -233,7 +236,7 @@ class Server:
             parts = urlsplit(target)
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise BadRequest("the request target is neither a path nor an http URL")
-            if parts.hostname is None or not self._app.access.is_ours(parts.hostname.lower()):
+            if not self._app.access.is_meant(parts.hostname or "", parts.port or _PORTS[parts.scheme], self.port):
                 raise Forbidden(
                     "this is a gateway for model APIs, not a proxy for other hosts",
                     hint="set NO_PROXY, or point the client's base URL here instead of HTTP_PROXY",
@@ -253,12 +256,17 @@ class Server:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         pieces: list[bytes] = []
         size = 0
+        now = asyncio.get_running_loop().time
         try:
-            while piece := await request.content.readany():
-                size += len(piece)
-                if size > self._max_body:
-                    raise self._too_large()
-                pieces.append(piece)
+            async with asyncio.timeout(_BODY_SECONDS) as limit:
+                while piece := await request.content.readany():
+                    limit.reschedule(now() + _BODY_SECONDS)
+                    size += len(piece)
+                    if size > self._max_body:
+                        raise self._too_large()
+                    pieces.append(piece)
+        except TimeoutError:
+            raise BadRequest(f"nothing of the body came for {_BODY_SECONDS:g} seconds") from None
         except (
             aiohttp.ClientPayloadError,
             aiohttp.http_exceptions.HttpProcessingError,

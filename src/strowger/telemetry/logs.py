@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -22,7 +23,8 @@ class Log:
 
     def __init__(self, path: Path | None = None, level: str = "info", stream: TextIO | None = None) -> None:
         self._threshold = LEVELS.index(level) if level in LEVELS else 1
-        self._stream = stream if stream is not None else sys.stderr
+        # A process may have been started without a standard error.
+        self._stream: TextIO | None = stream if stream is not None else sys.stderr
         self._owned = False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,7 +35,7 @@ class Log:
 
     def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         """One line: time, level, event, then the fields."""
-        if self._broken or LEVELS.index(level) < self._threshold:
+        if self._stream is None or self._broken or LEVELS.index(level) < self._threshold:
             return
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
@@ -46,5 +48,6 @@ class Log:
 
     def close(self) -> None:
         """Close the file, if it is ours."""
-        if self._owned:
-            self._stream.close()
+        if self._owned and self._stream is not None:
+            with suppress(OSError):  # what the disk had no room for is written once more at the end
+                self._stream.close()

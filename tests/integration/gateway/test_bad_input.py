@@ -227,3 +227,41 @@ async def test_a_client_that_waits_for_100_continue_gets_it(rig: Rig) -> None:
         writer.write(body)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+async def test_a_neighbours_url_is_not_ours(rig: Rig) -> None:
+    """With HTTP_PROXY set to us, a call for a local server on another port arrives here as well."""
+    answer = await raw(rig, b"GET http://127.0.0.1:9/v1/models HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n")
+    assert b" 403 " in answer.split(b"\r\n")[0]
+
+
+async def test_headers_that_are_no_text_do_not_stop_the_log(rig: Rig) -> None:
+    """The call is logged, and the list of calls can still be read."""
+    body = msgspec.json.encode(anthropic_request(model="gpt-x"))
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nUser-Agent: caf\xe9\r\nContent-Length: %d\r\n\r\n"
+    answer = await raw(rig, head % len(body) + body)
+    flow = await rig.flow()
+    assert b" 200 " in answer.split(b"\r\n")[0]
+    assert flow["agent"] == "caf\ufffd"
+    assert '"agent":"caf\ufffd"' in rig.log.getvalue()
+
+
+async def test_an_endless_name_of_a_model_is_refused(rig: Rig) -> None:
+    """It would come back in a header that no client takes."""
+    status, _, body = await rig.post("/v1/messages", anthropic_request(model="x" * 5000))
+    assert status == 400
+    assert b"model: expected at most" in body
+
+
+async def test_an_error_says_its_type_once(rig: Rig) -> None:
+    """Two Content-Type lines are one too many for strict clients."""
+    answer = await raw(rig, b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.lower().count(b"content-type:") == 1
+
+
+async def test_a_body_that_never_comes_ends_the_call(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a client that died on the way holds a call open for ever."""
+    monkeypatch.setattr("strowger.gateway.server._BODY_SECONDS", 0.1)
+    answer = await raw(rig, b'POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"mod')
+    assert b" 400 " in answer.split(b"\r\n")[0]
+    assert b"nothing of the body came" in answer

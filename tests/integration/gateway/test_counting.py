@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -86,3 +87,41 @@ async def test_a_refused_count_is_told() -> None:
         async with rigging.gateway(rigging.config({"vendor": provider})) as rig:
             status, _, body = await rig.post(PATH, BODY)
     assert (status, msgspec.json.decode(body)) == (400, refusal)
+
+
+@pytest.mark.parametrize("status", [429, 500, 307])
+async def test_a_provider_in_trouble_does_not_keep_anyone_from_counting(status: int) -> None:
+    """A client counts before it asks: an estimate serves it better than the provider's bad moment."""
+    async with rigging.upstream(Counter(status, {"error": {"message": "later"}})) as url:
+        provider = rigging.provider("anthropic", url, capabilities=COUNTS)
+        async with rigging.gateway(rigging.config({"vendor": provider})) as rig:
+            answered, headers, _ = await rig.post(PATH, BODY)
+    assert answered == 200
+    assert headers["x-strowger-estimate"]
+
+
+async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no stream here that a heartbeat could keep alive."""
+    monkeypatch.setattr("strowger.gateway.counting._WAIT_SECONDS", 0.1)
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with rigging.upstream(hang) as url:
+        provider = rigging.provider("anthropic", url, capabilities=COUNTS)
+        async with rigging.gateway(rigging.config({"vendor": provider})) as rig:
+            status, headers, _ = await rig.post(PATH, BODY)
+    assert status == 200
+    assert headers["x-strowger-estimate"]
+
+
+async def test_a_key_that_the_provider_quotes_is_masked() -> None:
+    """Some servers quote what they were sent."""
+    refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": f"bad key {rigging.KEY}"}}
+    async with rigging.upstream(Counter(400, refusal)) as url:
+        provider = rigging.provider("anthropic", url, capabilities=COUNTS)
+        async with rigging.gateway(rigging.config({"vendor": provider})) as rig:
+            _, _, body = await rig.post(PATH, BODY)
+    assert rigging.KEY.encode() not in body
+    assert b"bad key ***" in body

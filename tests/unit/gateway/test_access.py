@@ -158,3 +158,16 @@ def test_a_refusal_does_not_name_the_key_header() -> None:
     with pytest.raises(Forbidden) as refused:
         Access(client_token="t").admit({"x-api-key": "other"})
     assert "x-api-key" not in refused.value.text
+
+
+def test_a_whole_url_means_us_only_with_our_port() -> None:
+    """Who takes us for a proxy on the way to a neighbour on this machine shall not be answered in its name."""
+    access = Access()
+    assert access.is_meant("localhost", 4000, 4000)
+    assert not access.is_meant("localhost", 11434, 4000)
+    assert not access.is_meant("evil.example", 4000, 4000)
+
+
+def test_behind_a_mapped_port_a_whole_url_may_name_another() -> None:
+    """In a container the port outside is not the one that we listen on."""
+    assert Access(bind="0.0.0.0").is_meant("192.168.1.5", 8080, 4000)

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from strowger.telemetry.logs import Log
 
@@ -42,3 +43,19 @@ def test_a_broken_stream_stops_the_log_and_nothing_else() -> None:
     log.write("info", "call", {})
     log.write("info", "call", {})
     assert stream.closed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_disk_that_is_full_to_the_end_does_not_spoil_the_end() -> None:
+    """What could not be written is tried once more as the file closes; the gateway still ends well."""
+    log = Log(Path("/dev/full"))
+    log.write("info", "call", {"path": "/v1/messages"})
+    log.close()
+
+
+def test_without_a_standard_error_there_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may have been started with it closed."""
+    monkeypatch.setattr("sys.stderr", None)
+    log = Log()
+    log.write("info", "call", {})
+    log.close()

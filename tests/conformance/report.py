@@ -85,7 +85,7 @@ def _losses(chosen: list[tuple[str, Outcome]]) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '\\|') for cell in cells)} |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _rule(numbers: int, words: int = 1) -> str:

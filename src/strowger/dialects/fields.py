@@ -52,6 +52,12 @@ def _decoded(raw: Raw | bytes) -> dict[str, Raw]:
         return _OBJECT.decode(mended(bytes(raw)))
 
 
+def _check_utf_8(body: bytes) -> None:
+    """Raise UnicodeDecodeError for a body that is not UTF-8: members stay raw, and are not looked at one by one."""
+    if not body.isascii():
+        body.decode()
+
+
 def is_string(raw: Raw) -> bool:
     """Whether the raw value is a JSON string."""
     return memoryview(raw)[0] == _QUOTE
@@ -73,6 +79,8 @@ class Fields:
         self.path = path
         self.error = error
         try:
+            if not path:
+                _check_utf_8(bytes(raw))
             self.rest: dict[str, Raw] = _decoded(raw)
         except msgspec.ValidationError as wrong:
             raise self._wrong(path, wrong) from None

@@ -74,7 +74,7 @@ class Told(Struct, frozen=True):
 
 def told(raw: Raw | bytes) -> Told | None:
     """What a JSON text says when it is an error in one of the known shapes, else None."""
-    return _told_object(_unwrapped(bytes(raw)))
+    return _told_object(_unwrapped(bytes(raw).decode("utf-8", "replace").encode()))
 
 
 def _unwrapped(text: bytes) -> bytes:
@@ -91,19 +91,19 @@ def _unwrapped(text: bytes) -> bytes:
 def _told_object(text: bytes) -> Told | None:
     try:
         inner = msgspec.json.decode(text, type=_Body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except msgspec.MsgspecError:
         return None
     if not present(inner):
         return _members(text, Raw(text))
     if is_string(inner):
         return Told(msgspec.json.decode(inner, type=str), None, None, None, inner)
-    return _members(bytes(inner), inner) or Told(bytes(inner).decode("utf-8", "replace")[:300], None, None, None, inner)
+    return _members(bytes(inner), inner) or Told(bytes(inner).decode()[:300], None, None, None, inner)
 
 
 def _members(text: bytes, raw: Raw) -> Told | None:
     try:
         seen = msgspec.json.decode(text, type=_Members)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except msgspec.MsgspecError:
         return _loose_members(text, raw)
     message = seen.message
     if message is None and present(seen.detail):
@@ -121,7 +121,7 @@ def _loose_members(text: bytes, raw: Raw) -> Told | None:
     """The same from an object whose members have types that nobody expected."""
     try:
         seen = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except msgspec.MsgspecError:
         return None
     if not isinstance(seen, dict):
         return None

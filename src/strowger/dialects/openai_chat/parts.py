@@ -67,6 +67,11 @@ def leftovers(fields: Fields, key: str, inner: Fields) -> Extras:
     return fields.extras()
 
 
+def filled(fields: Fields, key: str) -> str:
+    """Take a string that says something; an empty one stays in the rest, for the two are not written alike."""
+    return "" if fields.holds(key, b'""') else fields.text(key) or ""
+
+
 # ---- content ----
 
 

@@ -31,13 +31,15 @@ _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
     """IR to a body for `model`, with what could not be carried."""
     job = Job(request, caps)
-    body: Json = {}
-    if model:
-        body["model"] = model
+    body: Json = {"model": model}
     if job.ours:
         body |= put_back(request.extras)
+        if "model" not in request.extras and not model:
+            del body["model"]  # Azure names it in the URL
     else:
         _foreign_extras(job)
+    if model:
+        body["model"] = model
     _output(job, body)
     body["messages"] = render_messages(job)
     render_tools(job, body)

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
-from strowger.dialects.openai_chat.parts import leftovers, take_assistant, take_cache, take_content
+from strowger.dialects.openai_chat.parts import filled, leftovers, take_assistant, take_cache, take_content
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -78,7 +78,7 @@ def parse_request(body: bytes) -> Request:
     """
     fields = Fields(body)
     forms: set[str] = set()
-    model = fields.text("model") or ""
+    model = filled(fields, "model")
     messages = fields.need(fields.items("messages"), "messages")
     stream = fields.flag("stream")
     if stream is False:
@@ -131,8 +131,8 @@ def _result_message(fields: Fields, role: str) -> Message:
     """A `tool` message, or the old `function` message, which names the function instead of the call."""
     content, plain = take_content(fields)
     name = fields.text("name")
-    call_id = fields.text("tool_call_id") if role == "tool" else None
-    result = ToolResult(call_id or "", content, plain=plain, name=name)  # type: ignore[arg-type]
+    call_id = filled(fields, "tool_call_id") if role == "tool" else ""
+    result = ToolResult(call_id, content, plain=plain, name=name)  # type: ignore[arg-type]
     return Message("tool" if role == "tool" else "function", (result,), plain, extras=fields.extras())
 
 

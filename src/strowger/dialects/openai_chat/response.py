@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import DecoderSetup
+from strowger.dialects.fields import mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
 from strowger.dialects.openai_chat.chunks import (
     Choice,
@@ -174,10 +175,12 @@ class ChatDecoder:
         if data.startswith(DONE):
             self._done(out)
             return
+        if not data.isascii():  # some servers cut characters in two; half a character must not end a stream
+            data = data.decode("utf-8", "replace").encode()
         try:
             chunk = decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self._not_json(data, out)
+        except msgspec.DecodeError:
+            self._not_json(event, data, out)
             return
         if chunk is None:
             return
@@ -205,9 +208,11 @@ class ChatDecoder:
         elif present(corner.usage):
             self._count(corner.usage)
 
-    def _not_json(self, data: bytes, out: list[Event]) -> None:
-        """Empty data is a keep-alive; anything else is the end of our understanding."""
-        if data.strip():
+    def _not_json(self, event: str, data: bytes, out: list[Event]) -> None:
+        """Empty data is a keep-alive, and half a character can be mended; else it is the end of our understanding."""
+        if (whole := mended(data)) != data:
+            self._frame(event, whole, out)
+        elif data.strip():
             message = f"the upstream sent an event that is not JSON: {data[:100].decode('utf-8', 'replace')}"
             self._fail(Failure(ErrorKind.UPSTREAM, message, "malformed"), out)
 

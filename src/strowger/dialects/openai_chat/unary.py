@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from strowger.dialects.base import DecoderSetup, EncoderSetup, Loss
 from strowger.dialects.fields import Fields
 from strowger.dialects.losses import extras_losses, unique
+from strowger.dialects.openai_chat.chunks import ABSENT, present
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
@@ -20,6 +21,7 @@ from strowger.dialects.openai_chat.parts import (
     assistant_members,
     details_blob,
     envelope_detail,
+    filled,
     put_back,
     take_assistant,
 )
@@ -51,7 +53,7 @@ from strowger.ir.response import Response, unfold
 def decode_response(body: bytes, setup: DecoderSetup) -> list[Event]:
     """A body to the events of a stream; an error body, or one that is no answer, gives one Failure."""
     try:
-        response = _response(body, setup)
+        response = _response(body.decode("utf-8", "replace").encode(), setup)
     except Malformed as error:
         return [Failure(ErrorKind.UPSTREAM, f"the upstream's answer cannot be read: {error.message}", "malformed")]
     return [response] if isinstance(response, Failure) else list(unfold(response))
@@ -81,7 +83,7 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     if raw is not None and usage is None:
         fields.rest["usage"] = raw
     created = fields.number("created")
-    identity, model = _filled(fields, "id"), _filled(fields, "model")
+    identity, model = filled(fields, "id"), filled(fields, "model")
     return Response(
         origin=NAME,
         id=identity or setup.new_id("chatcmpl-"),
@@ -92,11 +94,6 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
         created=None if created is None else int(created),
         extras=fields.extras(),
     )
-
-
-def _filled(fields: Fields, key: str) -> str:
-    """A string that says something; an empty one stays in the rest."""
-    return "" if bytes(fields.rest.get(key, b"")) == b'""' else fields.text(key) or ""
 
 
 def _parts(message: Fields, setup: DecoderSetup) -> tuple[Part, ...]:
@@ -215,14 +212,14 @@ def _choice(response: Response, setup: EncoderSetup, losses: list[Loss]) -> Json
     finish = response.finish
     whole = _whole(response)
     choice: Json = put_back(finish.extras) if whole else {"index": 0, "finish_reason": FINISH_REASONS[finish.reason]}
-    leftover = choice.pop("message", None)
     message: Json = {"role": "assistant"}
-    if leftover is not None:
-        message = dict(msgspec.json.decode(leftover, type=dict[str, Raw]))
+    written = present(choice.get("message", ABSENT))
+    if written:
+        message = dict(msgspec.json.decode(choice["message"], type=dict[str, Raw]))
     _fill(message, response, setup, losses)
     if not whole and "content" not in message:
         message["content"] = None if "tool_calls" in message or "refusal" in message else ""
-    if not whole or leftover is not None or response.parts:
+    if not whole or written or response.parts:
         choice["message"] = message
     return choice
 

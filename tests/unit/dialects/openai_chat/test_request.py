@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from strowger.dialects.openai_chat import DIALECT
+from strowger.dialects.openai_chat import DIALECT, FAITHFUL
 from strowger.dialects.openai_chat.wire import REASONING_DETAILS
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -135,6 +135,7 @@ FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "p
         {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "out"}]},
         {"role": "tool", "tool_call_id": "1", "content": None},
         {"role": "tool", "content": "no id"},
+        {"role": "tool", "tool_call_id": "", "content": "no id"},
         {"role": "function", "name": "f", "content": "out"},
     ],
 )
@@ -216,7 +217,12 @@ def test_numbers_stay_what_they_were() -> None:
 
 def test_a_model_may_be_missing() -> None:
     """Azure names it in the URL."""
-    assert DIALECT.client.parse_request(b'{"messages":[]}').model == ""
+    bodies: tuple[Json, ...] = ({"messages": []}, {"messages": [], "model": ""})
+    for body in bodies:
+        request = DIALECT.client.parse_request(json.dumps(body).encode())
+        assert request.model == ""
+        assert json.loads(DIALECT.upstream.render_request(request, "", FAITHFUL).body) == body
+        assert json.loads(DIALECT.upstream.render_request(request, "m", FAITHFUL).body)["model"] == "m"
 
 
 # ---- meaning ----

@@ -283,6 +283,12 @@ def test_a_character_split_over_chunks() -> None:
         assert text(answer(wire[:at], wire[at:])) == "ü漢🎈"
 
 
+def test_halves_of_characters_do_not_end_a_stream() -> None:
+    """Servers cut text by tokens or by UTF-16 units: what cannot be read is replaced, the rest is read."""
+    assert text(answer(b'data: {"choices":[{"delta":{"content":"a\xe6\xbc"}}]}\n\n', say("b"), STOP)) == "a\ufffdb"
+    assert text(answer(b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n', say("b"), STOP)) == "a\ufffdb"
+
+
 # ---- odd chunks ----
 
 

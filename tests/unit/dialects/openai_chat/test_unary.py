@@ -106,6 +106,7 @@ def rendered(response: Response, **wishes: Any) -> Json:
         body({"content": "a"}, id="", model=""),
         {**body(), "choices": [*body({"content": "a"})["choices"], {"index": 1, "message": {"content": "b"}, "x": 1}]},
         {"choices": [{"message": {"content": "a"}}], "id": "x"},
+        {"choices": [{"message": None}], "id": "x"},
     ],
 )
 def test_whole_answers_come_back_as_they_were(upstream: Json) -> None:

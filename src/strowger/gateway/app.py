@@ -95,7 +95,8 @@ class Gateway:
 
 def _logged(log: Log) -> Listener:
     def write(flow: Flow) -> None:
-        log.write("error" if flow.notes else "info", "call", summary(flow))
+        level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
+        log.write(level, "call", summary(flow))
 
     return write
 

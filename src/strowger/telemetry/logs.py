@@ -1,4 +1,4 @@
-"""The log: one JSON object per line, one line per call, to a file or to standard error.
+"""The log: one JSON object per line, one line per call, to a file or to standard error; on a terminal, words.
 
 Plain data comes in; what must not be written (bodies, credentials) never reaches this module.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TextIO
 
 import msgspec
+
+from strowger.telemetry.lines import told
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -31,23 +33,33 @@ class Log:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
             self._owned = True
+        self._for_people = self._stream is not None and not self._stream.closed and self._stream.isatty()
         self._broken = False
 
     def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         """One line: time, level, event, then the fields."""
         if self._stream is None or self._broken or LEVELS.index(level) < self._threshold:
             return
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-        line = msgspec.json.encode({"time": stamp, "level": level, "event": event, **fields}).decode()
+        line = self._words(fields) if self._for_people and event == "call" else _object(level, event, fields)
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self._broken = True
 
+    def _words(self, fields: Mapping[str, object]) -> str:
+        """A call for a reader, in what signs the terminal has."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        return told(time.strftime("%H:%M:%S"), fields).encode(encoding, "replace").decode(encoding)
+
     def close(self) -> None:
         """Close the file, if it is ours."""
         if self._owned and self._stream is not None:
             with suppress(OSError):  # what the disk had no room for is written once more at the end
                 self._stream.close()
+
+
+def _object(level: str, event: str, fields: Mapping[str, object]) -> str:
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    return msgspec.json.encode({"time": stamp, "level": level, "event": event, **fields}).decode()

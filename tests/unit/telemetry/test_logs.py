@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from strowger.flows.flow import Flow, summary
 from strowger.telemetry.logs import Log
 
 
@@ -59,3 +60,22 @@ def test_without_a_standard_error_there_is_no_log(monkeypatch: pytest.MonkeyPatc
     log = Log()
     log.write("info", "call", {})
     log.close()
+
+
+class _Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_words_in_signs_that_it_has() -> None:
+    """JSON is for machines; and an arrow must not end the log of an ASCII terminal."""
+    written = io.BytesIO()
+    flow = Flow(
+        "flow_1", 0.0, 0.0, "POST", "/v1/messages", "anthropic", model="quick", provider="a", upstream_model="b"
+    )
+    log = Log(stream=_Terminal(written, encoding="ascii"))
+    log.write("info", "call", summary(flow))
+    log.write("info", "call", summary(flow))
+    lines = written.getvalue().decode().splitlines()
+    assert len(lines) == 2
+    assert all("quick ? a:b" in line for line in lines)

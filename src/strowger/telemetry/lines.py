@@ -1,0 +1,62 @@
+"""A finished call in the few words that a person at a terminal reads. Pure: the log's own plain data in, text out.
+
+    09:41:07  claude-haiku-4-5 → deepseek:deepseek-v4-flash  200  1.3 s  tokens 812 in, 64 out
+              lost: top_k (the provider has no such setting)
+
+Must not know flows or where the text goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Fields = Mapping[str, Any]
+
+_INDENT = " " * 10
+
+
+def told(clock: str, fields: Fields) -> str:
+    """A call as one line, and one more for each thing that did not go as asked. `clock` is the time of day."""
+    head = "  ".join((clock, _where(fields), _outcome(fields), *_measures(fields)))
+    return "\n".join((_single(head), *(_INDENT + _single(line) for line in _remarks(fields))))
+
+
+def _where(fields: Fields) -> str:
+    asked = str(fields["model"] or fields["path"])
+    tried = [str(each["target"]) for each in fields["attempts"]]
+    target = f"{fields['provider']}:{fields['upstream_model']}" if fields["provider"] else "".join(tried[-1:])
+    return f"{asked} → {target}" if target else asked
+
+
+def _outcome(fields: Fields) -> str:
+    status, outcome = fields["status"], str(fields["outcome"])
+    if outcome == "ok":
+        return str(status)
+    return f"{outcome}, {status}" if status else outcome
+
+
+def _measures(fields: Fields) -> list[str]:
+    milliseconds = float(fields["duration_ms"] or 0)
+    found = [f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"]
+    tokens: Mapping[str, int] = fields["tokens"]
+    counted = [f"{tokens[key]:,} {word}" for key, word in (("input", "in"), ("output", "out")) if key in tokens]
+    return [*found, f"tokens {', '.join(counted)}"] if counted else found
+
+
+def _remarks(fields: Fields) -> list[str]:
+    """Targets that were tried in vain, losses that have an effect, what went wrong."""
+    error = fields["error"]
+    vain = [each for each in fields["attempts"] if each["error"] and each["error"] != error]
+    lost = [loss for loss in fields["losses"] if loss["severity"] != "info"]
+    return [
+        *(f"tried {each['target']}: {each['error']}" for each in vain),
+        *(f"lost: {loss['path']} ({loss['reason']})" for loss in lost),
+        *((str(error),) if error else ()),
+        *(str(note) for note in fields["notes"]),
+    ]
+
+
+def _single(text: str) -> str:
+    """Without line ends and other control characters: part of it was written by others."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)

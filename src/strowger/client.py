@@ -96,8 +96,11 @@ class Launch(Struct, frozen=True):
         return f"Launch({self.id})"
 
 
-class _Models(Struct, frozen=True):
+class Catalog(Struct, frozen=True):
+    """What can be asked for, and by provider why its own list is missing."""
+
     models: tuple[Model, ...]
+    problems: dict[str, str] = {}
 
 
 class _Flows(Struct, frozen=True):
@@ -128,9 +131,9 @@ class Admin:
         """How the gateway is."""
         return await self._ask("GET", "status", Status)
 
-    async def models(self) -> tuple[Model, ...]:
+    async def models(self) -> Catalog:
         """The models that can be asked for. The gateway asks its providers, which it gives two seconds."""
-        return (await self._ask("GET", "models", _Models)).models
+        return await self._ask("GET", "models", Catalog)
 
     async def flows(self, limit: int = 20) -> tuple[dict[str, Any], ...]:
         """The last calls, the newest first, as plain data."""

@@ -46,9 +46,13 @@ def run(
     """
 
     def setup() -> Setup:
-        from strowger.cli.setup import load_setup
+        from strowger.cli.setup import load_setup, unset
 
-        return load_setup(path, profile, demo=demo)
+        found = load_setup(path, profile, demo=demo)
+        if missing := unset(found.config, os.environ):
+            each = ", ".join(f"{name} ({variable} is not set)" for name, variable in missing.items())
+            tell(f"warning: no key for {each}")
+        return found
 
     order = Order(
         command=command,

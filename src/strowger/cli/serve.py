@@ -14,7 +14,7 @@ from strowger import __version__
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.cli.render import count, table
-from strowger.cli.setup import load_setup
+from strowger.cli.setup import load_setup, unset
 from strowger.config.checks import is_loopback
 from strowger.launcher.host import Host, hosted
 from strowger.launcher.setup import Setup
@@ -86,7 +86,9 @@ def _banner(host: Host, setup: Setup) -> list[str]:
         warning = f"other machines can reach this gateway: it listens on {config.server.bind}"
         lines.append(f"{click.style('warning:', fg='yellow')} {warning}")
     table_in_force = host.gateway.line.routes
-    providers = [(each.name, each.dialect, each.base_url) for each in table_in_force.providers.values()]
+    missing = {name: f"no key: {variable} is not set" for name, variable in unset(config, os.environ).items()}
+    found = table_in_force.providers.values()
+    providers = [(each.name, each.dialect, each.base_url, missing.get(each.name, "")) for each in found]
     lines += table(providers, indent=2)
     if not providers:
         lines.append(f"{click.style('warning:', fg='yellow')} no provider is configured, so no model can be asked for")

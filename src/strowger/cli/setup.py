@@ -10,7 +10,7 @@ from types import MappingProxyType
 import click
 
 from strowger.config.layers import load
-from strowger.config.schema import Server
+from strowger.config.schema import Config, Server
 from strowger.launcher.setup import Setup, demo_setup
 from strowger.providers.presets import PRESETS
 
@@ -30,3 +30,9 @@ def load_setup(
         if warning.hint:
             click.echo(f"  {warning.hint}", err=True)
     return Setup(loaded.config, loaded.path, loaded.profile)
+
+
+def unset(config: Config, env: Mapping[str, str]) -> dict[str, str]:
+    """Providers whose key is a variable that is not set, with its name. Nothing is fetched, no command run."""
+    keys = {name: provider.auth for name, provider in config.providers.items() if provider.auth is not None}
+    return {name: key.target for name, key in keys.items() if key.kind == "env" and not env.get(key.target, "").strip()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from msgspec import Struct
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.cli.render import count, duration, table
-from strowger.client import Admin, Model, RouteState, Status
+from strowger.client import Admin, Catalog, RouteState, Status
 from strowger.errors import Forbidden, GatewayError, TimedOut, Unreachable
 from strowger.launcher import sessions
 from strowger.launcher.sessions import Session
@@ -62,16 +61,18 @@ def models(path: Path | None, profile: str | None, demo: bool, as_json: bool) ->
     """
     found = run_async(lambda: _models(path, profile, demo=demo))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode({"models": found}), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
-    rows = [(each.id, f"{each.provider}:{each.model}", each.display_name) for each in found if not each.discovery]
+    rows = [(x.id, f"{x.provider}:{x.model}", x.display_name) for x in found.models if not x.discovery]
     for line in table(rows, header=("MODEL", "LEADS TO", "NAME")):
         click.echo(line)
-    if not rows:
+    for name, problem in found.problems.items():
+        click.echo(f"{click.style('warning:', fg='yellow')} {name} lists no models: {problem}", err=True)
+    if not rows and not found.problems:
         click.echo("no model is configured: `strowger config init` writes a configuration", err=True)
 
 
-async def _models(path: Path | None, profile: str | None, *, demo: bool) -> Sequence[Model]:
+async def _models(path: Path | None, profile: str | None, *, demo: bool) -> Catalog:
     folder = sessions.directory(os.environ)
     for session in () if demo else sessions.joinable(folder, config=path, profile=profile):
         async with Admin(session.url, session.admin_token) as admin:
@@ -83,7 +84,8 @@ async def _models(path: Path | None, profile: str | None, *, demo: bool) -> Sequ
     setup = load_setup(path, profile, demo=demo)
     async with build(setup.config, env=os.environ) as gateway:
         entries = await gateway.models.entries(gateway.line.routes)
-    return msgspec.convert(msgspec.to_builtins(entries), tuple[Model, ...])
+        problems = gateway.models.problems(gateway.line.routes)
+    return msgspec.convert({"models": msgspec.to_builtins(entries), "problems": problems}, Catalog)
 
 
 async def _ask_all() -> list[Found]:
@@ -148,5 +150,5 @@ def _condition(route: RouteState) -> str:
 
 
 def _credential(state: str, problem: str | None) -> str:
-    words = {"none": "none needed", "client": "the client's own"}.get(state, state)
+    words = {"ok": "found", "none": "none needed", "client": "the client's own"}.get(state, state)
     return f"{words}: {problem}" if problem else words

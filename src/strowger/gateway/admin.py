@@ -52,7 +52,8 @@ class Admin:
             case "GET", "status", "":
                 return 200, await self._status(routes)
             case "GET", "models", "":
-                return 200, {"models": await self._models.entries(routes)}
+                entries = await self._models.entries(routes)
+                return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "flows", "":
                 flows = self._recorder.latest(_limit(call.query))
                 return 200, {"flows": [summary(flow) for flow in flows]}

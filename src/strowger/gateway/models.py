@@ -1,7 +1,8 @@
 """GET /v1/models: what can be asked for, in the client's dialect, with the providers' own lists where they give one.
 
 A provider is asked at most every ten minutes and given little time: Claude Code waits three seconds for the whole
-answer. Providers that do not answer are left out, what the configuration names is there in any case.
+answer. Providers that do not answer are left out, what the configuration names is there in any case; why they did not
+is for the owner to ask, not for clients.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs
 import anyio
 from msgspec import Struct
 
-from strowger.errors import BadRequest, GatewayError
+from strowger.errors import BadRequest, GatewayError, Malformed
 from strowger.gateway.endpoints import ANTHROPIC, Call
 from strowger.providers.base import Provider
 from strowger.routing import catalog
@@ -30,6 +31,7 @@ _LISTING_LIMIT = 16 * 1024 * 1024
 class _Kept(Struct, frozen=True):
     models: tuple[Listed, ...]
     until: float
+    problem: str | None = None
 
 
 class Models:
@@ -55,21 +57,28 @@ class Models:
                 listings[provider.name] = kept.models
         return catalog.entries(table, listings)
 
+    def problems(self, table: RouteTable) -> dict[str, str]:
+        """Why a provider's list was not to be had when it was last asked for, by the provider's name."""
+        kept = {name: self._kept.get((name, provider.models_url)) for name, provider in table.providers.items()}
+        return {name: each.problem for name, each in kept.items() if each is not None and each.problem}
+
     async def _fetch(self, provider: Provider) -> None:
         models: tuple[Listed, ...] | None = None
+        problem = f"no answer in {self._wait:g} s"
         with anyio.move_on_after(self._wait):
             try:
                 models = await self._listing(provider)
-            except GatewayError:
-                models = None  # a list is a service to the user, not a condition for anything
+            except GatewayError as error:
+                problem = error.message  # a list is a service to the user, not a condition for anything
         key = (provider.name, provider.models_url)
         if models is None:
             earlier = self._kept.get(key)
-            self._kept[key] = _Kept(earlier.models if earlier else (), time.monotonic() + _RETRY_SECONDS)
+            until = time.monotonic() + _RETRY_SECONDS
+            self._kept[key] = _Kept(earlier.models if earlier else (), until, problem)
         else:
             self._kept[key] = _Kept(models, time.monotonic() + _FRESH_SECONDS)
 
-    async def _listing(self, provider: Provider) -> tuple[Listed, ...] | None:
+    async def _listing(self, provider: Provider) -> tuple[Listed, ...]:
         lines = {**dict(provider.default_headers), "Accept": "application/json", "Accept-Encoding": "identity"}
         if not provider.client_auth:
             lines.update(provider.header_lines(await provider.credentials(), provider.models_url))
@@ -77,7 +86,7 @@ class Models:
         incoming = await self._upstream.open(Outgoing("GET", url, tuple(lines.items()), b""))
         try:
             if incoming.status != 200:
-                return None
+                raise Malformed(f"{provider.models_url} answered with status {incoming.status}")
             return catalog.parse_listing(await incoming.read_all(_LISTING_LIMIT))
         finally:
             incoming.close()

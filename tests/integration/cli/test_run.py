@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,11 @@ def test_no_provider_is_a_matter_of_configuration(strowger: Strowger) -> None:
     done = strowger("run", sys.executable, "-c", "pass")
     assert done.returncode == 2
     assert "--demo" in done.stderr
+
+
+def test_a_missing_key_is_told_before_the_client_starts(strowger: Strowger, tmp_path: Path) -> None:
+    """Else the client's own words for a refused call are all that the user sees."""
+    file = tmp_path / "config.toml"
+    file.write_text('[providers.groq]\nauth = "env:NO_SUCH_KEY"\n')
+    done = strowger("run", "--config", str(file), sys.executable, "-c", "pass")
+    assert (done.returncode, done.stderr) == (0, "strowger: warning: no key for groq (NO_SUCH_KEY is not set)\n")

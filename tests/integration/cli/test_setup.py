@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strowger.cli.setup import load_setup
+from strowger.cli.setup import load_setup, unset
 from strowger.errors import ConfigError
 
 
@@ -39,3 +39,11 @@ def test_warnings_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert printed.out == ""
     assert f"warning: {file}:2:" in printed.err
     assert "planted" not in printed.err
+
+
+def test_keys_that_are_not_there_are_found_without_fetching(tmp_path: Path) -> None:
+    """Said at the start, not by the first call that fails. A local server needs no key, and a command is not run."""
+    file = tmp_path / "config.toml"
+    text = '[providers.openai]\n[providers.groq]\nauth = "env:MY_KEY"\n[providers.ollama]\n[providers.lmstudio]\n'
+    file.write_text(text + '[providers.zai]\nauth = "command:false"\n')
+    assert unset(load_setup(file, None).config, {"MY_KEY": "x", "OPENAI_API_KEY": " "}) == {"openai": "OPENAI_API_KEY"}

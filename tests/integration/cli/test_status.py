@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from strowger.launcher import sessions
 from tests.integration.cli.conftest import Served, Strowger
@@ -67,3 +68,15 @@ def test_no_models_are_told(strowger: Strowger) -> None:
     done = strowger("models")
     assert (done.returncode, done.stdout) == (0, "")
     assert "config init" in done.stderr
+
+
+def test_a_provider_without_a_list_is_told(strowger: Strowger, tmp_path: Path) -> None:
+    """`no model is configured` would send the user to the wrong place."""
+    file = tmp_path / "config.toml"
+    file.write_text('[providers.workshop]\ndialect = "openai_chat"\nbase_url = "http://127.0.0.1:9"\n')
+    done = strowger("models", "--config", str(file))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "warning: workshop lists no models: no connection" in done.stderr
+    assert "config init" not in done.stderr
+    found = json.loads(strowger("models", "--json", "--config", str(file)).stdout)
+    assert (found["models"], list(found["problems"])) == ([], ["workshop"])

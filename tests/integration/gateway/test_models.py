@@ -101,3 +101,21 @@ async def test_an_unknown_model_is_told() -> None:
     assert chat["error"]["code"] == "model_not_found"
     assert messages["type"] == "error"
     assert "nobody" in messages["error"]["message"]
+
+
+async def test_the_owner_is_told_why_a_list_is_missing() -> None:
+    """By provider: an empty list alone does not say whether the key, the address or the vendor is at fault."""
+    async with rigging.upstream(Lister("small")) as good, rigging.upstream(Lister(status=401)) as bad:
+        providers = {
+            "good": rigging.provider("openai_chat", good),
+            "bad": rigging.provider("openai_chat", bad),
+            "down": rigging.provider("openai_chat", "http://127.0.0.1:9"),
+        }
+        async with rigging.gateway(rigging.config(providers)) as rig:
+            table = rig.gateway.line.routes
+            assert rig.gateway.models.problems(table) == {}
+            await rig.gateway.models.entries(table)
+            problems = rig.gateway.models.problems(table)
+    assert set(problems) == {"bad", "down"}
+    assert "status 401" in problems["bad"]
+    assert "127.0.0.1:9" in problems["down"]

@@ -35,7 +35,7 @@ async def test_others_find_it_and_it_goes_without_a_trace(tmp_path: Path) -> Non
         async with Admin(session.url, session.admin_token) as admin:
             status = await admin.status()
             assert (status.pid, [provider.credential for provider in status.providers]) == (os.getpid(), ["none"])
-            assert {model.id for model in await admin.models()} >= {"demo", "demo-fast"}
+            assert {model.id for model in (await admin.models()).models} >= {"demo", "demo-fast"}
         async with Admin(session.url, "wrong") as stranger:
             with pytest.raises(Forbidden):
                 await stranger.status()

@@ -116,6 +116,8 @@ class Attempts:
         except Refused as error:
             incoming.close()
             error.headers = error.headers or _masked_headers(incoming.header_items, masked)
+            if error.kind is ErrorKind.UNAUTHENTICATED and not target.provider.client_auth:
+                raise refused_key(error, target.provider.name) from error
             raise
         except BaseException:
             incoming.close()

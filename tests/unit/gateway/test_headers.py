@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from strowger.dialects.base import Loss
 from strowger.gateway.headers import forwarded, losses_header, returned
 
@@ -52,3 +54,19 @@ def test_losses_fit_into_one_ascii_line() -> None:
     text = losses_header([Loss("tools[0]\r\nx", "kein Weg für dies"), Loss("a", "b", "info")])
     assert text == "tools[0]??x: kein Weg f?r dies; 1 without effect"
     assert len(losses_header([Loss("p" * 500, "r")] * 30)) <= 2000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("X-Odd", "a\x0bb"),
+        ("X-Odd", "a\r\nX-Forged: 1"),
+        ("X-Policy", "x" * 9000),
+        ("Location", "https://elsewhere.example/"),
+        ("X-Strowger-Lane", "forged"),
+        ("Access-Control-Allow-Origin", "*"),
+    ],
+)
+def test_what_an_upstream_may_not_say_through_us(line: tuple[str, str]) -> None:
+    """What breaks our head, or a client's limit, or leads it away, or is for us to say."""
+    assert returned((line, ("X-Own", "1"))) == [("X-Own", "1")]

@@ -59,3 +59,7 @@ class Upstream(Protocol):
     async def open(self, out: Outgoing) -> Incoming:
         """Send and wait for the answer's head. Raises Unreachable or TimedOut."""
         ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...

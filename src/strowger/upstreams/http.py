@@ -1,83 +1,100 @@
-"""HTTP to upstreams: one pool of kept connections, with TLS, proxies from the environment and no redirects.
+"""HTTP to upstreams: kept connections, TLS, no redirects. What everything else sees as `Upstream`.
 
-The only module that knows the HTTP client, so that the client can be exchanged. Redirects are never followed: a
-credential goes to the host it was meant for or nowhere. Compression is not asked for (see `gateway.headers`); if an
-upstream compresses all the same, the bytes are decompressed once, here.
+A redirect is an answer like any other: a credential goes to the host it was meant for or nowhere. Compression is not
+asked for; if an upstream compresses all the same, the bytes are decompressed once, here. Where the environment names a
+proxy, the requests that it concerns go through `proxied`.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import asyncio
+import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextvars import ContextVar
+import zlib
+from collections import deque
+from collections.abc import Mapping
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
-import aiohttp
-from yarl import URL
+import aiohappyeyeballs
+import anyio.to_thread
+from msgspec import Struct
 
 from strowger import __version__
+from strowger.config.checks import is_loopback
 from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
-from strowger.upstreams.base import Headers, Outgoing
+from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
+from strowger.upstreams.connection import Connection, Dropped
 
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+USER_AGENT = f"strowger/{__version__}"
 
 # Closed before the servers' usual 60 s, so that a request seldom meets a connection the other end is just closing.
 _KEEPALIVE_SECONDS = 30.0
-
-_PIECE = 512 * 1024
-
-_DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 # A kept connection that was being closed when we took it says so within a round trip.
 _STALE_SECONDS = 1.0
 
-# Some gateways send long security policies and cookies with every answer; our own server takes as much.
-_MAX_HEADER = 64 * 1024
+# No answer of a model comes near this; a compressed one may, if it was made to.
+_MOST_INFLATED = 64 * 1024 * 1024
+# Between addresses of one host: a dead IPv6 route must not cost the whole connect timeout (RFC 8305 says 250 ms).
+_NEXT_ADDRESS_SECONDS = 0.25
 
-# What the HTTP client undoes, or says that it cannot
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
-
-_INNER_MESSAGE = re.compile(r"""message(?:=['"]|:)\s*([^'"\n]+)""")
-
-_FRESH: ContextVar[bool] = ContextVar("fresh")
+_INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Notes for the request at hand that its connection is a new one."""
+class _Place(Struct, frozen=True):
+    """A URL taken apart: where to connect, and what to ask there."""
 
-    async def _create_connection(self, *args: Any) -> Any:
-        _FRESH.set(True)
-        return await super()._create_connection(*args)
+    host: str
+    port: int
+    tls: bool
+    path: str
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """Scheme, host and path for messages: no query, which may hold a key."""
+        return f"{'https' if self.tls else 'http'}://{self.name}{self.path.partition('?')[0]}"
 
 
 @lru_cache(maxsize=256)
-def _url(text: str) -> URL:
-    return URL(text, encoded=True)
+def _place(url: str) -> _Place:
+    """Raises Unreachable for what is no usable HTTP URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+            raise ValueError
+        ascii_host = host if ":" in host else host.encode("idna").decode()
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path.encode("ascii")
+    except ValueError:
+        raise Unreachable("the upstream's URL cannot be used", hint="check base_url of the provider") from None
+    tls = parts.scheme == "https"
+    default = 443 if tls else 80
+    bracketed = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
+    name = bracketed if port in (None, default) else f"{bracketed}:{port}"
+    return _Place(ascii_host, port or default, tls, path, name)
 
 
 class HttpIncoming:
     """An answer that has begun."""
 
-    __slots__ = ("_headers", "_items", "_response", "status")
+    __slots__ = ("_connection", "_headers", "_inflate", "_pool", "header_items", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, pool: HttpUpstream, key: tuple[str, int, bool]) -> None:
+        self._connection: Connection | None = connection
+        self._pool = (pool, key)
+        self.status = connection.status
+        self.header_items: Headers = connection.headers
         self._headers: Mapping[str, str] | None = None
-        self._items: Headers | None = None
-        self.status = response.status
-
-    @property
-    def header_items(self) -> Headers:
-        """Headers as received, in order; bytes that are not UTF-8 survive as surrogates."""
-        if self._items is None:
-            self._items = tuple(
-                (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-                for name, value in self._response.raw_headers
-            )
-        return self._items
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        self._inflate = zlib.decompressobj(_INFLATE[encoding]) if encoding in _INFLATE else None
+        if self._inflate is None and encoding not in ("", "identity"):
+            self.close()
+            raise Malformed(f"the upstream's answer is encoded as {encoding[:40]!r}, which was not asked for")
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -88,15 +105,26 @@ class HttpIncoming:
 
     async def read(self) -> bytes:
         """The next bytes, empty at the end; raises Truncated or Malformed."""
-        try:
-            return await self._response.content.readany()
-        except aiohttp.ClientPayloadError as error:
-            raise Truncated(f"the upstream's answer broke off: {_plain(error)}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Truncated(f"the connection to the upstream broke: {_plain(error)}") from error
+        connection = self._connection
+        if connection is None:
+            raise Truncated("the upstream's answer was closed")
+        if self._inflate is None:
+            return await connection.read()
+        while data := await connection.read():
+            try:
+                plain = self._inflate.decompress(data, _MOST_INFLATED)
+            except zlib.error as error:
+                raise Malformed(f"the upstream's answer is badly compressed: {error}") from None
+            if self._inflate.unconsumed_tail:
+                raise Malformed("the upstream's compressed answer unpacks to more than any answer is long")
+            if plain:
+                return plain
+        if not self._inflate.eof:
+            raise Truncated("the upstream's compressed answer broke off")
+        return b""
 
     async def read_all(self, limit: int) -> bytes:
-        """The rest of the body, at most `limit` bytes."""
+        """The rest of the body, at most `limit` bytes. Raises Malformed when there are more."""
         pieces: list[bytes] = []
         size = 0
         while piece := await self.read():
@@ -107,80 +135,153 @@ class HttpIncoming:
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Give the connection back if the answer was read to its end, else close it."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        """Keep the connection if the answer was read to its end, else close it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            pool, key = self._pool
+            pool.give_back(connection, key)
 
 
 class HttpUpstream:
-    """The pool. Made inside a running loop; closed with `aclose`."""
+    """The connections. Made inside a running loop; closed with `aclose`. `connect_timeout` is in seconds."""
 
-    def __init__(self, connect_timeout: float = 10.0) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_timeout, sock_read=None),
-            max_line_size=_MAX_HEADER,
-            max_field_size=_MAX_HEADER,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            # looking for proxies costs more than the rest of the request, so only where there are any
-            trust_env=any(os.environ.get(name) for name in _PROXY_VARIABLES),
-        )
+    def __init__(self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
+        self._connect_timeout = connect_timeout
+        self._tls = tls
+        self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
+        self._busy: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._proxies = {scheme for scheme in getproxies_environment() if scheme in ("http", "https", "all")}
+        self._proxied: Upstream | None = None
 
-    async def open(self, out: Outgoing) -> HttpIncoming:
+    async def open(self, out: Outgoing) -> Incoming:
         """Send and wait for the head of the answer. Raises Unreachable, TimedOut or Malformed.
 
         A request is sent again only where it met a kept connection that was just being closed: one that broke on a new
         connection, or after a while, may have been read, and each reading is paid for.
         """
-        begun = time.monotonic()
-        _FRESH.set(False)
+        place = _place(out.url)
+        if self._proxies and not _goes_straight(place):
+            return await self._through_proxy(out)
+        head = _head(out, place)
+        key = (place.host, place.port, place.tls)
+        kept = self._take(key)
+        if kept is not None:
+            begun = time.monotonic()
+            try:
+                return await self._exchange(kept, key, head, out.body)
+            except Dropped:
+                if time.monotonic() - begun > _STALE_SECONDS:
+                    raise _unanswered(place) from None
+        connection = await self._connect(place)
         try:
-            return await self._open(out)
-        except _DROPPED as error:
-            if _FRESH.get() or time.monotonic() - begun > _STALE_SECONDS:
-                raise _unanswered(out) from error
-        try:
-            return await self._open(out)
-        except _DROPPED as error:
-            raise _unanswered(out) from error
+            return await self._exchange(connection, key, head, out.body)
+        except Dropped:
+            raise _unanswered(place) from None
 
-    async def _open(self, out: Outgoing) -> HttpIncoming:
+    async def _exchange(
+        self, connection: Connection, key: tuple[str, int, bool], head: bytes, body: bytes
+    ) -> HttpIncoming:
+        self._busy.add(connection)
         try:
-            response = await self._session.request(
-                out.method, _url(out.url), data=_data(out.body), headers=_headers(out), allow_redirects=False
-            )
-        except aiohttp.ClientConnectorCertificateError as error:
+            connection.send(head, body)
+            await connection.head()
+            return HttpIncoming(connection, self, key)
+        except BaseException:
+            self._busy.discard(connection)
+            connection.abort()
+            raise
+
+    async def _connect(self, place: _Place) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                context = await self._context() if place.tls else None
+                found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+                sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _, connection = await loop.create_connection(
+                    Connection, sock=sock, ssl=context, server_hostname=place.host if context else None
+                )
+        except TimeoutError:
+            raise TimedOut(f"no connection to {place.shown} in time") from None
+        except ssl.SSLCertVerificationError as error:
             raise Unreachable(
-                f"the upstream's certificate is not trusted: {_where(out)}: {error.certificate_error}",
+                f"the upstream's certificate is not trusted: {place.shown}: {error.verify_message}",
                 hint="if a company proxy re-signs TLS, set SSL_CERT_FILE to a bundle with its certificate",
             ) from error
-        except aiohttp.ClientConnectorError as error:
+        except ssl.SSLError as error:
             raise Unreachable(
-                f"no connection to {_where(out)}: {_plain(error.os_error)}",
+                f"no TLS with {place.shown}: {error.reason or error}", hint="is base_url https where it should be http?"
+            ) from error
+        except OSError as error:
+            raise Unreachable(
+                f"no connection to {place.shown}: {error.strerror or error}",
                 hint="is the upstream running, and is base_url right?",
             ) from error
-        except _DROPPED:
-            raise
-        except TimeoutError as error:
-            raise TimedOut(f"no connection to {_where(out)} in time") from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise Unreachable(
-                f"the upstream's URL or a header cannot be used: {_where(out)}: {type(error).__name__}"
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"the request to {_where(out)} failed: {_plain(error)}") from error
-        encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in _ENCODINGS:
-            response.close()
-            raise Malformed(f"the answer of {_where(out)} is encoded as {encoding[:40]!r}, which was not asked for")
-        return HttpIncoming(response)
+        return connection
+
+    async def _context(self) -> ssl.SSLContext:
+        """Loaded once, at the first https request and off the loop: reading the system's certificates takes a while."""
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_default_context)
+        return self._tls
+
+    async def _through_proxy(self, out: Outgoing) -> Incoming:
+        if self._proxied is None:
+            from strowger.upstreams.proxied import (
+                ProxiedUpstream,  # the HTTP client's import is dear, and seldom needed
+            )
+
+            self._proxied = ProxiedUpstream(self._connect_timeout)
+        return await self._proxied.open(out)
+
+    # ---- kept connections ----
+
+    def _take(self, key: tuple[str, int, bool]) -> Connection | None:
+        idle = self._idle.get(key)
+        oldest = time.monotonic() - _KEEPALIVE_SECONDS
+        while idle:
+            connection = idle.pop()
+            if connection.usable and connection.kept_since > oldest:
+                return connection
+            connection.abort()
+        return None
+
+    def give_back(self, connection: Connection, key: tuple[str, int, bool]) -> None:
+        """After an exchange: keep the connection if it can be used again, else close it."""
+        self._busy.discard(connection)
+        if self._closed or not connection.usable:
+            connection.abort()
+            return
+        connection.kept_since = time.monotonic()
+        self._idle.setdefault(key, deque()).append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what nobody has used for a while."""
+        self._sweeper = None
+        oldest = time.monotonic() - _KEEPALIVE_SECONDS
+        for key, idle in list(self._idle.items()):
+            while idle and (idle[0].kept_since <= oldest or not idle[0].usable):
+                idle.popleft().abort()
+            if not idle:
+                del self._idle[key]
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS / 2, self._sweep)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in (*self._busy, *(one for idle in self._idle.values() for one in idle)):
+            connection.abort()
+        self._idle.clear()
+        if self._proxied is not None:
+            await self._proxied.aclose()
 
     async def __aenter__(self) -> HttpUpstream:
         return self
@@ -191,38 +292,32 @@ class HttpUpstream:
         await self.aclose()
 
 
-def _headers(out: Outgoing) -> Headers:
-    # a body in pieces has no length of its own, and chunked bodies are not understood everywhere
-    return (*out.headers, ("Content-Length", str(len(out.body)))) if len(out.body) > _PIECE else out.headers
+def _default_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-def _data(body: bytes) -> bytes | AsyncIterator[bytes] | None:
-    """A large body goes in pieces, so that writing it does not keep the other calls waiting."""
-    return _pieces(body) if len(body) > _PIECE else body or None
+def _head(out: Outgoing, place: _Place) -> bytes:
+    """The request line and the headers. Raises Unreachable for a header that could begin another one."""
+    lines = [f"{out.method} {place.path} HTTP/1.1"]
+    named = {name.lower() for name, _ in out.headers}
+    if "host" not in named:
+        lines.append(f"Host: {place.name}")
+    lines.extend(f"{name}: {value}" for name, value in out.headers)
+    if out.body or out.method == "POST":
+        lines.append(f"Content-Length: {len(out.body)}")
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
+        raise Unreachable("a header holds a line break, so nothing was sent", hint="check `headers` of the provider")
+    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    view = memoryview(body)
-    for start in range(0, len(body), _PIECE):
-        yield bytes(view[start : start + _PIECE])
+def _goes_straight(place: _Place) -> bool:
+    """Whether the environment's proxy does not concern this host. This machine itself is never behind one."""
+    return is_loopback(place.host) or bool(proxy_bypass(place.name))
 
 
-def _where(out: Outgoing) -> str:
-    """Scheme, host and path: no query, which may hold a key."""
-    url = _url(out.url)
-    return f"{url.scheme}://{url.host}{f':{url.port}' if not url.is_default_port() else ''}{url.raw_path}"
-
-
-def _unanswered(out: Outgoing) -> Unreachable:
-    return Unreachable(f"the upstream closed the connection without an answer: {_where(out)}")
-
-
-def _plain(error: BaseException) -> str:
-    """An error of the HTTP client in one line, without the bytes that it quotes."""
-    text = str(getattr(error, "message", "") or error)
-    inner = _INNER_MESSAGE.search(text)
-    lines = (inner[1] if inner else text).strip().splitlines()
-    return lines[0].partition(": b'")[0].rstrip(":") if lines else type(error).__name__
-
-
-USER_AGENT = f"strowger/{__version__}"
+def _unanswered(place: _Place) -> Unreachable:
+    return Unreachable(f"the upstream closed the connection without an answer: {place.shown}")

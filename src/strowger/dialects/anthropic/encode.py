@@ -318,7 +318,10 @@ class StreamEncoder:
 
 def _name_of(raw: Raw) -> bytes:
     """The type of a raw event, for its `event:` line."""
-    kind: Any = msgspec.json.decode(raw).get("type", "message")
+    try:
+        kind: Any = msgspec.json.decode(raw).get("type", "message")
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # it was looked at, but not into every string
+        kind = "message"
     return str(kind).encode("utf-8", "replace").replace(b"\n", b" ")
 
 

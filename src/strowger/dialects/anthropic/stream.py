@@ -112,7 +112,7 @@ class StreamDecoder:
         self._head = None
         if start[:1] in {b"{", b"<"}:
             self._head = b""
-            self._plain += data
+            self._plain += start
             return False
         return True
 

@@ -1,0 +1,39 @@
+"""Broken bytes break nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.properties.fuzz import SEEDS, fuzz, judge
+
+FOUND = (
+    # an unknown event whose strings are no UTF-8, told to a client
+    (
+        "anthropic",
+        b'data: {"type":"message_start","message":{"id":"m","model":"m"}}\n\ndata: {"type":"x","y":"\xf9"}\n\n'
+        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n',
+    ),
+    # a body behind a blank line: where it is broken must not depend on how it came
+    ("anthropic", b'\n{"id":"c","choices":[{{"index":0}]}'),
+)
+
+
+@pytest.mark.parametrize("dialect, data", FOUND)
+def test_what_was_found(dialect: str, data: bytes) -> None:
+    """What once broke something."""
+    for seed in range(20):
+        judge(dialect, data, f"found {seed}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_broken_answers(seed: int) -> None:
+    """Whatever becomes of an upstream's bytes: legal events, an end, the same for any cutting, never an exception."""
+    assert fuzz(seed, lambda number: number < 1000) == 1000
+
+
+@pytest.mark.parametrize("dialect", sorted(SEEDS))
+def test_seeds_cut_everywhere(dialect: str) -> None:
+    """A stream or a body that ends at any byte is a failure or an answer, not a surprise."""
+    for data in SEEDS[dialect]:
+        for end in range(0, len(data) + 1, 3):
+            judge(dialect, data[:end], f"cut {end}")

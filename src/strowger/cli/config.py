@@ -34,6 +34,7 @@ def init(path: Path | None, force: bool) -> None:
     path = path or config_file(os.environ)
     write_new(path, starter(os.environ, PRESETS), force=force)
     click.echo(f"wrote {path}")
+    click.echo("next: `strowger config check`, then `strowger run claude`", err=True)
 
 
 @config.command()

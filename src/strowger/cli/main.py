@@ -91,6 +91,8 @@ def run(arguments: Sequence[str]) -> int:
         report(_misuse(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the terminal has written ^C, and the prompt belongs below it
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the command line's boundary: nobody is left above to tell the user
         return _told(_innermost(error))

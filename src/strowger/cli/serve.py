@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -68,6 +69,8 @@ async def _serve(setup: Setup) -> int:
                 for line in _banner(host, setup):
                     click.echo(line, err=True)
                 await stop.wait()
+                if sys.stderr.isatty():
+                    click.echo(err=True)  # below the ^C
                 if running := host.gateway.recorder.running:
                     click.echo(f"finishing {count(running, 'call')}; once more ends them", err=True)
             tasks.cancel_scope.cancel()

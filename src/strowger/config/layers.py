@@ -189,7 +189,7 @@ def _read(path: Path | None, env: Mapping[str, str]) -> _Source:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if is_named:
-            hint = "`strowger config init` writes one"
+            hint = f"`strowger config init --path {path}` writes one"
             raise InvalidConfig((Problem((), "there is no such configuration file", hint, str(path)),)) from None
         return _Source()
     except (OSError, UnicodeDecodeError) as error:

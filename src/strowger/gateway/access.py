@@ -140,7 +140,8 @@ class Access:
         sent = headers.get(TOKEN_HEADER) or _bearer(headers.get("authorization", ""))
         if not _same(sent, self.admin_token):
             raise Forbidden(
-                "the admin API needs the admin token", hint="`strowger status` finds it in the gateway's own pidfile"
+                "the admin API needs the admin token",
+                hint="it is in the gateway's own pid file; `strowger serve` prints where that is",
             )
 
     def open_launch(self, name: str, pid: int) -> Launch:

@@ -86,8 +86,7 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
         raise Unsupported(spec.unserved, hint=f"run {spec.name} without strowger until it is")
     program = clients.find(order.command, spec, env)
     if program is None:
-        hint = spec.install or "is it installed, and on the PATH?"
-        raise CannotStart(f"there is no command `{order.command}`", exit_code=127, hint=hint)
+        raise _not_there(order.command, spec)
     _advise(spec, env, tell)
     async with _way_in(order, env, setup) as way:
         tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
@@ -163,9 +162,20 @@ async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
     try:
         return await anyio.open_process(command, stdin=None, stdout=None, stderr=None, env=env)
     except PermissionError as error:
-        raise CannotStart(f"{command[0]} may not be run", exit_code=126, hint="is it executable?") from error
+        raise _not_a_program(command[0]) from error
     except OSError as error:
         raise CannotStart(f"{command[0]} cannot be run", exit_code=127) from error
+
+
+def _not_there(command: str, spec: clients.Spec) -> CannotStart:
+    if os.sep in command and Path(command).is_file():
+        return _not_a_program(command)
+    hint = spec.install or "is it installed, and on the PATH?"
+    return CannotStart(f"there is no command `{command}`", exit_code=127, hint=hint)
+
+
+def _not_a_program(file: str) -> CannotStart:
+    return CannotStart(f"{file} may not be run", exit_code=126, hint="is it executable?")
 
 
 async def _pass_on(received: AsyncIterator[signal.Signals], process: Process) -> None:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import msgspec
 
 from strowger.config.schema import Config, Match, RouteConfig
+from strowger.config.validate import near_miss
 from strowger.errors import UnknownModel
 from strowger.providers.base import Provider, matches
 from strowger.routing import aliases
@@ -165,11 +166,21 @@ class RouteTable:
         shown = ", ".join(names[:MAX_LISTED]) + (
             f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         )
+        near = self._near(model)
         return UnknownModel(
             f"no route leads to the model `{model}`; there are: {shown}",
             available=names,
-            hint="add a route or an alias, or name the provider: `provider:model`",
+            hint=f"did you mean `{near}`?"
+            if near
+            else "add a route or an alias, or name the provider: `provider:model`",
         )
+
+    def _near(self, model: str) -> str | None:
+        """What a mistyped name was probably meant to be: the provider before its colon, or one that is there."""
+        provider, _, rest = model.partition(":")
+        if rest and (near := near_miss(provider, self.providers)):
+            return f"{near}:{rest}"
+        return near_miss(model, (*self.aliases, *self.literal_models()))
 
 
 def _rule(number: int, route: RouteConfig) -> _Rule:

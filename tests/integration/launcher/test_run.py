@@ -194,6 +194,9 @@ async def test_a_file_that_cannot_be_run_is_told(tmp_path: Path, monkeypatch: py
     """Something is there, but it is no program."""
     text = tmp_path / "text"
     text.write_text("not a program")
+    with pytest.raises(CannotStart, match="may not be run") as caught:
+        await launched(Order(str(text)), os.environ)
+    assert caught.value.exit_code == 126
     monkeypatch.setattr("strowger.launcher.clients.find", lambda *_: str(text))
     with pytest.raises(CannotStart, match="may not be run") as caught:
         await launched(Order("text"), os.environ)

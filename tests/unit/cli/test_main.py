@@ -85,6 +85,16 @@ def test_every_end_has_its_code_and_its_form(number: int, ends_with: None, capsy
     assert bool(printed.err) == bool(text)
 
 
+def test_an_interrupt_ends_the_line(
+    ends_with: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the prompt comes back below the ^C, not behind it."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    number = next(n for n, (error, _, _) in enumerate(ENDS) if isinstance(error, KeyboardInterrupt))
+    assert main.run([f"raise-{number}"]) == 130
+    assert capsys.readouterr() == ("", "\n")
+
+
 def test_a_bug_shows_its_place_when_asked(
     ends_with: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

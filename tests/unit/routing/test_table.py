@@ -144,6 +144,19 @@ def test_unknown_models_list_what_there_is() -> None:
     assert "provider:model" in (caught.value.hint or "")
 
 
+def test_a_mistyped_name_has_its_near_miss() -> None:
+    """The provider before the colon, an alias, a model that a route names; far from everything there is no guess."""
+    routes = table(route("local", model=["exact-name", "glob-*"]), quick="local:m")
+    meant = {"loca:llama": "local:llama", "quik": "quick", "exact-nam": "exact-name"}
+    for asked, near in meant.items():
+        with pytest.raises(UnknownModel) as caught:
+            routes.match(asked)
+        assert caught.value.hint == f"did you mean `{near}`?"
+    with pytest.raises(UnknownModel) as caught:
+        routes.match("zzz")
+    assert "provider:model" in (caught.value.hint or "")
+
+
 def test_no_provider_at_all() -> None:
     """Without providers the error says how to get one."""
     with pytest.raises(UnknownModel, match="no provider is configured") as caught:

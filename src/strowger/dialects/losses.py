@@ -24,6 +24,8 @@ HARMLESS_EXTRAS = frozenset(
         "metadata", "native_finish_reason", "object", "obfuscation", "prompt_filter_results",
         "provider", "request_id", "safeguards", "safety_identifier", "service_tier", "signature", "status", "store",
         "stream_options", "system_fingerprint", "transforms", "type", "usage", "user", "user_id", "x_groq",
+        "content_filter_results", "copilot_usage", "cost", "created_at", "generationId", "model_id", "model_version",
+        "padding", "provider_metadata", "time_info", "timings", "usage_breakdown",
         # where and how fast it runs, and what is remembered of it
         "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",

@@ -114,6 +114,18 @@ def decode_delta(raw: Raw) -> Delta:
         return salvaged(Delta, seen) if isinstance(seen, dict) else Delta()
 
 
+class _Index(Struct):
+    index: int = 0
+
+
+def index_of(raw: Raw) -> int | None:
+    """The number of a raw choice; None when it is not one."""
+    try:
+        return msgspec.json.decode(raw, type=_Index, strict=False).index
+    except msgspec.ValidationError:
+        return None
+
+
 def salvaged(kind: type[S], seen: dict[str, Any]) -> S:
     """What fits of an object; the rest has its default."""
     members: dict[str, Any] = {}

@@ -26,6 +26,7 @@ from strowger.dialects.openai_chat.chunks import (
     Groq,
     decode_chunk,
     decode_delta,
+    index_of,
     present,
 )
 from strowger.dialects.openai_chat.errors import Told, failure_of, told
@@ -76,10 +77,6 @@ class _Call:
 
 class _Others(Struct):
     choices: list[Raw]
-
-
-class _Index(Struct):
-    index: int = 0
 
 
 class ChatDecoder:
@@ -268,7 +265,7 @@ class ChatDecoder:
     def _note_other(self, index: int, data: bytes, out: list[Event]) -> None:
         """A piece of a further answer (`n` over 1), for clients of this dialect."""
         for raw in msgspec.json.decode(data, type=_Others).choices:
-            if msgspec.json.decode(raw, type=_Index, strict=False).index == index:
+            if index_of(raw) == index:
                 out.append(Note(raw))
 
     def _stopped(self, choice: Choice, out: list[Event]) -> None:

@@ -18,6 +18,7 @@ from strowger.ir.request import (
     CustomTool,
     FunctionTool,
     HostedTool,
+    Request,
     Tool,
     ToolChoice,
     ToolReference,
@@ -27,6 +28,8 @@ from strowger.ir.request import (
 PLACEHOLDER = "DeferredToolPlaceholder"
 """Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
 
+_SEARCH = "tool_search_tool"
+"""Type prefix of Anthropic's own search among deferred tools."""
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _OBJECT = b'"object"'
 _EMPTY = Raw(b"{}")
@@ -42,14 +45,18 @@ def render_tools(job: Job, body: Json) -> None:
         if request.tools:
             job.lose("tools", "the model takes no tools", "error")
         return
-    offered = (_shown(job, tool, f"tools[{i}]") for i, tool in enumerate(request.tools))
+    choice = request.tool_choice
+    if choice is not None and choice.mode == "none" and request.tools and not caps.tool_choice:
+        job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
+        return
+    loaded = _loaded(request)
+    offered = (_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(request.tools))
     shown = [tool for tool in offered if tool is not None]
     for tool in shown:
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
             body.setdefault("functions", []).append(_function(job, tool))
         else:
             body.setdefault("tools", []).append(_render(job, tool))
-    choice = request.tool_choice
     if choice is not None:
         _render_choice(job, body, choice, {_name(tool) for tool in shown})
     if request.parallel is not None and (shown or job.ours):
@@ -63,14 +70,16 @@ def _name(tool: Tool) -> str:
     return tool.name
 
 
-def _shown(job: Job, tool: Tool, path: str) -> Tool | None:
-    """The tool as this target can have it, or None with its loss."""
+def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | None:
+    """The tool as this target can have it, or None with its loss. `loaded` are the deferred tools to show."""
     match tool:
         case HostedTool(origin=origin):
             if origin == NAME and job.caps.hosted_tools:
                 return tool
             known = described(tool)
-            if known is None:
+            if tool.type.startswith(_SEARCH):
+                job.lose(path, "tools cannot be searched there, so all are shown at once", "info")
+            elif known is None:
                 job.lose(path, f"the tool {tool.name or tool.type!r} runs at its own vendor only", "error")
             return known
         case CustomTool() if not job.caps.custom_tools:
@@ -79,11 +88,11 @@ def _shown(job: Job, tool: Tool, path: str) -> Tool | None:
         case CustomTool():
             return tool if job.ours else replace(tool, extras=NO_EXTRAS)
         case FunctionTool():
-            return _shown_function(job, tool, path)
+            return _shown_function(job, tool, path, loaded)
 
 
-def _shown_function(job: Job, tool: FunctionTool, path: str) -> FunctionTool | None:
-    if tool.deferred and (tool.name == PLACEHOLDER or tool.name not in _referenced(job)):
+def _shown_function(job: Job, tool: FunctionTool, path: str, loaded: frozenset[str]) -> FunctionTool | None:
+    if tool.deferred and tool.name not in loaded:
         job.lose_once("tools", "deferred tools are shown once they are named", "info")
         return None
     if not job.ours:
@@ -121,16 +130,24 @@ def _with_properties(schema: Raw | None) -> Raw:
     return Raw(msgspec.json.encode({**members, "properties": _EMPTY}))
 
 
-def _referenced(job: Job) -> set[str]:
-    """Deferred tools that some tool result has loaded."""
-    return {
+def _loaded(request: Request) -> frozenset[str]:
+    """The deferred tools that the model shall see: those that a tool result has named. All of them where the vendor's
+    own search would have found them, for it does not run elsewhere.
+    """
+    deferred = {tool.name for tool in request.tools if isinstance(tool, FunctionTool) and tool.deferred}
+    if not deferred:
+        return frozenset()
+    if any(isinstance(tool, HostedTool) and tool.type.startswith(_SEARCH) for tool in request.tools):
+        return frozenset(deferred - {PLACEHOLDER})
+    named = {
         item.name
-        for message in job.request.messages
+        for message in request.messages
         for part in message.parts
         if isinstance(part, ToolResult)
         for item in part.content
         if isinstance(item, ToolReference)
     }
+    return frozenset(deferred & named - {PLACEHOLDER})
 
 
 def _render(job: Job, tool: Tool) -> Json | Raw:
@@ -219,9 +236,6 @@ def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:
         job.lose("tool_choice", f"the forced tool {choice.name!r} is not among the tools that are sent")
         return auto
     if choice.mode in {"auto", "none"}:
-        if choice.mode == "none" and not job.caps.tool_choice:
-            job.lose("tool_choice", "the provider does not let the client forbid tool calls")
-            return auto
         return choice
     if not names and not job.ours:
         job.lose("tool_choice", "there is no tool to choose")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from strowger.dialects.base import DecoderSetup, EncoderSetup, Loss
 from strowger.dialects.fields import Fields
 from strowger.dialects.losses import extras_losses, unique
-from strowger.dialects.openai_chat.chunks import ABSENT, present
+from strowger.dialects.openai_chat.chunks import ABSENT, index_of, present
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
@@ -185,7 +185,9 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     ours = response.origin == NAME
     losses: list[Loss] = []
     body: Json = put_back(response.extras) if ours else {}
-    if not ours:
+    if ours:
+        losses += [_unfolded(raw) for raw in response.notes]
+    else:
         losses += extras_losses(response.extras, "") + extras_losses(response.finish.extras, "")
     further = body.pop("choices", None)
     if "id" not in body:
@@ -201,6 +203,14 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     if response.usage != Usage():
         body["usage"] = render_usage(response.usage, ours=ours)
     return msgspec.json.encode(body), list(unique(losses))
+
+
+def _unfolded(note: Raw) -> Loss:
+    """What a stream told beside the first answer's parts: pieces that are not put together here."""
+    index = index_of(note)
+    if index:
+        return Loss(f"choices[{index}]", "a further answer that came in pieces is not put together", "error")
+    return Loss("choices[0]", "what has no part (token probabilities, sound) is not put together from pieces")
 
 
 def _whole(response: Response) -> bool:

@@ -337,8 +337,9 @@ def test_a_message_instead_of_a_delta() -> None:
 def test_further_choices_are_notes() -> None:
     """With n over 1 only the first answer is told in events; a client of this dialect gets the others as they are."""
     other = {"index": 1, "delta": {"content": "x"}}
-    told = events(say("a"), data({"choices": [other]}), STOP, DONE)
-    assert [json.loads(bytes(event.raw)) for event in told if isinstance(event, Note)] == [other]
+    for choices in ([other], ["odd", other], [other, {"index": "odd"}]):
+        told = events(say("a"), data({"choices": choices}), STOP, DONE)
+        assert [json.loads(bytes(event.raw)) for event in told if isinstance(event, Note)] == [other]
 
 
 def test_logprobs_and_sound_are_notes() -> None:

@@ -92,6 +92,14 @@ def test_deferred_tools_are_shown_once_they_are_named() -> None:
     assert names(rendered(replace(request, messages=history), PLAIN)) == ["now", "later"]
 
 
+def test_deferred_tools_are_all_shown_where_nobody_can_search_them() -> None:
+    """The vendor's own search runs at the vendor; without it the model would never learn of them."""
+    search = HostedTool("anthropic", "tool_search_tool_regex_20251119", "tool_search_tool_regex", Raw(b"{}"))
+    request = offered(search, FunctionTool("later", deferred=True), FunctionTool(PLACEHOLDER, deferred=True))
+    assert names(rendered(request, PLAIN)) == ["later"]
+    assert set(losses(request, PLAIN).values()) == {"info"}
+
+
 def test_tools_that_the_client_runs_get_their_schema() -> None:
     """The others run at their vendor only, and that changes the answer."""
     bash = HostedTool("anthropic", "bash_20250124", "bash", Raw(b"{}"))
@@ -180,7 +188,6 @@ def test_illegal_characters_of_foreign_names_are_replaced() -> None:
         (ToolChoice("tool", "gone"), {}, None),
         (ToolChoice("required"), {"tool_choice": False}, None),
         (ToolChoice("tool", "f"), {"tool_choice": False}, None),
-        (ToolChoice("none"), {"tool_choice": False}, None),
         (ToolChoice("required"), {"forced_tool_choice_with_thinking": False}, None),
     ],
 )
@@ -191,6 +198,14 @@ def test_choices(choice: ToolChoice | None, caps: Json, sent: object) -> None:
     assert rendered(request, target).get("tool_choice") == sent
     told = "tool_choice" in losses(request, target)
     assert told is (sent is None and choice is not None and choice.mode != "auto")
+
+
+def test_calls_are_forbidden_by_showing_no_tools() -> None:
+    """Where the provider knows no other way; then the answer is what was asked for."""
+    request = offered(FunctionTool("f"), tool_choice=ToolChoice("none"))
+    caps = replace(PLAIN, tool_choice=False)
+    assert not {"tools", "tool_choice"} & set(rendered(request, caps))
+    assert losses(request, caps) == {"tool_choice": "info"}
 
 
 def test_a_choice_can_be_forced_when_there_is_no_thinking() -> None:

@@ -190,6 +190,15 @@ def test_what_is_no_answer_is_one_failure(upstream: bytes, kind: ErrorKind, word
     assert words in only.message
 
 
+def test_what_a_stream_told_beside_its_parts_is_a_loss_when_it_is_folded() -> None:
+    """Further answers above all."""
+    notes = (Raw(b'{"index":1,"delta":{"content":"b"}}'), Raw(b'{"index":0,"delta":{},"logprobs":{}}'))
+    response = Response("openai_chat", "1", "m", (Text("a"),), Finish(StopReason.END, "stop"), notes=notes)
+    body, lost = DIALECT.client.render_response(response, client())
+    assert json.loads(body)["choices"][0]["message"]["content"] == "a"
+    assert {loss.path: loss.severity for loss in lost} == {"choices[1]": "error", "choices[0]": "warning"}
+
+
 # ---- answers of another dialect ----
 
 

@@ -222,7 +222,3 @@ class Connection(asyncio.Protocol):
         if self.status != 101:  # what follows that head is no HTTP
             self._complete = True
             self._keeps = self._parser.should_keep_alive()
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")

@@ -88,14 +88,16 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
     if program is None:
         raise _not_there(order.command, spec)
     _advise(spec, env, tell)
-    async with _way_in(order, env, setup) as way:
+    async with _way_in(order, env, setup, tell) as way:
         tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
         child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
         return await _run_child((program, *order.arguments), child_env)
 
 
 @asynccontextmanager
-async def _way_in(order: Order, env: Mapping[str, str], setup: Callable[[], Setup]) -> AsyncIterator[Way]:
+async def _way_in(
+    order: Order, env: Mapping[str, str], setup: Callable[[], Setup], tell: Callable[[str], None]
+) -> AsyncIterator[Way]:
     """A token for this launch, of a gateway that runs already if one fits, else of one for this launch alone."""
     name = Path(order.command).name
     for session in _joinable(order, env):
@@ -104,6 +106,8 @@ async def _way_in(order: Order, env: Mapping[str, str], setup: Callable[[], Setu
                 launch = await admin.open_launch(name, os.getpid())
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
+            if sessions.is_outdated(session):
+                tell(f"warning: {session.config} has changed since the gateway at {session.url} was started")
             try:
                 yield Way(session.url, launch.token, session.pid)
             finally:

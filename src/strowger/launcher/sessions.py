@@ -86,6 +86,14 @@ def joinable(folder: Path, *, config: Path | None = None, profile: str | None = 
     return found
 
 
+def is_outdated(session: Session) -> bool:
+    """Whether its configuration file was changed after the gateway had read it."""
+    try:
+        return session.config is not None and Path(session.config).stat().st_mtime > session.started
+    except OSError:
+        return False
+
+
 def sweep(folder: Path) -> list[Path]:
     """Remove the files of dead processes: only our own, only those that we can read. Returns what was removed."""
     removed = []

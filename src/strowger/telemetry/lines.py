@@ -23,7 +23,7 @@ def told(clock: str, fields: Fields) -> str:
 
 
 def _where(fields: Fields) -> str:
-    asked = str(fields["model"] or fields["path"])
+    asked = str(fields["model"] or fields["path"]) + (" (sub-agent)" if fields["agent_id"] else "")
     tried = [str(each["target"]) for each in fields["attempts"]]
     target = f"{fields['provider']}:{fields['upstream_model']}" if fields["provider"] else "".join(tried[-1:])
     return f"{asked} → {target}" if target else asked

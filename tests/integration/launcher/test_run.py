@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from strowger.config.schema import Config
 from strowger.errors import ConfigError, Unsupported
@@ -128,6 +129,20 @@ async def test_a_served_gateway_is_joined(report: Path) -> None:
         assert seen["env"]["ANTHROPIC_AUTH_TOKEN"].startswith("strowger-")
         assert any(f"joined process {os.getpid()}" in line for line in told)
         assert host.gateway.access.launches == ()
+
+
+async def test_a_gateway_of_an_older_configuration_is_told(report: Path, tmp_path: Path) -> None:
+    """It is joined all the same: who has just edited the file would look for the mistake there."""
+    file = tmp_path / "config.toml"
+    file.touch()
+    env = {**os.environ, "REPORT": str(report)}
+    setup = replace(ephemeral(demo_setup()), path=file)
+    for later, warned in ((-60.0, False), (60.0, True)):
+        async with hosted(setup, env=env, kind="serve", log=quiet_log(setup.config, env)):
+            os.utime(file, (time.time() + later,) * 2)
+            told: list[str] = []
+            assert await launched(script(LOOK), env, told) == 0
+        assert any(f"warning: {file} has changed" in line for line in told) is warned
 
 
 @pytest.mark.parametrize("wish", [{"demo": True}, {"alone": True}, {"config": Path("other.toml")}, {"profile": "work"}])

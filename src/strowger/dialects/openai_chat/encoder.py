@@ -12,7 +12,8 @@ from msgspec import Raw
 from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.losses import extras_losses, unique
 from strowger.dialects.openai_chat.errors import error_object, failure_object
-from strowger.dialects.openai_chat.parts import Json, envelope_detail
+from strowger.dialects.openai_chat.parts import Json
+from strowger.dialects.openai_chat.thinking import envelope_detail
 from strowger.dialects.openai_chat.usage import render_usage
 from strowger.dialects.openai_chat.wire import FINISH_REASONS, NAME, REASONING_DETAILS
 from strowger.errors import GatewayError

@@ -11,7 +11,8 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
-from strowger.dialects.openai_chat.parts import filled, leftovers, take_assistant, take_cache, take_content
+from strowger.dialects.openai_chat.assistant import take_assistant
+from strowger.dialects.openai_chat.parts import filled, leftovers, take_cache, take_content
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -48,7 +49,7 @@ class Form:
 
 
 class _Peek(Struct):
-    model: str
+    model: Raw
     stream: bool | None = None
     prompt_cache_key: str | None = None
 
@@ -60,9 +61,10 @@ def peek(body: bytes) -> Peek:
     """The members that routing needs; raises BadRequest."""
     try:
         seen = _PEEK.decode(body)
+        model = msgspec.json.decode(seen.model, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _peek_slowly(body)
-    return Peek(seen.model, bool(seen.stream), seen.prompt_cache_key)
+    return Peek(model, bool(seen.stream), seen.prompt_cache_key, bytes(seen.model))
 
 
 def _peek_slowly(body: bytes) -> Peek:

@@ -9,7 +9,7 @@ leave out, repeat or misplace; what is known of that is written where it is hand
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,11 +17,10 @@ from msgspec import Raw, Struct
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
+from strowger.dialects.openai_chat.assembly import Assembly
 from strowger.dialects.openai_chat.chunks import (
     Choice,
     Chunk,
-    ChunkCall,
-    ChunkFunction,
     Delta,
     Groq,
     decode_chunk,
@@ -30,7 +29,8 @@ from strowger.dialects.openai_chat.chunks import (
     present,
 )
 from strowger.dialects.openai_chat.errors import Told, failure_of, told
-from strowger.dialects.openai_chat.parts import Json, detail_text, merge_detail, thinking_text
+from strowger.dialects.openai_chat.parts import Json, thinking_text
+from strowger.dialects.openai_chat.thinking import detail_text, merge_detail
 from strowger.dialects.openai_chat.thinktags import OPEN, ThinkTags
 from strowger.dialects.openai_chat.unary import decode_response, finish_of
 from strowger.dialects.openai_chat.usage import parse_usage
@@ -47,7 +47,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import NO_EXTRAS, Extras, Part, Refusal, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import NO_EXTRAS, Extras, Part, Refusal, Signed, Text, Thinking
 
 DONE = b"[DONE]"
 _NULL = b"null"
@@ -55,24 +55,6 @@ _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obf
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _ANY = msgspec.json.Decoder(Raw)
 _TEXT = Text("")
-_PROBE = 64
-"""Characters by which a fragment is compared with what came before, before it is compared as a whole."""
-
-
-class _Call:
-    """A tool call on its way. `given` is the upstream's own id, `length` how much of the arguments has come."""
-
-    __slots__ = ("cumulative", "custom", "empty", "given", "head", "held", "length", "slot")
-
-    def __init__(self, given: str) -> None:
-        self.given = given
-        self.slot: Slot | None = None
-        self.held = ""
-        self.head = ""
-        self.length = 0
-        self.custom = False
-        self.cumulative = False
-        self.empty = False
 
 
 class _Others(Struct):
@@ -96,8 +78,7 @@ class ChatDecoder:
         self._details: list[Json] = []
         self._spelled = False
         self._tags: ThinkTags | None = ThinkTags()
-        self._calls: dict[int | str, _Call] = {}
-        self._call: _Call | None = None  # the last one
+        self._calls = Assembly(setup, self._sequencer)
         self._usage: Usage | None = None
         self._reason: str | None = None
         self._stop: str | None = None
@@ -290,14 +271,11 @@ class ChatDecoder:
     def _finish(self, out: list[Event]) -> None:
         self._ended = True
         self._release(out)
-        for call in self._calls.values():
-            if call.slot is None:
-                self._begin(call, "", "function", "", out)
-            self._settle(call, out)
+        self._calls.finish(out)
         self._sequencer.end(out)
         if self._usage is not None:
             out.append(UsageUpdate(self._usage))
-        out.append(finish_of(self._reason, self._stop, called=bool(self._calls)))
+        out.append(finish_of(self._reason, self._stop, called=self._calls.called))
 
     def _fail(self, failure: Failure, out: list[Event]) -> None:
         self._ended = True
@@ -324,10 +302,12 @@ class ChatDecoder:
         if len(delta.audio) > 4:
             self._note({"audio": delta.audio}, out)
         if delta.tool_calls:
+            self._release(out)
             for piece in delta.tool_calls:
-                self._tool(piece, out)
+                self._calls.add(piece, out)
         if delta.function_call is not None:
-            self._function_call(delta.function_call, out)
+            self._release(out)
+            self._calls.add_function_call(delta.function_call, out)
 
     def _grown(self, slot: Slot | None, part: Part, text: str, out: list[Event]) -> Slot:
         """`text` added to the slot, or to a new one for `part` when something else has begun since."""
@@ -410,96 +390,6 @@ class ChatDecoder:
     def _note(self, delta: Json, out: list[Event]) -> None:
         """Something that has no event: for clients of this dialect, as the choice it would stand in."""
         out.append(Note(Raw(msgspec.json.encode({"index": 0, "delta": delta, "finish_reason": None}))))
-
-    # ---- tool calls ----
-
-    def _tool(self, piece: ChunkCall, out: list[Event]) -> None:
-        function, custom = piece.function, piece.custom
-        name = (function.name if function else None) or (custom.name if custom else None) or ""
-        call = self._found(piece, name)
-        if call.slot is None and name:
-            self._begin(call, name, "custom" if custom and not function else "function", "", out)
-        fragment = (custom.input if custom else None) if function is None else function.arguments
-        if fragment:
-            self._argue(call, fragment, out)
-
-    def _found(self, piece: ChunkCall, name: str) -> _Call:
-        """The call that a piece belongs to, by its index, else by its id, else the last one.
-
-        Some servers number every call 0: a new id together with a name is a new call. Some give no index at all.
-        """
-        given, key = piece.id or "", piece.index
-        if key is None:
-            known = self._calls.get(given) if given else None if name else self._call
-        else:
-            known = self._calls.get(key)
-            if known is not None and name and given and known.given and known.given != given:
-                known = None
-        if known is None:
-            known = _Call(given)
-            self._calls[given or f"#{len(self._calls)}" if key is None else key] = known
-        self._call = known
-        return known
-
-    def _begin(self, call: _Call, name: str, kind: Literal["function", "custom"], form: str, out: list[Event]) -> None:
-        self._release(out)
-        identity = call.given or self._setup.new_id("call_")
-        name = self._setup.names.get(name, name)
-        for other in self._calls.values():
-            self._settle(other, out)
-        call.custom = kind == "custom"
-        call.slot = self._sequencer.begin(ToolCall(identity, name, "", kind, form=form), out)
-        held, call.held = call.held, ""
-        if held:
-            self._argue(call, held, out)
-
-    def _settle(self, call: _Call, out: list[Event]) -> None:
-        """Say the empty arguments that were held back."""
-        if call.empty and call.slot is not None:
-            call.empty = False
-            self._sequencer.extend(call.slot, "{}", out)
-
-    def _argue(self, call: _Call, fragment: str | dict[str, Any], out: list[Event]) -> None:
-        """Add a fragment of arguments. `{}` alone at the start may be a placeholder for what follows, so it waits."""
-        text = fragment if isinstance(fragment, str) else msgspec.json.encode(fragment).decode()
-        if call.slot is None:
-            call.held += text
-            return
-        if call.length == 0 and text == "{}" and not call.custom:
-            call.empty = True
-            return
-        call.empty = False
-        if call.length and not call.custom and text.startswith("{") and len(text) >= call.length:
-            text = self._news(call, text)
-        if not call.length:
-            call.head = text[:_PROBE]
-        call.length += len(text)
-        if text:
-            self._sequencer.extend(call.slot, text, out)
-
-    def _news(self, call: _Call, text: str) -> str:
-        """What is new in a fragment that may repeat all that came before: some servers send snapshots, not deltas.
-
-        Where a value is due, an object that begins like the outer one is more likely to be just that.
-        """
-        if not text.startswith(call.head) or call.slot is None or call.slot.arguments is None:
-            return text
-        before = "".join(call.slot.arguments)
-        if not text.startswith(before) or (not call.cumulative and before.rstrip()[-1:] in {":", ",", "["}):
-            return text
-        call.cumulative = True
-        return text[len(before) :]
-
-    def _function_call(self, piece: ChunkFunction, out: list[Event]) -> None:
-        """The old single call."""
-        call = self._calls.get("function_call")
-        if call is None:
-            call = self._calls["function_call"] = _Call("")
-        self._call = call
-        if call.slot is None and piece.name:
-            self._begin(call, piece.name, "function", "function_call", out)
-        if piece.arguments:
-            self._argue(call, piece.arguments, out)
 
 
 def _is_json(text: bytes) -> bool:

@@ -13,18 +13,16 @@ from msgspec.structs import replace
 from strowger.dialects.base import DecoderSetup, EncoderSetup, Loss
 from strowger.dialects.fields import Fields
 from strowger.dialects.losses import extras_losses, unique
+from strowger.dialects.openai_chat.assistant import assistant_members, take_assistant
 from strowger.dialects.openai_chat.chunks import ABSENT, index_of, present
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
     Json,
-    assistant_members,
-    details_blob,
-    envelope_detail,
     filled,
     put_back,
-    take_assistant,
 )
+from strowger.dialects.openai_chat.thinking import details_blob, envelope_detail
 from strowger.dialects.openai_chat.thinktags import OPEN, framed, split_whole
 from strowger.dialects.openai_chat.usage import parse_usage, render_usage
 from strowger.dialects.openai_chat.wire import (

@@ -7,14 +7,11 @@ from typing import Any
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects import envelope
 from strowger.dialects.base import Capabilities
 from strowger.dialects.openai_chat.wire import (
     CONTINUE,
-    IMAGE_FOLLOWS,
     NO_OUTPUT,
     NO_REASONING,
-    NO_RESULT,
     REASONING_DETAILS,
     TOOL_ERROR,
 )
@@ -178,42 +175,6 @@ def test_a_message_of_nothing_is_not_sent() -> None:
 # ---- results ----
 
 
-def test_results_stand_right_behind_their_calls() -> None:
-    """In the order of the calls; what the user said with them follows."""
-    both = Message("assistant", (Text("go"), ToolCall("1", "f", "{}"), ToolCall("2", "g", "{}")))
-    request = said(user(Text("a")), both, user(Text("note"), result("2", Text("two")), result("1", Text("one"))))
-    assert messages(request)[2:] == [
-        {"role": "tool", "tool_call_id": "1", "content": "one"},
-        {"role": "tool", "tool_call_id": "2", "content": "two"},
-        {"role": "user", "content": "note"},
-    ]
-
-
-def test_results_in_two_turns_are_brought_together() -> None:
-    """Anthropic takes neighbouring user turns as one."""
-    both = Message("assistant", (ToolCall("1", "f", "{}"), ToolCall("2", "g", "{}")))
-    request = said(both, user(result("1", Text("one")), Text("a")), user(result("2", Text("two")), Text("b")))
-    assert [message["role"] for message in messages(request)] == ["assistant", "tool", "tool", "user"]
-    assert messages(request)[-1]["content"] == "a\n\nb"
-
-
-def test_a_call_without_a_result_gets_a_note() -> None:
-    """At the end, before the next turn, and before the user speaks."""
-    for rest in ([], [user(Text("go on"))], [Message("assistant", (Text("hm"),))]):
-        request = said(ASK, *rest)
-        assert messages(request)[1] == {"role": "tool", "tool_call_id": "1", "content": NO_RESULT}
-        assert "warning" in losses(request, PLAIN).values()
-
-
-def test_a_result_without_a_call_becomes_text() -> None:
-    """So does a second result for the same call."""
-    request = said(user(result("9", Text("lost"))), ASK, user(result("1", Text("one")), result("1", Text("again"))))
-    sent = messages(request)
-    assert sent[0] == {"role": "user", "content": "[result of tool call 9]\n\nlost"}
-    assert sent[2] == {"role": "tool", "tool_call_id": "1", "content": "one"}
-    assert sent[3] == {"role": "user", "content": "[result of tool call 1]\n\nagain"}
-
-
 def test_what_a_result_says() -> None:
     """Errors in words, nothing as a word, several texts as paragraphs, a loaded tool by its name."""
     for content, is_error, expected in (
@@ -228,37 +189,11 @@ def test_what_a_result_says() -> None:
         assert messages(request)[1]["content"] == expected
 
 
-def test_pictures_of_a_result_follow_in_a_user_message() -> None:
-    """With a label, before what the user said; behind all results."""
-    both = Message("assistant", (ToolCall("1", "f", "{}"), ToolCall("2", "g", "{}")))
-    request = said(both, user(result("1", Text("seen"), PNG), result("2", Text("two")), Text("so?")))
-    sent = messages(request)
-    assert sent[1]["content"] == f"seen\n\n{IMAGE_FOLLOWS}"
-    assert sent[2]["content"] == "two"
-    assert [part["type"] for part in sent[3]["content"]] == ["text", "image_url", "text"]
-    assert sent[3]["content"][0]["text"] == "[from the result of tool call 1]"
-
-
 def test_pictures_of_a_result_stay_where_they_are_taken() -> None:
     """Moonshot's servers do; that it is an error is a part of its own then."""
     able = replace(PLAIN, tool_result_images=True)
     request = said(ASK, user(result("1", Text("seen"), PNG, is_error=True)))
     assert [part["type"] for part in messages(request, able)[1]["content"]] == ["text", "text", "image_url"]
-
-
-def test_pictures_in_results_of_this_dialect_move_too() -> None:
-    """Before the next message, or at the end."""
-    ask = {
-        "role": "assistant",
-        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}],
-    }
-    picture = {"type": "image_url", "image_url": {"url": "https://x"}}
-    answered = {"role": "tool", "tool_call_id": "1", "content": [picture]}
-    for rest in ([], [{"role": "assistant", "content": "hm"}], [{"role": "user", "content": "so?"}]):
-        sent = messages(parsed(messages=[ask, answered, *rest]))
-        assert sent[1]["content"] == [{"type": "text", "text": IMAGE_FOLLOWS}]
-        assert sent[2]["role"] == "user"
-        assert picture in sent[2]["content"]
 
 
 def test_long_ids_are_shortened_alike_in_call_and_result() -> None:
@@ -338,40 +273,6 @@ def test_reasoning_details_go_back_to_their_issuer_only() -> None:
     assert own["reasoning"] == "own\n\nhm"
     other = messages(thought(Thinking("", Signed("there", REASONING_DETAILS, details))), caps)[1]
     assert "reasoning_details" not in other
-
-
-def test_envelopes_come_home() -> None:
-    """What a client of this dialect brought back is state again, each signature with its own stretch of the text."""
-    first, second = Signed("anthropic", "anthropic:signature", "1"), Signed("anthropic", "anthropic:signature", "2")
-    redacted = Signed("anthropic", "anthropic:redacted", "3")
-    details = [
-        {"type": "reasoning.text", "signature": envelope.seal(first), "length": 2},
-        {"type": "reasoning.encrypted", "data": envelope.seal(redacted)},
-        {"type": "reasoning.text", "signature": envelope.seal(second), "length": 3},
-    ]
-    body = {"role": "assistant", "content": "t", "reasoning_content": "abcde", "reasoning_details": details}
-    (message,) = parsed(messages=[body]).messages
-    assert [(part.text, part.signed) for part in message.parts if isinstance(part, Thinking)] == [
-        ("ab", first),
-        ("", redacted),
-        ("cde", second),
-    ]
-
-
-def test_a_single_signature_needs_no_length() -> None:
-    """A client that keeps only what it knows of a detail loses nothing."""
-    signed = Signed("anthropic", "anthropic:signature", "1")
-    details = [{"type": "reasoning.text", "signature": envelope.seal(signed)}]
-    body = {"role": "assistant", "content": "t", "reasoning_content": "hm", "reasoning_details": details}
-    assert parsed(messages=[body]).messages[0].parts[0] == Thinking("hm", signed, "reasoning_content")
-
-
-def test_a_text_that_was_changed_has_no_signature() -> None:
-    """A signature of other words would be refused."""
-    signed = Signed("anthropic", "anthropic:signature", "1")
-    details = [{"type": "reasoning.text", "signature": envelope.seal(signed), "length": 2}] * 2
-    body = {"role": "assistant", "content": "t", "reasoning_content": "cut", "reasoning_details": details}
-    assert parsed(messages=[body]).messages[0].parts[0] == Thinking("cut", form="reasoning_content")
 
 
 def test_servers_that_insist_on_thinking_get_a_blank() -> None:

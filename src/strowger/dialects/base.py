@@ -8,8 +8,7 @@ function.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -42,13 +41,16 @@ class Loss(Struct, frozen=True):
 
 
 class Peek(Struct, frozen=True):
-    """The few members of a request body that routing needs. `session` is the client's conversation id, when the body
-    has one.
+    """The few members of a request body that routing needs.
+
+    `session` is the client's conversation id, when the body has one. `written` is the model's name as JSON text, as it
+    stands in the body.
     """
 
     model: str
     stream: bool = False
     session: str | None = None
+    written: bytes = b""
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -273,22 +275,24 @@ class Dialect(Struct, frozen=True):
     upstream: UpstreamSide
 
 
-def patch_model(body: bytes, model: str) -> bytes:
+def patch_model(body: bytes, model: str, written: bytes = b"") -> bytes:
     """`body` with the value of its top-level `model` replaced and every other byte as it was.
 
-    When the spot cannot be told apart from a deeper `model` of the same value, the top level is rebuilt from its
-    members, each of which stays byte-identical. Halves of surrogate pairs are mended: no upstream would take them.
-    Raises BadRequest when the body is not an object with a model.
+    `written` is `Peek.written`, where it is known: it saves another look at the whole body. When the spot cannot be
+    told apart from a deeper `model` of the same value, the top level is rebuilt from its members, each of which stays
+    byte-identical. Without `written`, halves of surrogate pairs are mended: no upstream would take them. Raises
+    BadRequest when the body is not an object with a model.
     """
-    try:
+    if not written:
         try:
-            old = _MODEL.decode(body).model
-        except msgspec.DecodeError:
-            body = mended(body)
-            old = _MODEL.decode(body).model
-    except msgspec.MsgspecError as error:
-        raise BadRequest(f"the body is not a JSON object with a model: {error}", param="model") from None
-    return patch_member(body, "model", bytes(old), msgspec.json.encode(model))
+            try:
+                written = bytes(_MODEL.decode(body).model)
+            except msgspec.DecodeError:
+                body = mended(body)
+                written = bytes(_MODEL.decode(body).model)
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"the body is not a JSON object with a model: {error}", param="model") from None
+    return patch_member(body, "model", written, msgspec.json.encode(model))
 
 
 def patch_member(body: bytes, key: str, old: bytes, new: bytes) -> bytes:
@@ -298,7 +302,8 @@ def patch_member(body: bytes, key: str, old: bytes, new: bytes) -> bytes:
     """
     if old == new:
         return body
-    spots = [found.end() for found in _key(key).finditer(body) if body.startswith(old, found.end())]
+    # The top-level member is one of the spots, so it is the spot where there is only one.
+    spots = [end for end in values_of(body, key.encode()) if body.startswith(old, end)]
     if len(spots) == 1:
         return body[: spots[0]] + new + body[spots[0] + len(old) :]
     members = msgspec.json.decode(body, type=dict[str, Raw])
@@ -306,9 +311,21 @@ def patch_member(body: bytes, key: str, old: bytes, new: bytes) -> bytes:
     return msgspec.json.encode(members)
 
 
-@lru_cache(maxsize=16)
-def _key(key: str) -> re.Pattern[bytes]:
-    return re.compile(rb'"%s"\s*:\s*' % re.escape(key.encode()))
+_COLON = re.compile(rb"\s*:\s*")
+
+
+def values_of(body: bytes, key: bytes) -> Iterator[int]:
+    """Where the values of all members of that name begin, at any depth of a JSON text.
+
+    The bytes of a key between its quotes stand nowhere else before a colon: inside a string its quotes are escaped.
+    """
+    quoted = b'"' + key + b'"'
+    at = body.find(quoted)
+    while at >= 0:
+        colon = _COLON.match(body, at + len(quoted))
+        if colon is not None:
+            yield colon.end()
+        at = body.find(quoted, at + len(quoted))
 
 
 class _ModelOnly(Struct):

@@ -44,6 +44,9 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 # Clients refuse an answer over a longer line, and none of them needs one: these are policies for browsers.
 _LONGEST_LINE = 8000
 
+_CONNECTION = len("connection")
+_NONE: frozenset[str] = frozenset()
+
 _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
 
@@ -79,7 +82,9 @@ def returned(items: Headers) -> list[tuple[str, str]]:
 
 def _named_by_connection(items: Headers) -> frozenset[str]:
     """Headers that `Connection` declares to be for one hop only."""
-    values = [value for name, value in items if name.lower() == "connection"]
+    values = [value for name, value in items if len(name) == _CONNECTION and name.lower() == "connection"]
+    if not values:
+        return _NONE
     return frozenset(word.strip().lower() for value in values for word in value.split(","))
 
 

@@ -113,7 +113,7 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
         judged = caps if plain(asked.peek.model) == target.model else _judged(caps)
         if upstream.upstream.passes(body, judged) and asked.origins.all_from(body, caps.origin):
             losses = () if body is asked.call.body else _TRIMMED
-            body = patch_model(body, target.model)
+            body = patch_model(body, target.model, asked.peek.written)
             lines = tuple(forwarded(asked.call.header_items))
             return Draft(target, caps, VERBATIM, VERBATIM, body, lines, losses)
     request = asked.request
@@ -288,14 +288,16 @@ class Passing:
         """The same bytes, as far as they are whole events."""
         if not self._blind:
             self._look(data)
+        out = self._whole_events(data)
+        return out if self.watch.failure is None else self.watch.masked(out)
+
+    def _whole_events(self, data: bytes) -> bytes:
         held = self._held
-        if self.watch.failure is not None:
-            data = self.watch.masked(data)
         if not held and data.endswith(b"\n\n"):
             return data
         seen = max(0, len(held) - 3)  # the mark of an event's end may have been cut
         held += data
-        end = len(held) if self._blind or self.watch.over else _whole_events(held, seen)
+        end = len(held) if self._blind or self.watch.over else _last_end(held, seen)
         whole = bytes(held[:end])
         del held[:end]
         return whole
@@ -318,10 +320,11 @@ class Passing:
         rest = bytes(self._held)
         self._held.clear()
         if watch.failure is not None:
-            return rest
-        if self._blind:
-            return rest
-        watch.see(_ending(self._decoder, broken))
+            return watch.masked(rest)
+        if not self._blind:
+            watch.see(_ending(self._decoder, broken))
+        elif broken is not None:
+            watch.see([Failure(broken.kind, broken.text, "truncated")])
         failure = self.watch.failure
         if failure is None:
             return rest
@@ -420,7 +423,7 @@ class Translating:
         return out
 
 
-def _whole_events(held: bytearray, start: int) -> int:
+def _last_end(held: bytearray, start: int) -> int:
     """Where the last whole event in `held` ends, 0 when none does behind `start`."""
     return max(found + len(mark) if (found := held.rfind(mark, start)) >= 0 else 0 for mark in _EVENT_ENDS)
 

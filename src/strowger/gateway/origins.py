@@ -13,10 +13,12 @@ from collections import OrderedDict
 
 from msgspec.structs import replace
 
+from strowger.dialects.base import values_of
 from strowger.ir.request import Message, Part, Request, Signed, Thinking
 
 _KEPT = 20_000
-_SIGNATURE = re.compile(rb'"(?:signature|data)"\s*:\s*"([A-Za-z0-9+/=_-]{16,})"')
+_SIGNATURE = re.compile(rb'"([A-Za-z0-9+/=_-]{16,})"')
+_MEMBERS = (b"signature", b"data")
 
 
 class Origins:
@@ -38,8 +40,12 @@ class Origins:
         """Whether no signature in a body is known to be another's; a cheap look, no parse."""
         if not self._origins:
             return True
-        known = self._origins.get
-        return all(known(_digest(found[1]), origin) == origin for found in _SIGNATURE.finditer(body))
+        return all(
+            self._origins.get(_digest(found[1]), origin) == origin
+            for member in _MEMBERS
+            for at in values_of(body, member)
+            if (found := _SIGNATURE.match(body, at)) is not None
+        )
 
     def attribute(self, request: Request) -> Request:
         """The request with each bare signature given to whom we know to have issued it."""

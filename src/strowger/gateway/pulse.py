@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
+from types import TracebackType
 from typing import Any
-
-import anyio
 
 from strowger.errors import TimedOut
 
@@ -32,12 +30,12 @@ class Pulse:
     __slots__ = (
         "_beat",
         "_beating",
+        "_guard",
         "_handle",
         "_heard",
         "_heartbeat",
         "_idle",
         "_loop",
-        "_scope",
         "_sent",
         "_spawn",
         "writing",
@@ -52,7 +50,7 @@ class Pulse:
         self._spawn = spawn
         self._beat = beat
         self._beating = False
-        self._scope: anyio.CancelScope | None = None
+        self._guard: Guard | None = None
         self.writing = False
         self._heard = self._sent = self._loop.time()
         self._handle = self._loop.call_later(min(heartbeat, idle), self._tick)
@@ -74,30 +72,17 @@ class Pulse:
         """No more timer."""
         self._handle.cancel()
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Bounds a wait for the upstream. Raises TimedOut when it was silent for too long."""
-        self._heard = self._loop.time()
-        with anyio.CancelScope() as scope:
-            self._scope = scope
-            try:
-                yield
-            finally:
-                self._scope = None
-                self.writing = False
-        if scope.cancelled_caught:
-            raise TimedOut(
-                f"the upstream was silent for {self._idle:g} seconds",
-                hint="raise limits.idle_timeout_seconds if this model thinks for longer",
-            )
+    def guard(self) -> Guard:
+        """Bounds a wait for the upstream: inside, a silence that is too long raises TimedOut."""
+        return Guard(self)
 
     def _tick(self) -> None:
         now = self._loop.time()
         if self.writing:
             self._heard = self._sent = now
         silent = now - self._heard
-        if silent >= self._idle and self._scope is not None:
-            self._scope.cancel()
+        if silent >= self._idle and self._guard is not None:
+            self._guard.expire()
         elif self._beat is not None and not self._beating and now - self._sent >= self._heartbeat:
             self._sent = now
             self._beating = True
@@ -106,9 +91,53 @@ class Pulse:
         idle_in = self._idle - silent if silent < self._idle else self._idle
         self._handle = self._loop.call_later(max(0.005, min(beat_in, idle_in)), self._tick)
 
+    def watch(self, guard: Guard | None) -> None:
+        """The wait that a silence ends, from now on."""
+        self._guard = guard
+        self._heard = self._loop.time()
+        self.writing = False
+
+    def silence(self) -> TimedOut:
+        """What is said to it."""
+        return TimedOut(
+            f"the upstream was silent for {self._idle:g} seconds",
+            hint="raise limits.idle_timeout_seconds if this model thinks for longer",
+        )
+
     async def _run_beat(self) -> None:
         assert self._beat is not None
         try:
             await self._beat()
         finally:
             self._beating = False
+
+
+class Guard:
+    """A wait that can be ended from outside, as `asyncio.timeout` is, but by a look at a clock that others set."""
+
+    __slots__ = ("_cancelling", "_expired", "_pulse", "_task")
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._expired = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._pulse.watch(self)
+
+    def expire(self) -> None:
+        """End the wait, once."""
+        if not self._expired:
+            self._expired = True
+            self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pulse.watch(None)
+        # A client that hung up in the same moment has cancelled the task as well: then that is what happened.
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise self._pulse.silence() from error

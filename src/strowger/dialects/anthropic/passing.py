@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, NAME
-from strowger.dialects.base import Capabilities, patch_member
+from strowger.dialects.base import Capabilities, patch_member, values_of
 from strowger.dialects.envelope import MARK
 
 _ATTRIBUTION = ATTRIBUTION.encode()
 # Ids of other vendors (`functions.ls:0`) are refused by Anthropic. A result names its call, so results are enough.
-_FOREIGN_ID = re.compile(rb'"tool_use_id"\s*:\s*"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
+_FOREIGN_ID = re.compile(rb'"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
 _BETAS = (
     b"context_management|safeguards|diagnostics|defer_loading|eager_input_streaming|task_budget|container|mcp_servers"
     b"|fallbacks|speed|inference_geo|thread|allowed_callers|input_examples|caller"
@@ -58,7 +58,7 @@ def _is_attribution(block: Raw) -> bool:
 
 def passes(body: bytes, caps: Capabilities) -> bool:
     """Whether nothing in the trimmed body has to be changed or left out for this upstream."""
-    if MARK in body or _FOREIGN_ID.search(body):
+    if MARK in body or any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id")):
         return False
     if caps.judges_itself:
         return True

@@ -46,7 +46,7 @@ class _PeekMetadata(Struct):
 
 
 class _PeekBody(Struct):
-    model: str
+    model: Raw
     stream: bool | None = None
     metadata: Raw = Raw(b"null")
 
@@ -67,11 +67,12 @@ def peek(body: bytes) -> Peek:
     """Model, stream flag and Claude Code's session id. Raises BadRequest when there is no object with a model."""
     try:
         seen = _PEEK.decode(body)
+        model = msgspec.json.decode(seen.model, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         fields = Fields(body)  # mends what can be mended, and says in the usual words what is wrong
         metadata = fields.rest.get("metadata", Raw(b"null"))
         return Peek(_model(fields), bool(fields.flag("stream")), _session(metadata))
-    return Peek(seen.model, bool(seen.stream), _session(seen.metadata))
+    return Peek(model, bool(seen.stream), _session(seen.metadata), bytes(seen.model))
 
 
 def _session(metadata: Raw) -> str | None:

@@ -27,6 +27,7 @@ from strowger.ir.request import (
 )
 from tests.unit.dialects.anthropic.transcripts import USER, dumps, parse, render
 
+NAME = b'"m"'
 SESSION = "11111111-2222-3333-4444-555555555555"
 NEW_USER_ID = json.dumps({"device_id": "d", "account_uuid": "", "session_id": SESSION})
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}}
@@ -39,15 +40,15 @@ def _peek(**members: Any) -> Peek:
 @pytest.mark.parametrize(
     "members, seen",
     [
-        ({}, Peek("m")),
-        ({"stream": True}, Peek("m", stream=True)),
-        ({"stream": None}, Peek("m")),
-        ({"metadata": {"user_id": NEW_USER_ID}}, Peek("m", session=SESSION)),
-        ({"metadata": {"user_id": f"user_{'a' * 64}_account__session_{SESSION}"}}, Peek("m", session=SESSION)),
-        ({"metadata": {"user_id": "someone"}}, Peek("m")),
-        ({"metadata": {"user_id": "{broken"}}, Peek("m")),
-        ({"metadata": {"user_id": 5}}, Peek("m")),
-        ({"metadata": None, "messages": "not looked at"}, Peek("m")),
+        ({}, Peek("m", written=NAME)),
+        ({"stream": True}, Peek("m", stream=True, written=NAME)),
+        ({"stream": None}, Peek("m", written=NAME)),
+        ({"metadata": {"user_id": NEW_USER_ID}}, Peek("m", session=SESSION, written=NAME)),
+        ({"metadata": {"user_id": f"user_{'a' * 64}_account__session_{SESSION}"}}, Peek("m", session=SESSION, written=NAME)),
+        ({"metadata": {"user_id": "someone"}}, Peek("m", written=NAME)),
+        ({"metadata": {"user_id": "{broken"}}, Peek("m", written=NAME)),
+        ({"metadata": {"user_id": 5}}, Peek("m", written=NAME)),
+        ({"metadata": None, "messages": "not looked at"}, Peek("m", written=NAME)),
     ],
 )
 def test_peek(members: dict[str, Any], seen: Peek) -> None:

@@ -1,94 +1,173 @@
-"""The pulse: what ends a wait, and what does not. Clocks are turned by hand."""
+"""The timer of one call, on a clock that the test moves."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 
 from strowger.errors import TimedOut
 from strowger.gateway.pulse import Pulse
 
+pytestmark = pytest.mark.anyio
 
-def never(_: Callable[[], Any]) -> None:
-    """Nothing is to be sent in these tests."""
-    raise AssertionError
-
-
-def test_silence_ends_a_guarded_wait() -> None:
-    """With an error that says what to change."""
-
-    async def run() -> None:
-        pulse = Pulse(10, 0.02, never, None)
-        with pytest.raises(TimedOut, match=r"silent for 0\.02 seconds"), pulse.guard():
-            await asyncio.Event().wait()
-        pulse.stop()
-        assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
-
-    asyncio.run(run())
+HEARTBEAT, IDLE = 10.0, 35.0
 
 
-def test_a_second_wait_has_its_own_time() -> None:
-    """A fallback is not punished for the silence of the first target."""
-
-    async def run() -> None:
-        pulse = Pulse(10, 0.02, never, None)
-        for _ in range(2):
-            with pytest.raises(TimedOut), pulse.guard():
-                await asyncio.Event().wait()
-        with pulse.guard():
-            pass
-        pulse.stop()
-
-    asyncio.run(run())
+@pytest.fixture
+def anyio_backend() -> str:
+    """The pulse lives on asyncio's timers."""
+    return "asyncio"
 
 
-def test_signs_of_life_keep_a_wait_alive() -> None:
-    """Only silence counts, not the length of the whole."""
+class Clock:
+    """A loop's timers, without the loop."""
 
-    async def run() -> None:
-        pulse = Pulse(10, 0.1, never, None)
-        with pulse.guard():
-            for _ in range(30):
-                await asyncio.sleep(0.01)
-                pulse.heard()
-        pulse.stop()
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.due: tuple[float, Callable[[], None]] | None = None
 
-    asyncio.run(run())
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Clock:
+        self.due = (self.now + delay, callback)
+        return self
+
+    def cancel(self) -> None:
+        self.due = None
+
+    def move(self, seconds: float) -> None:
+        """Let time pass, with every timer at its moment."""
+        end = self.now + seconds
+        while self.due is not None and self.due[0] <= end:
+            self.now, callback = self.due
+            callback()
+        self.now = end
 
 
-def test_nothing_ends_a_wait_that_nobody_guards() -> None:
-    """What happens between two attempts is not the upstream's silence."""
+class Beats:
+    """Counts heartbeats; each runs when it is let, like a write to a slow client."""
 
-    async def run() -> None:
-        pulse = Pulse(10, 0.01, never, None)
-        await asyncio.sleep(0.05)
-        pulse.stop()
+    def __init__(self) -> None:
+        self.begun: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
-    asyncio.run(run())
+    def spawn(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.begun.append(function)
+
+    async def run(self) -> None:
+        """Let the last one come to its end."""
+        await self.begun[-1]()
+
+    async def beat(self) -> None:
+        """Nothing to send here."""
 
 
-def test_a_client_that_hangs_up_in_the_same_moment_is_what_happened() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock in the place of the loop's."""
+    made = Clock()
+    monkeypatch.setattr("strowger.gateway.pulse.asyncio.get_running_loop", lambda: made)
+    return made
+
+
+def pulse(beats: Beats) -> Pulse:
+    """A pulse that counts."""
+    return Pulse(HEARTBEAT, IDLE, beats.spawn, beats.beat)
+
+
+async def test_a_client_that_gets_nothing_gets_a_heartbeat(clock: Clock) -> None:
+    """Whatever the upstream says meanwhile that is not for the client."""
+    beats = Beats()
+    one = pulse(beats)
+    for _ in range(9):
+        clock.move(1)
+        one.heard()
+    assert beats.begun == []
+    clock.move(1)
+    assert len(beats.begun) == 1
+
+
+async def test_a_client_that_is_written_to_needs_none(clock: Clock) -> None:
+    """Every write puts the heartbeat off."""
+    beats = Beats()
+    one = pulse(beats)
+    for _ in range(20):
+        clock.move(4)
+        one.sent()
+    assert beats.begun == []
+
+
+async def test_one_heartbeat_at_a_time(clock: Clock) -> None:
+    """A client that does not even take the first gets no second behind it."""
+    beats = Beats()
+    one = pulse(beats)
+    clock.move(3 * HEARTBEAT)
+    assert len(beats.begun) == 1
+    await beats.run()
+    clock.move(HEARTBEAT)
+    assert len(beats.begun) == 2
+    one.stop()
+    clock.move(10 * HEARTBEAT)
+    assert len(beats.begun) == 2
+
+
+async def test_a_client_that_does_not_read_is_left_alone(clock: Clock) -> None:
+    """It has enough to read, and the upstream waits for it: no heartbeat, and no blame for the upstream."""
+    beats = Beats()
+    one = pulse(beats)
+    with one.guard():
+        one.writing = True
+        clock.move(5 * IDLE)
+        one.sent()
+    assert beats.begun == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_silence_ends_the_wait(clock: Clock, late: bool) -> None:
+    """From the last sign of life on, however late in a call."""
+    one = pulse(Beats())
+    with pytest.raises(TimedOut, match="silent for 35 seconds"), one.guard():
+        if late:
+            clock.move(IDLE - 1)
+            one.heard()
+            clock.move(IDLE - 1)
+            await anyio.lowlevel.checkpoint()
+        clock.move(IDLE + 1)
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_silence_outside_a_wait_is_nobodys_fault(clock: Clock) -> None:
+    """Between two attempts there is nothing to end."""
+    one = pulse(Beats())
+    clock.move(10 * IDLE)
+    with one.guard():
+        clock.move(1)
+
+
+async def test_a_client_that_hangs_up_in_the_same_moment_is_what_happened(clock: Clock) -> None:
     """A cancellation from outside is never turned into an error of the upstream."""
+    one = pulse(Beats())
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(asyncio.CancelledError), one.guard():
+        task.cancel()  # the server, because the client has gone
+        clock.move(IDLE + 1)
+        await anyio.lowlevel.checkpoint()
+    assert task.cancelling() == 1
+    task.uncancel()
 
-    async def call(pulse: Pulse) -> None:
-        with pulse.guard():
-            task = asyncio.current_task()
-            assert task is not None
-            task.cancel()  # the server, because the client has gone
-            guard = pulse._guard
-            assert guard is not None
-            guard.expire()
-            await asyncio.Event().wait()
 
-    async def run() -> None:
-        pulse = Pulse(10, 10, never, None)
-        try:
-            await call(pulse)
-        finally:
-            pulse.stop()
-
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(run())
+async def test_a_wait_that_has_ended_leaves_no_trace(clock: Clock) -> None:
+    """The next target of the route has a wait of its own."""
+    one = pulse(Beats())
+    for _ in range(2):
+        with pytest.raises(TimedOut), one.guard():
+            clock.move(IDLE + 1)
+            await anyio.lowlevel.checkpoint()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

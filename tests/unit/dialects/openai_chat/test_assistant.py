@@ -11,7 +11,6 @@ from strowger.dialects.openai_chat.assistant import assistant_members, take_assi
 from strowger.ir.request import Refusal, Text, Thinking, ToolCall
 from tests.unit.dialects.openai_chat.talk import Json
 
-
 A = {"type": "text", "text": "a"}
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from strowger.errors import ErrorKind, Refused
-from tests.conformance.lanes import restreamed, translated, translated_whole
+from strowger.config.references import Secret
+from strowger.errors import ErrorKind, Refused, Truncated
+from strowger.flows.flow import Flow
+from strowger.gateway.attempts import mask
+from strowger.gateway.lanes import Passing, Watch
+from strowger.gateway.origins import Origins
+from tests.conformance.lanes import DIALECTS, decoder_setup, encoder_setup, restreamed, translated, translated_whole
 
 ERROR = b'{"error":{"message":"no such deployment","type":"invalid_request_error","code":404}}'
 ANSWER = b'{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}'
@@ -42,3 +47,43 @@ def test_a_cut_stream_says_so() -> None:
     assert delivered.body.count(b"event: error\n") == 1
     assert b"message_stop" not in delivered.body
     assert delivered.receiver.done
+
+
+FIRST = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'
+
+
+def passing(*secrets: str) -> Passing:
+    """A verbatim lane of the Chat dialect that knows these secrets."""
+    watch = Watch(Flow("flow_test", 0, 0.0, "POST", "/", "openai_chat"), Origins(), mask(map(Secret, secrets)))
+    return Passing(DIALECTS["openai_chat"], decoder_setup(), encoder_setup, watch)
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_bytes_pass_an_event_at_a_time(end: bytes) -> None:
+    """However an event ends, and wherever the bytes are cut: what is out is whole events."""
+    lane = passing()
+    body = 3 * (FIRST.rstrip() + end)
+    out = b""
+    for number in range(len(body)):
+        out += lane.feed(body[number : number + 1])
+        assert out in (b"", body[: len(body) // 3], body[: 2 * len(body) // 3], body)
+    assert out == body
+
+
+def test_a_key_in_an_error_event_is_masked_wherever_the_event_is_cut() -> None:
+    """Half of it came with the bytes before."""
+    event = b'data: {"error":{"message":"bad key sk-very-secret","type":"x"}}\n\n'
+    for cut in range(len(event)):
+        lane = passing("sk-very-secret")
+        out = lane.feed(FIRST) + lane.feed(event[:cut]) + lane.feed(event[cut:]) + lane.close(None)
+        assert out == FIRST + event.replace(b"sk-very-secret", b"***")
+        assert lane.watch.failure is not None
+        assert "secret" not in lane.watch.failure.message
+
+
+def test_a_break_is_told_also_where_we_gave_up_reading() -> None:
+    """An event that we could not read, then a cut: the client must still hear of the cut."""
+    lane = passing()
+    odd = b'data: {"odd\n\n'
+    assert lane.feed(odd) == odd
+    assert b"it broke" in lane.close(Truncated("it broke"))

@@ -99,7 +99,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             if not own:
                 raise CredentialError(
                     f"the client sent no credential of its own for provider {self.name}",
-                    hint='log in with the client, or set `auth = "env:ANTHROPIC_API_KEY"`',
+                    hint="start the client yourself, logged in (`strowger run` gives it a token instead), "
+                    'or set `auth = "env:ANTHROPIC_API_KEY"`',
                 )
             found.extend(own)
         elif self.auth is not None:

@@ -23,10 +23,11 @@ def told(clock: str, fields: Fields) -> str:
 
 
 def _where(fields: Fields) -> str:
-    asked = str(fields["model"] or fields["path"]) + (" (sub-agent)" if fields["agent_id"] else "")
+    asked = str(fields["model"] or fields["path"])
     tried = [str(each["target"]) for each in fields["attempts"]]
     target = f"{fields['provider']}:{fields['upstream_model']}" if fields["provider"] else "".join(tried[-1:])
-    return f"{asked} → {target}" if target else asked
+    caller = " (sub-agent)" if fields["agent_id"] else ""
+    return f"{asked}{caller} → {target}" if target not in ("", asked) else f"{asked}{caller}"
 
 
 def _outcome(fields: Fields) -> str:

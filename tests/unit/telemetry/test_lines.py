@@ -25,6 +25,7 @@ def test_a_good_call_is_one_line() -> None:
     line = "09:41:07  quick → groq:gpt-oss-120b  200  1.3 s  tokens 1,812 in, 64 out"
     assert answered(duration=1.31, usage=Usage(input=1812, output=64)) == line
     assert answered(agent_id="a1").startswith("09:41:07  quick (sub-agent) → groq:")
+    assert answered(model="groq:gpt-oss-120b") == "09:41:07  groq:gpt-oss-120b  200  0 ms"
     assert answered(duration=0.0124) == "09:41:07  quick → groq:gpt-oss-120b  200  12 ms"
 
 

@@ -13,6 +13,7 @@ from strowger.dialects.anthropic.errors import failure
 from strowger.dialects.anthropic.wire import (
     CUSTOM,
     NAME,
+    NULL,
     REDACTED,
     SIGNATURE,
     STOP_REASONS,
@@ -32,8 +33,6 @@ from strowger.ir.events import (
 )
 from strowger.ir.request import NO_EXTRAS, Extras, Part, ServerToolCall, Signed, Text, Thinking, ToolCall
 from strowger.ir.response import unfold_part
-
-NULL = Raw(b"null")
 
 _FINISH_MEMBERS = frozenset({"stop_details", "container", "context_management", "safeguard_results"})
 """Members of a whole answer that a stream tells at its end."""
@@ -82,6 +81,8 @@ class Counts:
 
 def members(raw: Raw) -> Fields | None:
     """The members of a raw object, None for anything else."""
+    if raw is NULL:
+        return None
     try:
         return Fields(raw, error=Malformed)
     except Malformed:
@@ -89,10 +90,15 @@ def members(raw: Raw) -> Fields | None:
 
 
 def _count(fields: Fields, key: str) -> int | None:
-    try:
-        return fields.integer(key)
-    except Malformed:
+    """Take a count; what is none stays where it is."""
+    raw = fields.rest.get(key)
+    if raw is None:
         return None
+    digits = bytes(raw)
+    if not digits.isdigit():
+        return None
+    del fields.rest[key]
+    return int(digits)
 
 
 def word(raw: Raw) -> str | None:

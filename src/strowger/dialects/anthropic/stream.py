@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import free_text
 from strowger.dialects.anthropic.errors import failure
-from strowger.dialects.anthropic.response import NULL, Counts, decode_response, members, part_of, stop_reason_of, word
-from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
+from strowger.dialects.anthropic.response import Counts, decode_response, members, part_of, stop_reason_of, word
+from strowger.dialects.anthropic.wire import NAME, NULL, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import Fields, mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
@@ -197,7 +197,7 @@ class StreamDecoder:
             case "content_block_stop":
                 self._block_stop(event, data, events)
             case "message_start":
-                self._message_start(data, events)
+                self._message_start(event.message, events)
             case "message_delta":
                 self._message_delta(data, events)
             case "message_stop":
@@ -212,9 +212,8 @@ class StreamDecoder:
                 elif self._started:
                     events.append(Note(Raw(data)))
 
-    def _message_start(self, data: bytes, events: list[Event]) -> None:
-        fields = members(Raw(data))
-        message = None if fields is None else members(fields.rest.get("message", NULL))
+    def _message_start(self, raw: Raw, events: list[Event]) -> None:
+        message = members(raw)
         if message is None:
             return
         usage = self._counts.update(message.rest.pop("usage", NULL))
@@ -248,10 +247,8 @@ class StreamDecoder:
         if self._open is not None:  # blocks must not overlap: this one waits for the end of the other
             self._waiting.setdefault(event.index, deque()).append(data)
             return
-        fields = members(Raw(data))
-        block = NULL if fields is None else fields.rest.get("content_block", NULL)
         self._wire_index = event.index
-        self._open_part(block, events)
+        self._open_part(event.content_block, events)
 
     def _open_part(self, block: Raw, events: list[Event]) -> None:
         try:
@@ -383,7 +380,9 @@ def _lenient(read: Fields, name: str, data: bytes) -> StreamEvent:
     try:
         return STREAM_EVENT.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return StreamEvent(word(read.rest.get("type", NULL)) or name)
+        rest = read.rest
+        kind = word(rest.get("type", NULL)) or name
+        return StreamEvent(kind, content_block=rest.get("content_block", NULL), message=rest.get("message", NULL))
 
 
 def _malformed(what: str) -> Failure:

@@ -10,7 +10,7 @@ import hashlib
 import re
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from strowger.dialects.base import Capabilities
 from strowger.errors import ErrorKind
@@ -140,6 +140,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
+NULL = Raw(b"null")
+"""What an absent member is taken for."""
+
+
 class StreamDelta(Struct, gc=False):
     """The `delta` of a content_block_delta, as far as the common kinds need it."""
 
@@ -151,11 +155,13 @@ class StreamDelta(Struct, gc=False):
 
 
 class StreamEvent(Struct, gc=False):
-    """Any event of a stream, as far as deltas need it; the rare other kinds are read again, whole."""
+    """Any event of a stream, as far as deltas and starts need it; the rare other kinds are read again, whole."""
 
     type: str = ""
     index: int = 0
     delta: StreamDelta | None = None
+    content_block: Raw = NULL
+    message: Raw = NULL
 
 
 STREAM_EVENT = msgspec.json.Decoder(StreamEvent)

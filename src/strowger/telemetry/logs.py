@@ -6,6 +6,8 @@ Plain data comes in; what must not be written (bodies, credentials) never reache
 from __future__ import annotations
 
 import os
+import select
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -17,11 +19,15 @@ import msgspec
 
 from strowger.telemetry.lines import told
 
+_ENCODE = msgspec.json.Encoder().encode
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
 class Log:
-    """Writes lines at or above `level`. A full disk or a closed pipe stops the log, not the gateway."""
+    """Writes lines at or above `level`. A full disk or a closed pipe stops the log, not the gateway; while nobody reads
+    a pipe, lines are dropped, and the next one that is written says how many.
+    """
 
     def __init__(self, path: Path | None = None, level: str = "info", stream: TextIO | None = None) -> None:
         self._threshold = LEVELS.index(level) if level in LEVELS else 1
@@ -35,17 +41,34 @@ class Log:
             self._owned = True
         self._for_people = self._stream is not None and not self._stream.closed and self._stream.isatty()
         self._broken = False
+        self._pipe = _poll_of(self._stream)
+        self._dropped = 0
+        self._second = 0
+        self._stamp = ""
 
     def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         """One line: time, level, event, then the fields."""
         if self._stream is None or self._broken or LEVELS.index(level) < self._threshold:
             return
-        line = self._words(fields) if self._for_people and event == "call" else _object(level, event, fields)
+        if self._pipe is not None and not self._pipe.poll(0):
+            self._dropped += 1
+            return
+        line = self._words(fields) if self._for_people and event == "call" else self._object(level, event, fields)
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self._broken = True
+
+    def _object(self, level: str, event: str, fields: Mapping[str, object]) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        head: dict[str, object] = {"time": f"{self._stamp}.{int(now % 1 * 1000):03d}Z", "level": level, "event": event}
+        if self._dropped:
+            head["lines_dropped"], self._dropped = self._dropped, 0
+        return _ENCODE({**head, **fields}).decode()
 
     def _words(self, fields: Mapping[str, object]) -> str:
         """A call for a reader, in what signs the terminal has."""
@@ -59,7 +82,13 @@ class Log:
                 self._stream.close()
 
 
-def _object(level: str, event: str, fields: Mapping[str, object]) -> str:
-    now = time.time()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-    return msgspec.json.encode({"time": stamp, "level": level, "event": event, **fields}).decode()
+def _poll_of(stream: TextIO | None) -> select.poll | None:
+    """Tells whether a pipe takes a line now. One that nobody reads would stop every stream of the gateway."""
+    try:
+        if stream is None or not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            return None
+    except (OSError, ValueError):
+        return None
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return poll

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import select
 import stat
 from pathlib import Path
 
@@ -79,3 +81,21 @@ def test_a_terminal_gets_words_in_signs_that_it_has() -> None:
     lines = written.getvalue().decode().splitlines()
     assert len(lines) == 2
     assert all("quick ? a:b" in line for line in lines)
+
+
+def test_a_pipe_that_nobody_reads_drops_lines_and_says_so() -> None:
+    """`serve 2>&1 | less`: the reader stops reading, the streams must not stop."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        log = Log(stream=stream)
+        for _ in range(2000):
+            log.write("info", "call", {"text": "x" * 200})
+        kept = os.read(reading, 10_000_000)
+        while select.select([reading], [], [], 0)[0]:
+            kept += os.read(reading, 10_000_000)
+        log.write("info", "call", {"text": "after"})
+        last = msgspec.json.decode(os.read(reading, 10_000).splitlines()[-1])
+    os.close(reading)
+    assert last["text"] == "after"
+    assert last["lines_dropped"] == 2000 - kept.count(b"\n")
+    assert last["lines_dropped"] > 0

@@ -31,10 +31,12 @@ def init(path: Path | None, force: bool) -> None:
     from strowger.config.starter import starter, write_new
     from strowger.providers.presets import PRESETS
 
+    given = path is not None
     path = path or config_file(os.environ)
     write_new(path, starter(os.environ, PRESETS), force=force)
     click.echo(f"wrote {path}")
-    click.echo("next: `strowger config check`, then `strowger run claude`", err=True)
+    named = f" --config {path}" if given else ""
+    click.echo(f"next: `strowger config check{named}`, then `strowger run{named} claude`", err=True)
 
 
 @config.command()

@@ -42,6 +42,13 @@ def test_init_then_check(home: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert err.startswith("next: `strowger config check`")
 
 
+def test_init_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What to do next names the file that is not in the usual place."""
+    path = tmp_path / "mine.toml"
+    assert run(["config", "init", "--path", str(path)]) == 0
+    assert f"`strowger run --config {path} claude`" in capsys.readouterr().err
+
+
 def test_init_replaces_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is there is kept, with exit code 2 and a hint, unless `--force` is given."""
     path = write(home / "mine.toml", "# mine\n")

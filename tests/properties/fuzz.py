@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from strowger.dialects.framing import SSEDecoder
+from strowger.dialects.framing import Frame, SSEDecoder
 from strowger.errors import GatewayError
 from strowger.ir.events import Checker, Event, Failure, Finish
 from strowger.ir.response import IncompleteError, fold
@@ -128,11 +128,9 @@ def judge(dialect: str, data: bytes, seed: str) -> None:
     DIALECTS[OTHER[dialect]].client.render_error(refused)
 
 
-def _framed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
+def _framed(pieces: list[bytes]) -> list[Frame]:
     decoder = SSEDecoder()
-    return [tuple(frame) for piece in pieces for frame in decoder.feed(piece)] + [
-        tuple(frame) for frame in decoder.close()
-    ]
+    return [frame for piece in pieces for frame in decoder.feed(piece)] + decoder.close()
 
 
 def _decoded(dialect: str, pieces: list[bytes]) -> list[Event]:

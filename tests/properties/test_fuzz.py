@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.properties import fuzz_requests
 from tests.properties.fuzz import SEEDS, fuzz, judge
 
 FOUND = (
@@ -37,3 +40,25 @@ def test_seeds_cut_everywhere(dialect: str) -> None:
     for data in SEEDS[dialect]:
         for end in range(0, len(data) + 1, 3):
             judge(dialect, data[:end], f"cut {end}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_broken_requests(seed: int) -> None:
+    """Whatever a client sends: a refusal that says why, or a request that goes to either dialect's upstreams."""
+    judged, taken = fuzz_requests.fuzz(seed, lambda number: number < 600)
+    assert judged == 600
+    assert taken > 200
+
+
+FOUND_REQUESTS = (
+    # a schema that is none
+    ("openai_chat", {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]}),
+    # nothing where the effort would have gone
+    ("anthropic", {"thinking": {"type": "enabled", "budget_tokens": 2000}, "output_config": None}),
+)
+
+
+@pytest.mark.parametrize("dialect, body", FOUND_REQUESTS)
+def test_what_was_found_in_requests(dialect: str, body: dict[str, Any]) -> None:
+    """What once broke something."""
+    fuzz_requests.judge(dialect, {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **body})

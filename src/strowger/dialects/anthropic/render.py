@@ -21,6 +21,7 @@ from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, 
 from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MAX_CACHE_HINTS, NAME
 from strowger.dialects.base import Capabilities, Rendered
 from strowger.dialects.client_tools import described
+from strowger.dialects.fields import Fields
 from strowger.dialects.losses import refuse_extras, unique
 from strowger.ir.request import (
     CustomTool,
@@ -36,6 +37,7 @@ from strowger.ir.request import (
 )
 
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
+_NULL = Raw(b"null")
 _JSON_ONLY = "Answer with a single JSON object and nothing else: no words around it, no code fence."
 _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
@@ -175,7 +177,7 @@ class _Body:
         if tool.description is not None:
             written["description"] = tool.description
         if tool.parameters is not None:
-            written["input_schema"] = tool.parameters if own else _object_schema(tool.parameters)
+            written["input_schema"] = tool.parameters if own else _object_schema(tool.parameters, f"{path}.parameters")
         elif not own:
             written["input_schema"] = Raw(b'{"type":"object","properties":{}}')
         if tool.strict is not None and (own or tool.strict):
@@ -203,7 +205,8 @@ class _Body:
         if not names:
             return []
         self._body["tool_choice"] = {"type": "none"}
-        return [{"name": self._fitting.name(name), "input_schema": _object_schema(EMPTY_OBJECT)} for name in names]
+        schema = _object_schema(EMPTY_OBJECT, "tools")
+        return [{"name": self._fitting.name(name), "input_schema": schema} for name in names]
 
     def _forced(self) -> bool:
         choice = self._request.tool_choice
@@ -286,8 +289,9 @@ class _Body:
     def _output(self, effort: str | None) -> None:
         """output_config: effort, format, and what else it held."""
         config: Json = {}
-        if "output_config" in self._body:
-            config = msgspec.json.decode(self._body.pop("output_config"), type=dict[str, Raw])
+        given = self._body.get("output_config", _NULL)
+        if given != _NULL:
+            config = msgspec.json.decode(given, type=dict[str, Raw])
             self._body["output_config"] = config
         if effort is not None:
             config["effort"] = effort
@@ -376,9 +380,9 @@ def _cap_hints(system: list[Text | Opaque], turns: list[Turn], fitting: Fitting)
                 fitting.lose("cache_control", f"only the last {MAX_CACHE_HINTS} breakpoints are kept", "info")
 
 
-def _object_schema(schema: Raw) -> Raw:
-    """A tool's schema with the `type` that the API asks for."""
-    members = msgspec.json.decode(schema, type=dict[str, Raw])
+def _object_schema(schema: Raw, path: str) -> Raw:
+    """A tool's schema with the `type` that the API asks for. Raises BadRequest when it is no schema."""
+    members = Fields(schema, path).rest
     if bytes(members.get("type", b"")) == b'"object"':
         return schema
     return Raw(msgspec.json.encode({**members, "type": "object"}))

@@ -89,7 +89,8 @@ async def _stream(answer: Answer, reply: Reply, flow: Flow, pulse: Pulse) -> Gat
                     pulse.sent()
                 else:
                     pulse.heard()
-            await _rest(answer, reply, flow)
+            if not incoming.ended:
+                await _rest(answer, reply, flow)
     except UpstreamError as error:
         # Of an answer that is all there, nobody needs to know how its connection ended.
         return None if watch.over else error

@@ -50,6 +50,9 @@ _UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
 )
 
 
+_MOST_KNOWN = 1000
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream service. `url` is where calls go, `base_url` what the other URLs were made from.
 
@@ -74,6 +77,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
+    _known: dict[str, Capabilities] = msgspec.field(default_factory=dict)
 
     def serves(self, model: str) -> bool:
         """Whether one of the model globs fits."""
@@ -81,11 +85,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def capabilities(self, model: str) -> Capabilities:
         """What this model accepts: the preset's word, then that for the model, then the configuration's."""
-        overrides: dict[str, object] = {}
-        for glob, rule in self.rules:
-            if matches(glob, model):
-                overrides.update(rule)
-        return msgspec.structs.replace(self.base, **overrides) if overrides else self.base
+        caps = self._known.get(model)
+        if caps is None:
+            overrides: dict[str, object] = {}
+            for glob, rule in self.rules:
+                if matches(glob, model):
+                    overrides.update(rule)
+            caps = msgspec.structs.replace(self.base, **overrides) if overrides else self.base
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[model] = caps
+        return caps
 
     async def credentials(self, client_headers: Mapping[str, str] = MappingProxyType({})) -> tuple[Credential, ...]:
         """Everything that authorises a call. Raises CredentialError.

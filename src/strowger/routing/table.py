@@ -26,6 +26,8 @@ from strowger.routing import aliases
 
 # Enough to find the slip; more would bury the message.
 MAX_LISTED = 20
+# A session asks for a handful of models over and over; the names are the clients' to choose, so it is bounded.
+_MOST_MATCHED = 1000
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -103,9 +105,19 @@ class RouteTable:
         self.providers: Mapping[str, Provider] = MappingProxyType(dict(providers))
         self.aliases: Mapping[str, str] = MappingProxyType(dict(config.aliases))
         self._rules = tuple(_rule(number, route) for number, route in enumerate(config.routes))
+        self._matched: dict[tuple[str, Hints, str], Route] = {}
 
     def match(self, model: str, *, hints: Hints = NO_HINTS, dialect: str = "") -> Route:
         """Where a call goes. `dialect` is the client's. Raises UnknownModel, which lists what there is."""
+        asked = (model, hints, dialect)
+        route = self._matched.get(asked)
+        if route is None:
+            if len(self._matched) >= _MOST_MATCHED:
+                self._matched.clear()
+            route = self._matched[asked] = self._match(model, hints, dialect)
+        return route
+
+    def _match(self, model: str, hints: Hints, dialect: str) -> Route:
         asked = aliases.plain(model)
         named = aliases.resolve(asked, self.providers, self.aliases)
         for rule in self._rules:

@@ -40,6 +40,11 @@ class Incoming(Protocol):
         """Headers as received, in order."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has been read to its end."""
+        ...
+
     async def read(self) -> bytes:
         """The next bytes as soon as there are any, empty at the end. Raises Truncated when the transfer breaks."""
         ...

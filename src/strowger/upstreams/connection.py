@@ -105,6 +105,11 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     @property
+    def ended(self) -> bool:
+        """Whether the answer has come to its end and has been read."""
+        return self._complete and not self._parts
+
+    @property
     def headers(self) -> Headers:
         """The answer's headers, in order; bytes that are not UTF-8 survive as surrogates."""
         return tuple(

@@ -103,6 +103,11 @@ class HttpIncoming:
             self._headers = {name.lower(): value for name, value in self.header_items}
         return self._headers
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has been read to its end."""
+        return self._connection is None or self._connection.ended
+
     async def read(self) -> bytes:
         """The next bytes, empty at the end; raises Truncated or Malformed."""
         connection = self._connection

@@ -80,6 +80,11 @@ class ProxiedIncoming:
             self._headers = {name.lower(): value for name, value in self.header_items}
         return self._headers
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has been read to its end."""
+        return self._response.content.at_eof()
+
     async def read(self) -> bytes:
         """The next bytes, empty at the end; raises Truncated or Malformed."""
         try:

@@ -98,5 +98,4 @@ def _banner(host: Host, setup: Setup) -> list[str]:
         lines.append("  `strowger config init` writes a configuration; `strowger serve --demo` needs none")
     shown = (("ANTHROPIC_BASE_URL", host.url), ("OPENAI_BASE_URL", f"{host.url}/v1"))
     lines += [f"  {name}={value}" for name, value in shown]
-    lines.append(f"  or, in another terminal: strowger run claude     (pid file {host.pidfile})")
-    return lines
+    return [*lines, "  or, in another terminal: strowger run claude", f"  pid file: {host.pidfile}"]

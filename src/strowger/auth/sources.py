@@ -51,7 +51,9 @@ async def resolve(reference: SecretRef, *, env: Mapping[str, str], timeout: floa
 
 
 class ReferenceSource:
-    """An auth source over one reference. Several calls that need it at once cause one fetch."""
+    """An auth source over one reference. Several calls that need it at once cause one fetch, and share what comes of
+    it.
+    """
 
     def __init__(
         self,
@@ -71,18 +73,32 @@ class ReferenceSource:
         self._owner = owner
         self._timeout = timeout
         self._known: Credential | None = None
+        self._failure: CredentialError | None = None
         self._lock = anyio.Lock()
 
     def __repr__(self) -> str:
         return f"ReferenceSource({self._reference.text} → {self._header})"
 
     async def credential(self) -> Credential:
-        """The credential, fetched on first use and after `invalidate`. Failures are not remembered."""
+        """The credential, fetched on first use and after `invalidate`.
+
+        A failure is for everyone who waited for that fetch, and is not remembered for calls that come later.
+        """
         if self._known is not None:
             return self._known
+        before = self._failure
         async with self._lock:
-            if self._known is None:
+            if self._known is not None:
+                return self._known
+            if self._failure is not None and self._failure is not before:
+                # Not once more: behind a command that hangs, each call would wait for all before it.
+                raise CredentialError(self._failure.message, hint=self._failure.hint)
+            try:
                 self._known = await self._fetch()
+            except CredentialError as error:
+                # A copy: a raised error holds on to the frames that it went through.
+                self._failure = CredentialError(error.message, hint=error.hint)
+                raise
             return self._known
 
     def invalidate(self, used: Credential) -> bool:

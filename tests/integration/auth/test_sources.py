@@ -84,3 +84,62 @@ def test_run_again_after_a_refusal(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert count.read_text() == "xx"
+
+
+def test_one_failure_for_all_who_waited(tmp_path: Path) -> None:
+    """Calls that wait for a command which fails are told so together, after one run; a later call tries again."""
+    count, go = tmp_path / "count", tmp_path / "go"
+    # Ends only when all the calls wait, so that none of them is a later one.
+    code = (
+        f"import pathlib, time; open({str(count)!r}, 'a').write('x')\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+        "raise SystemExit(3)"
+    )
+    told: list[CredentialError] = []
+
+    async def main() -> None:
+        keys = ReferenceSource(python(code), header="authorization", kind="bearer", env={}, owner="provider x")
+
+        async def call() -> None:
+            with pytest.raises(CredentialError, match="no credential for provider x: .* exit code 3") as caught:
+                await keys.credential()
+            told.append(caught.value)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+            go.touch()
+        assert count.read_text() == "x"
+        await call()
+        assert count.read_text() == "xx"
+
+    anyio.run(main)
+    assert {error.text for error in told} == {told[0].text}
+    assert len(set(map(id, told))) == len(told) == 21
+
+
+def test_who_gives_up_waiting_fails_nobody_else(tmp_path: Path) -> None:
+    """The call that ran the command was cancelled: the next one in the queue runs it again."""
+    go = tmp_path / "go"
+    code = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\nprint('key')"
+    found: list[str] = []
+
+    async def main() -> None:
+        keys = ReferenceSource(python(code), header="authorization", kind="bearer", env={})
+
+        async def call() -> None:
+            found.append((await keys.credential()).value.reveal())
+
+        async with anyio.create_task_group() as group:
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as first:
+                    first.start_soon(call)
+                    await anyio.wait_all_tasks_blocked()
+                    group.start_soon(call)
+                    await anyio.wait_all_tasks_blocked()
+                    scope.cancel()
+            go.touch()
+
+    anyio.run(main)
+    assert found == ["key"]

@@ -88,17 +88,8 @@ class ReferenceSource:
             return self._known
         before = self._failure
         async with self._lock:
-            if self._known is not None:
-                return self._known
-            if self._failure is not None and self._failure is not before:
-                # Not once more: behind a command that hangs, each call would wait for all before it.
-                raise CredentialError(self._failure.message, hint=self._failure.hint)
-            try:
-                self._known = await self._fetch()
-            except CredentialError as error:
-                # A copy: a raised error holds on to the frames that it went through.
-                self._failure = CredentialError(error.message, hint=error.hint)
-                raise
+            if self._known is None:
+                self._known = await self._fetch_unless_failed(before)
             return self._known
 
     def invalidate(self, used: Credential) -> bool:
@@ -112,6 +103,20 @@ class ReferenceSource:
     def known(self) -> Credential | None:
         """What is in memory now."""
         return self._known
+
+    async def _fetch_unless_failed(self, before: CredentialError | None) -> Credential:
+        """Fetch, unless a fetch has failed since `before` was the last failure: then that is the answer.
+
+        Behind a command that hangs, each call would else wait for all before it.
+        """
+        if self._failure is not None and self._failure is not before:
+            raise CredentialError(self._failure.message, hint=self._failure.hint)
+        try:
+            return await self._fetch()
+        except CredentialError as error:
+            # A copy: a raised error holds on to the frames that it went through.
+            self._failure = CredentialError(error.message, hint=error.hint)
+            raise
 
     async def _fetch(self) -> Credential:
         try:

@@ -8,6 +8,9 @@ proxy, the requests that it concerns go through `proxied`.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 import socket
 import ssl
 import time
@@ -40,6 +43,8 @@ _STALE_SECONDS = 1.0
 _MOST_INFLATED = 64 * 1024 * 1024
 # Between addresses of one host: a dead IPv6 route must not cost the whole connect timeout (RFC 8305 says 250 ms).
 _NEXT_ADDRESS_SECONDS = 0.25
+
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 _INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -222,7 +227,7 @@ class HttpUpstream:
             ) from error
         except OSError as error:
             raise Unreachable(
-                f"no connection to {place.shown}: {error.strerror or error}",
+                f"no connection to {place.shown}: {_reason(error)}",
                 hint="is the upstream running, and is base_url right?",
             ) from error
         return connection
@@ -326,3 +331,18 @@ def _goes_straight(place: _Place) -> bool:
 
 def _unanswered(place: _Place) -> Unreachable:
     return Unreachable(f"the upstream closed the connection without an answer: {place.shown}")
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection, in the system's words. The event loop's own repeat the address, or all addresses.
+
+    Where several addresses failed, each in its way, only the text of the error has their numbers. That one of them
+    refused tells most: the host is there.
+    """
+    if isinstance(error, socket.gaierror):
+        text = error.strerror or str(error)
+    else:
+        numbers = [error.errno] if error.errno else [int(number) for number in _ERRNO.findall(str(error))]
+        number = errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else next(iter(numbers), None)
+        text = os.strerror(number) if number else str(error)
+    return f"{text[:1].lower()}{text[1:]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
 import subprocess
 import zlib
@@ -242,6 +243,20 @@ async def test_a_refused_connection_names_the_address() -> None:
         with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:9/x:") as caught:
             await upstream.open(Outgoing("GET", "http://127.0.0.1:9/x?key=secret", (), b""))
     assert "secret" not in caught.value.text
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1",), ("127.0.0.1", "127.0.0.2"), ("255.255.255.255", "127.0.0.1")])
+async def test_the_reason_is_told_once(hosts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many addresses a name has, and however each failed: one reason, in the system's words, no addresses."""
+
+    async def found(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, 9)) for host in hosts]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    async with HttpUpstream() as upstream:
+        with pytest.raises(Unreachable) as caught:
+            await upstream.open(Outgoing("GET", "http://several.test/x", (), b""))
+    assert caught.value.message == "no connection to http://several.test/x: connection refused"
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,10 @@ def _peek(**members: Any) -> Peek:
         ({"stream": True}, Peek("m", stream=True, written=NAME)),
         ({"stream": None}, Peek("m", written=NAME)),
         ({"metadata": {"user_id": NEW_USER_ID}}, Peek("m", session=SESSION, written=NAME)),
-        ({"metadata": {"user_id": f"user_{'a' * 64}_account__session_{SESSION}"}}, Peek("m", session=SESSION, written=NAME)),
+        (
+            {"metadata": {"user_id": f"user_{'a' * 64}_account__session_{SESSION}"}},
+            Peek("m", session=SESSION, written=NAME),
+        ),
         ({"metadata": {"user_id": "someone"}}, Peek("m", written=NAME)),
         ({"metadata": {"user_id": "{broken"}}, Peek("m", written=NAME)),
         ({"metadata": {"user_id": 5}}, Peek("m", written=NAME)),

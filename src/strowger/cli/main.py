@@ -125,6 +125,9 @@ def _told(error: BaseException) -> int:
     if isinstance(error, GatewayError | OSError):
         report(error)
         return MISUSED if isinstance(error, ConfigError) else int(getattr(error, "exit_code", FAILED))
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        report(GatewayError(f"a dependency is missing: {error.name}", hint=_INCOMPLETE))
+        return FAILED
     if os.environ.get("STROWGER_TRACEBACK"):
         import traceback
 
@@ -135,6 +138,14 @@ def _told(error: BaseException) -> int:
     )
     report(unforeseen)
     return FAILED
+
+
+_INCOMPLETE = "install strowger again, with what it needs; in a checkout, `make demo` does"
+
+
+def _is_ours(module: str | None) -> bool:
+    """Whether a module that is not there should have come with us."""
+    return module is None or module.partition(".")[0] == "strowger"
 
 
 def _innermost(error: BaseException) -> BaseException:

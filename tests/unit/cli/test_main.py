@@ -59,6 +59,16 @@ ENDS = (
         1,
         "error: something broke inside: ZeroDivisionError: by zero\n\nhint: this is a bug",
     ),
+    (
+        ModuleNotFoundError("No module named 'anyio.abc'", name="anyio.abc"),
+        1,
+        "error: a dependency is missing: anyio.abc\n\nhint: install strowger again",
+    ),
+    (
+        ModuleNotFoundError("No module named 'strowger.gone'", name="strowger.gone"),
+        1,
+        "error: something broke inside: ModuleNotFoundError: No module named 'strowger.gone'\n\nhint: this is a bug",
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from tests.house import tree
@@ -26,6 +27,15 @@ def test_changelog_is_open() -> None:
     releases = RELEASE.findall(tree.text("CHANGELOG.md"))
     assert releases[:1] == ["Unreleased"]
     assert len(releases) == len(set(releases))
+
+
+def test_only_tested_systems_are_claimed() -> None:
+    """The package index shows the systems on which the README says that it is tested, and no other."""
+    classifiers = tomllib.loads(tree.text("pyproject.toml"))["project"]["classifiers"]
+    claimed = {line.rpartition(" :: ")[2] for line in classifiers if line.startswith("Operating System :: ")}
+    tested = re.search(r"Tested on (\w+) only", tree.text("README.md"))
+    assert tested is not None
+    assert claimed == {tested[1]}
 
 
 def test_decisions_are_numbered() -> None:

@@ -23,6 +23,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _MISSING = object()
 # Longer strings are not repeated in messages: a key may have been pasted into the wrong place.
 _LONGEST_SHOWN = 16
+# Two letters changed places in a word of four; what is farther off is a guess that would lead astray.
+_NEAR = 0.75
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ def near_miss(word: str, known: typing.Iterable[str]) -> str | None:
     """The known word that was probably meant."""
     known = list(known)
     by_lower = {name.lower(): name for name in known}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=_NEAR)
     return by_lower[found[0]] if found else None
 
 

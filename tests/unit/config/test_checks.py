@@ -140,10 +140,10 @@ def test_one_condition_is_enough(match: Match) -> None:
 
 def test_bad_aliases() -> None:
     """An alias names a configured provider and a model."""
-    found = errors(Config(providers={"x": X}, aliases={"a": "x", "b": "xy:m", "c": "x:m"}))
+    found = errors(Config(providers={"here": X}, aliases={"a": "here", "b": "hre:m", "c": "here:m"}))
     assert [(problem.path, problem.hint) for problem in found] == [
         (("aliases", "a"), 'such as a = "provider:model"'),
-        (("aliases", "b"), "did you mean `x`?"),
+        (("aliases", "b"), "did you mean `here`?"),
     ]
 
 

@@ -85,6 +85,8 @@ def test_near_miss() -> None:
     """Case does not matter, and what is far from everything has no near miss."""
     assert near_miss("DeepSeak", ["deepseek", "openai"]) == "deepseek"
     assert near_miss("qqq", ["deepseek"]) is None
+    assert near_miss("prot", ["bind", "port"]) == "port"
+    assert near_miss("nowhere", ["other"]) is None
     assert suggest("qqq", ["b", "a"]) == "known here: a, b"
     assert suggest("qqq", []) is None
 

@@ -22,7 +22,7 @@ from strowger.config.lines import Path as KeyPath
 from strowger.config.lines import line_of, locate, syntax_error
 from strowger.config.paths import config_file
 from strowger.config.references import SecretRef, looks_sensitive
-from strowger.config.schema import Config, Preset, Presets
+from strowger.config.schema import Config, Preset, Presets, ProviderConfig
 from strowger.config.validate import Problem, convert, suggest, type_at
 from strowger.errors import ConfigError
 
@@ -109,8 +109,8 @@ def load(
 
     config, found = convert(Config, layers.table)
     problems += map(_with_section, found)
-    if config is not None and not problems:
-        problems += checks.errors(config, presets)
+    if config is not None:
+        problems += _meaning(config, layers.table, presets, problems)
     if config is None or problems:
         raise InvalidConfig(tuple(sorted(map(layers.placed, problems), key=_reading_order)))
     notes += checks.warnings(config, presets)
@@ -266,6 +266,30 @@ def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
     if variable and (preset.key_required or env.get(variable)) and (is_own_host or not preset.key_required):
         supplied["auth"] = f"env:{variable}"
     return supplied
+
+
+def _meaning(config: Config, table: Table, presets: Presets, known: list[Problem]) -> list[Problem]:
+    """What is wrong although it is well formed. Nothing that may only follow from a problem that is known already.
+
+    `config` is without what could not be read. What is missing there is not missing in the file.
+    """
+    if any(len(problem.path) < 2 or problem.path[:-1] == ("profiles",) for problem in known):
+        return []  # a whole section is missing, called by another name perhaps
+    bad = {_whole(problem.path) for problem in known}
+    providers, routes = table.get("providers"), table.get("routes")
+    named = providers if isinstance(providers, dict) else {}
+    config = msgspec.structs.replace(
+        config, providers={name: ProviderConfig() for name in named} | {**config.providers}
+    )
+    if isinstance(routes, list) and len(routes) != len(config.routes):
+        bad.add(("routes",))  # the others have lost their places
+    found = checks.errors(config, presets)
+    return [problem for problem in found if not {problem.path[:1], _whole(problem.path)} & bad]
+
+
+def _whole(path: KeyPath) -> KeyPath:
+    """The smallest table that is right or wrong as a whole: a provider, a route, an alias, any other section."""
+    return path[:2] if path[0] in {"providers", "routes", "aliases"} else path[:1]
 
 
 def _literals(config: Config, origins: Origins, source: _Source) -> list[Problem]:

@@ -221,6 +221,51 @@ def test_checks_run_on_the_merged_whole(tmp_path: Path) -> None:
     )
 
 
+def test_names_are_checked_besides_types(tmp_path: Path) -> None:
+    """One run tells of wrong types and of names that lead nowhere."""
+    text = """\
+[server]
+prot = 1
+[providers.alpha]
+models = 3
+[providers.beta]
+base_url = "beta.test"
+[aliases]
+quick = "gamma:g-1"
+[[routes]]
+match = { model = "*" }
+to = "nowhere"
+"""
+    assert [line.partition(", ")[0].partition("\n")[0] for line in refused(tmp_path, text)] == [
+        "c.toml:2: `prot` is unknown in [server]",
+        "c.toml:4: `providers.alpha.models` must be a list of strings",
+        "c.toml:6: `base_url` must be an http or https URL",
+        "c.toml:8: alias `quick` leads to `gamma`",
+        "c.toml:11: the route leads to `nowhere`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[server]\nbind = "0.0.0.0"\nallow_external_bind = true\nclient_tokn = "env:T"',
+        '[providers.mine]\nbase_url = "https://mine.test"\ndialekt = "anthropic"',
+        '[providers]\nmine = 3\n[aliases]\nquick = "mine:m"',
+        '[provider.mine]\npreset = "alpha"\n[aliases]\nquick = "mine:m"',
+        '[[routes]]\nmatch = 1\nto = "alpha"\n[[routes]]\nmatch = { model = "*" }\nto = "nowhere"',
+        'profiles = { p = 1 }\n[aliases]\nquick = "mine:m"',
+    ],
+)
+def test_what_follows_from_another_mistake_is_not_told(tmp_path: Path, text: str) -> None:
+    """What could not be read is not called missing, and what has lost its place is not looked at."""
+    assert len(refused(tmp_path, text)) == 1
+
+
+def test_another_profile_does_not_hide_what_is_wrong(tmp_path: Path) -> None:
+    """A mistake in a profile that is not chosen has nothing to do with the rest."""
+    assert len(refused(tmp_path, '[profiles.p.server]\nport = "x"\n[aliases]\nquick = "mine:m"')) == 2
+
+
 def test_literal_secrets_are_warned_about(tmp_path: Path) -> None:
     """A secret in the file earns a warning; plain headers do not, nor do secrets of the environment."""
     text = '[providers.alpha]\nauth = "planted"\nheaders = { X-Title = "me", X-Api-Token = "planted" }\n'

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from strowger.dialects.anthropic import usual
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE
 from strowger.dialects.envelope import opened
 from strowger.dialects.fields import Fields, is_string
@@ -54,6 +55,11 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 def parse_block(raw: Raw, path: str) -> Part:
     """A content block of a request. Raises BadRequest naming the member at fault; unknown types become Opaque."""
+    part = usual.block(raw)
+    return part if part is not None else _unusual_block(raw, path)
+
+
+def _unusual_block(raw: Raw, path: str) -> Part:
     fields = Fields(raw, path)
     kind = fields.need(fields.text("type"), "type")
     match kind:

@@ -11,6 +11,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from strowger.dialects.anthropic import usual
 from strowger.dialects.anthropic.blocks import cache_hint, parse_block
 from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME
 from strowger.dialects.base import Peek
@@ -106,7 +107,7 @@ def parse_request(body: bytes) -> Request:
     fields = Fields(body)
     model = _model(fields)
     forms: set[str] = set()
-    messages = tuple(_messages(fields))
+    messages = _messages(fields)
     system = _system(fields, forms)
     tools = _tools(fields)
     choice, parallel = _tool_choice(fields)
@@ -134,9 +135,13 @@ def parse_request(body: bytes) -> Request:
     )
 
 
-def _messages(fields: Fields) -> list[Message]:
+def _messages(fields: Fields) -> tuple[Message, ...]:
+    raw = fields.rest.get("messages")
+    if raw is not None and (read := usual.messages(raw)) is not None:
+        del fields.rest["messages"]
+        return read
     raws = fields.need(fields.items("messages"), "messages")
-    return [_message(Fields(raw, f"messages[{i}]")) for i, raw in enumerate(raws)]
+    return tuple([_message(Fields(raw, f"messages[{i}]")) for i, raw in enumerate(raws)])
 
 
 def _message(fields: Fields) -> Message:
@@ -174,6 +179,10 @@ def _system(fields: Fields, forms: set[str]) -> tuple[Text | Opaque, ...]:
 
 
 def _tools(fields: Fields) -> tuple[Tool, ...]:
+    raw = fields.rest.get("tools")
+    if raw is not None and (read := usual.tools(raw)) is not None:
+        del fields.rest["tools"]
+        return read
     if fields.holds("tools", b"[]"):
         return ()
     return tuple(_tool(item, f"tools[{i}]") for i, item in enumerate(fields.items("tools") or ()))

@@ -4,6 +4,7 @@
     → the client's environment → spawn it with our standard streams → pass signals on → wait
     → close the launch, drain a gateway of ours → the child's exit code
 
+A signal before the child is there ends the launch; one after it has gone ends the draining, not its code.
 The token is the child's alone and is worth nothing after it; it travels in the environment, never in arguments.
 """
 
@@ -88,10 +89,13 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
     if program is None:
         raise _not_there(order.command, spec)
     _advise(spec, env, tell)
-    async with _way_in(order, env, setup, tell) as way:
-        tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
-        child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
-        return await _run_child((program, *order.arguments), child_env)
+    child = _Child()
+    async with _signals_heeded(child):
+        async with _way_in(order, env, setup, tell) as way:
+            tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
+            child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
+            await child.run((program, *order.arguments), child_env)
+    return child.code
 
 
 @asynccontextmanager
@@ -148,18 +152,55 @@ def _advise(spec: clients.Spec, env: Mapping[str, str], tell: Callable[[str], No
             tell(f"warning: {file} sets {', '.join(names)}, which Claude Code prefers over the gateway's")
 
 
-async def _run_child(command: tuple[str, ...], env: Mapping[str, str]) -> int:
-    # Before the child is there, so that no signal meant for it is lost or ends us alone.
-    with anyio.open_signal_receiver(*FORWARDED) as received:
-        process = await _spawn(command, env)
+class _Child:
+    """The command: not yet there, running, gone. What a signal is for depends on which."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._code: int | None = None
+        self._ended_by = 0
+        # By `nohup`, or a shell without job control: not for us, though a child may listen all the same.
+        self._ignored = {number for number in FORWARDED if signal.getsignal(number) is signal.SIG_IGN}
+
+    @property
+    def code(self) -> int:
+        """The exit code as a shell tells it; that of the signal where it came before there was a child."""
+        code = -self._ended_by if self._code is None else self._code
+        return code if code >= 0 else 128 - code
+
+    async def run(self, command: tuple[str, ...], env: Mapping[str, str]) -> None:
+        """Start it, and wait for its end."""
+        with anyio.CancelScope(shield=True):  # a child that is just coming up must not be lost
+            process = self._process = await _spawn(command, env)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_pass_on, received, process)
-                code = await process.wait()
-                tasks.cancel_scope.cancel()
+            self._code = await process.wait()
         finally:
             await _end(process)
-    return code if code >= 0 else 128 - code
+            self._process = None
+
+    async def heed(self, received: AsyncIterator[signal.Signals], launch: anyio.CancelScope) -> None:
+        """Pass signals on to the child; while there is none, they end what goes on before it and after."""
+        async for number in received:
+            if self._process is not None:
+                _pass_on(number, self._process)
+            elif number not in self._ignored:
+                self._ended_by = number
+                launch.cancel()
+
+
+@asynccontextmanager
+async def _signals_heeded(child: _Child) -> AsyncIterator[None]:
+    # From before the child is there until the gateway is drained, so that no signal is lost or ends us alone.
+    with anyio.open_signal_receiver(*FORWARDED) as received:
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(child.heed, received, tasks.cancel_scope)
+                yield
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) > 1:
+                raise
+            raise group.exceptions[0] from group.exceptions[0].__cause__
 
 
 async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
@@ -182,14 +223,11 @@ def _not_a_program(file: str) -> CannotStart:
     return CannotStart(f"{file} may not be run", exit_code=126, hint="is it executable?")
 
 
-async def _pass_on(received: AsyncIterator[signal.Signals], process: Process) -> None:
-    async for number in received:
-        if number in FROM_TERMINAL and _shares_terminal():
-            continue
-        try:
-            process.send_signal(number)
-        except ProcessLookupError:
-            return
+def _pass_on(number: signal.Signals, process: Process) -> None:
+    if number in FROM_TERMINAL and _shares_terminal():
+        return
+    with suppress(ProcessLookupError):
+        process.send_signal(number)
 
 
 def _shares_terminal() -> bool:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from strowger.config.schema import Config
 from strowger.errors import ConfigError, Unsupported
 from strowger.launcher import sessions
-from strowger.launcher.host import hosted, quiet_log
+from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.run import CannotStart, Order, run
 from strowger.launcher.setup import Setup, demo_setup, ephemeral
 
@@ -340,6 +341,52 @@ def test_an_interrupt_from_the_terminal_is_not_doubled() -> None:
         os.kill(pid, signal.SIGKILL)
         raise
     assert os.waitstatus_to_exitcode(status) == 41
+
+
+def test_an_interrupt_too_many_does_not_change_the_exit_code() -> None:
+    """Ctrl-C is pressed on while the child goes, the gateway drains and we end: the code is still the child's."""
+    import pty
+
+    going = 'signal.signal(signal.SIGINT, signal.SIG_IGN)\n    print("going", flush=True)\n    raise SystemExit(9)'
+    child = COUNTING.replace("count += 1", going)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, command("run", "--demo", sys.executable, "--", "-c", child))
+    status = None
+    try:
+        with os.fdopen(terminal, "r+b", buffering=0) as screen:
+            _wait_for(screen, b"ready")
+            screen.write(b"\x03")
+            _wait_for(screen, b"going")
+            deadline = time.monotonic() + DEADLINE
+            while status is None and time.monotonic() < deadline:
+                with suppress(OSError):  # nobody has the terminal open any more
+                    screen.write(b"\x03")
+                ended, found = os.waitpid(pid, os.WNOHANG)
+                status = found if ended else None
+                time.sleep(0.005)
+    finally:
+        if status is None:
+            os.kill(pid, signal.SIGKILL)
+    assert status is not None
+    assert os.waitstatus_to_exitcode(status) == 9
+
+
+@pytest.mark.parametrize("when, expected", [("before", 128 + signal.SIGINT), ("draining", 3)])
+async def test_a_signal_without_a_child(when: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is a child it ends the launch; afterwards it ends the draining, and the code is the child's."""
+
+    @asynccontextmanager
+    async def stuck(*arguments: Any, **options: Any) -> AsyncIterator[Host]:
+        async with hosted(*arguments, **options) as host:
+            if when == "draining":
+                yield host
+            os.kill(os.getpid(), signal.SIGINT)
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr("strowger.launcher.host.hosted", stuck)
+    with anyio.fail_after(DEADLINE):
+        assert await launched(script("raise SystemExit(3)"), os.environ) == expected
 
 
 def _wait_for(screen: Any, text: bytes) -> None:

@@ -117,7 +117,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
     `key_env` lists the variables that by convention hold its key, the usual one first; `key_required` is false for
     servers on the user's own machine. `auth_header` is None for the dialect's own. `model_capabilities` pairs a model
-    glob with overrides, later ones over earlier ones.
+    glob with overrides, later ones over earlier ones. `stands_in` pairs globs of names that no provider serves with the
+    model that answers for them, the first that fits.
     """
 
     dialect: DialectName
@@ -128,6 +129,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     models: Globs = ()
     capabilities: Overrides = MappingProxyType({})
     model_capabilities: tuple[tuple[str, Overrides], ...] = ()
+    stands_in: tuple[tuple[str, str], ...] = ()
     infer: bool = True
 
 

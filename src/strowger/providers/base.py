@@ -72,6 +72,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[AuthSource, ...] = ()
     default_headers: tuple[tuple[str, str], ...] = ()
     models: tuple[str, ...] = ()
+    stands_in: tuple[tuple[str, str], ...] = ()
     strict: bool = False
     preset: str | None = None
     base: Capabilities = Capabilities()
@@ -82,6 +83,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     def serves(self, model: str) -> bool:
         """Whether one of the model globs fits."""
         return any(matches(glob, model) for glob in self.models)
+
+    def stand_in(self, model: str) -> str | None:
+        """Its own model that answers for a name which no provider serves; most have none."""
+        return next((own for glob, own in self.stands_in if matches(glob, model)), None)
 
     def capabilities(self, model: str) -> Capabilities:
         """What this model accepts: the preset's word, then that for the model, then the configuration's."""
@@ -179,7 +184,8 @@ def build_provider(
         ReferenceSource(reference, header=extra_name.lower(), kind="raw", env=env, owner=owner)
         for extra_name, reference in config.headers.items()
     )
-    base, rules = _capabilities(name, config, presets.get(config.preset or ""))
+    preset = presets.get(config.preset or "")
+    base, rules = _capabilities(name, config, preset)
     return Provider(
         name=name,
         dialect=config.dialect,
@@ -192,6 +198,7 @@ def build_provider(
         headers=extra,
         default_headers=DIALECT_HEADERS[config.dialect],
         models=config.models,
+        stands_in=preset.stands_in if preset else (),
         strict=config.strict,
         preset=config.preset,
         base=base,

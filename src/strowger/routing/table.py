@@ -6,7 +6,9 @@ In this order:
     line) yields only to a route that names it letter by letter or that has a condition besides the model;
  2. names that say where they go: aliases, `provider:model`, `provider/model`, `claude-<provider>-<model>`;
  3. providers whose model globs fit, those that speak the client's own dialect first, then in the order of the file;
- 4. the only provider there is.
+ 4. a provider that stands in for what nobody serves (the demo); where there are others, for Claude Code's own names
+    only, as a mistyped one must not be answered by a stand-in;
+ 5. the only provider there is.
 
 Immutable: a new configuration is a new table. Must not know how a provider is reached.
 """
@@ -126,11 +128,21 @@ class RouteTable:
         if named is not None and (provider := self.providers.get(named.provider)) is not None:
             return Route(named.rule, (Target(provider, named.model),))
         serving = [provider for provider in self.providers.values() if provider.serves(asked)]
-        if not serving and len(self.providers) == 1:
-            serving = list(self.providers.values())
         for provider in sorted(serving, key=lambda provider: provider.dialect != dialect):
             return Route(f"provider {provider.name}", (Target(provider, asked),))
+        if (target := self._last(asked)) is not None:
+            return Route(f"provider {target.provider.name}", (target,))
         raise self._unknown(asked)
+
+    def _last(self, model: str) -> Target | None:
+        """Who answers for a model that no provider serves."""
+        alone = len(self.providers) == 1
+        for provider in self.providers.values():
+            if (alone or aliases.is_discoverable(model)) and (own := provider.stand_in(model)):
+                return Target(provider, own)
+            if alone:
+                return Target(provider, model)
+        return None
 
     def names(self) -> Iterator[str]:
         """What can be asked for, as far as the configuration says: aliases, routes, then providers' globs."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
 
+from strowger.config import load
 from strowger.config.schema import Match, RouteConfig
+from strowger.providers.presets import PRESETS
 from tests.integration.gateway import rig as rigging
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +52,21 @@ async def test_both_dialects_list_what_the_provider_has() -> None:
     assert messages["has_more"] is False
     assert all(entry["type"] == "model" for entry in messages["data"])
     assert lister.keys == [f"Bearer {rigging.KEY}"]
+
+
+@pytest.mark.parametrize(
+    "asked, model", [("claude-opus-5-5", "demo"), ("claude-haiku-5-5", "demo-fast"), ("demo-fast", "demo-fast")]
+)
+async def test_a_bare_demo_provider_is_enough(asked: str, model: str, tmp_path: Path) -> None:
+    """`[providers.demo]` alone answers whatever Claude Code asks for, and lists its own models."""
+    file = tmp_path / "config.toml"
+    file.write_text("[providers.demo]\n")
+    loaded = load(file, env={}, presets=PRESETS).config
+    async with rigging.gateway(loaded, demo_pace=0) as rig:
+        status, headers, body = await rig.post("/v1/messages", rigging.anthropic_request(model=asked), **ANTHROPIC)
+        _, listed = await models(rig)
+    assert (status, headers["x-strowger-route"]) == (200, f"demo:{model}"), body
+    assert [entry["id"] for entry in listed["data"]] == ["demo", "demo-fast"]
 
 
 async def test_claude_code_finds_every_model() -> None:

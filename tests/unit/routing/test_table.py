@@ -10,6 +10,7 @@ import pytest
 from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
 from strowger.errors import UnknownModel
 from strowger.providers import build_providers
+from strowger.providers.presets import PRESETS
 from strowger.routing.table import Hints, RouteTable
 
 SUBAGENT = Hints(request_class="subagent", agent="Explore", subagent=True)
@@ -121,6 +122,35 @@ def test_a_single_provider_serves_everything() -> None:
     assert targets(table(providers={"local": provider("llama*")}), "whatever") == [("local", "whatever")]
     with pytest.raises(UnknownModel):
         table().match("whatever")
+
+
+@pytest.mark.parametrize(
+    "model, others, target",
+    [
+        ("claude-opus-5-5[1m]", {}, ("demo", "demo")),
+        ("claude-haiku-5-5", {}, ("demo", "demo-fast")),
+        ("gpt-5", {}, ("demo", "demo")),
+        ("demo-fast", {}, ("demo", "demo-fast")),
+        ("claude-opus-5-5", {"openai": provider("gpt-*")}, ("demo", "demo")),
+        ("claude-haiku-5-5", {"openai": provider("gpt-*")}, ("demo", "demo-fast")),
+        ("gpt-5", {"openai": provider("gpt-*")}, ("openai", "gpt-5")),
+        ("claude-opus-5-5", {"all": provider("*")}, ("all", "claude-opus-5-5")),
+        ("claude-all-x", {"all": provider()}, ("all", "x")),
+    ],
+)
+def test_the_demo_stands_in(model: str, others: Mapping[str, ProviderConfig], target: tuple[str, str]) -> None:
+    """Beside others, Claude Code's names lead to the demo where they would lead nowhere; alone, every name does."""
+    demo = ProviderConfig(
+        preset="demo", dialect="openai_chat", base_url="http://127.0.0.1:1/v1", models=PRESETS["demo"].models
+    )
+    assert targets(table(providers={"demo": demo, **others}), model, dialect="anthropic") == [target]
+
+
+def test_the_demo_does_not_answer_for_a_slip() -> None:
+    """A mistyped name is an error, though a stand-in could answer."""
+    demo = ProviderConfig(preset="demo", dialect="openai_chat", base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(UnknownModel):
+        table(providers={"demo": demo, "openai": provider("gpt-*")}).match("gtp-5")
 
 
 def test_names_and_strictness_of_routes() -> None:

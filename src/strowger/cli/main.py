@@ -70,7 +70,19 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit with its code."""
+    fill_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def fill_streams() -> None:
+    """Put the null device where a standard stream was closed (`2>&-`): a socket would else get its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -123,3 +124,30 @@ def test_a_broken_configuration_is_told_with_its_place(strowger: Strowger, tmp_p
     assert done.returncode == 2
     assert f"error: {config}:2:" in done.stderr
     assert "port" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are numbered otherwise")
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", "<&-"])
+def test_missing_standard_streams_are_no_hindrance(closed: str, tmp_path: Path) -> None:
+    """Daemons are started so: a socket that got the number of one would be written to, or closed, as if it were it."""
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    command = f'exec "{sys.executable}" -m strowger serve --demo --port 0 --log-file "{tmp_path}/log" {closed}'
+    with subprocess.Popen(["/bin/sh", "-c", command], env=home) as process:
+        try:
+            gateway = _found(sessions.directory(home))
+            assert process.poll() is None
+            with urllib.request.urlopen(f"{gateway.url}/healthz", timeout=DEADLINE) as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE) == 0
+        finally:
+            process.kill()
+
+
+def _found(folder: Path) -> sessions.Session:
+    """The gateway that is entered there, once it is."""
+    deadline = time.monotonic() + DEADLINE
+    while not (running := sessions.running(folder)):
+        assert time.monotonic() < deadline, "no gateway has come up"
+        time.sleep(0.01)
+    return running[0]

@@ -35,6 +35,10 @@ _LINGER_SECONDS = 3.0
 _CLOSE_SECONDS = 0.5
 # How long the next piece of a body is waited for: who holds a call open so holds up a shutdown too.
 _BODY_SECONDS = 60.0
+# How long a connection may stay without a request, or with half a one: at first, and between two. Whoever may connect
+# could else use up the descriptors before any token is looked at.
+_FIRST_HEAD_SECONDS = 30.0
+_KEEPALIVE_SECONDS = 75.0
 _ANSWER_TO_ANY = {"type": "error", "param": None, "code": None}
 
 
@@ -122,9 +126,26 @@ class HttpReply:
 
 
 class _Protocol(RequestHandler):
-    """The server's connection handling with errors as JSON: a client of any dialect finds `error.message`."""
+    """The server's connection handling with errors as JSON: a client of any dialect finds `error.message`.
 
-    __slots__ = ()
+    The server's own timer ends a connection whose next head is not there in time; for the first one there is less.
+    """
+
+    __slots__ = ("_first_head",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._first_head = self._loop.call_later(_FIRST_HEAD_SECONDS, self._close_unasked)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The timer would keep us in memory."""
+        self._first_head.cancel()
+        super().connection_lost(exc)
+
+    def _close_unasked(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,
@@ -160,7 +181,11 @@ class Server:
         self._app = app
         self._max_body = max_body
         self._web = _WebServer(
-            self._handle, max_line_size=max_header, max_field_size=max_header, lingering_time=_LINGER_SECONDS
+            self._handle,
+            max_line_size=max_header,
+            max_field_size=max_header,
+            lingering_time=_LINGER_SECONDS,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
         )
         self._listener: asyncio.Server | None = None
         self._running: set[asyncio.Task[object]] = set()

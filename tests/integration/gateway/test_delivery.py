@@ -261,3 +261,44 @@ def _split(body: bytes, mark: bytes, number: int) -> tuple[bytes, bytes]:
     for _ in range(number + 1):
         at = body.index(mark, at + 1)
     return body[:at], body[at:]
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the gateway closes the connection."""
+    with anyio.fail_after(5):
+        return await reader.read(-1)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+async def test_a_connection_must_ask_something(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without a whole head is closed; one whose call takes longer than that is not."""
+    monkeypatch.setattr("strowger.gateway.server._FIRST_HEAD_SECONDS", 0.5)
+    slow = Slow(CHAT_HELLO, before_headers=True)
+    async with upstream(slow) as url, gateway(config({"c": provider("openai_chat", url)})) as rig:
+        where = ("127.0.0.1", int(rig.url.rpartition(":")[2]))
+        async with anyio.create_task_group() as tasks:
+
+            async def call() -> None:
+                status, _, _ = await rig.post("/v1/chat/completions", chat_request(stream=True))
+                assert status == 200
+
+            tasks.start_soon(call)
+            with anyio.fail_after(5):
+                await slow.arrived.wait()
+            # Its time ends after the call's would have.
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(begun)
+            assert await closed(reader) == b""
+            slow.go.set()
+        writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+async def test_a_connection_is_not_kept_for_ever(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an answer the next whole head is waited for, not longer than a while."""
+    monkeypatch.setattr("strowger.gateway.server._KEEPALIVE_SECONDS", 0.2)
+    async with gateway(config({"c": provider("openai_chat", "http://127.0.0.1:9")})) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(rig.url.rpartition(":")[2]))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + begun)
+        assert (await closed(reader)).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()

@@ -31,7 +31,9 @@ class Calls(Struct, frozen=True):
 
 
 class ProviderState(Struct, frozen=True):
-    """A provider and the state of its credential: `ok`, `missing`, `none` needed, or the `client`'s own."""
+    """A provider and the state of its credential: `ok`, `missing`, `none` needed, the `client`'s own, or `unknown`
+    while a command takes its time.
+    """
 
     name: str
     dialect: str = ""

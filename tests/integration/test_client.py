@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from strowger.client import Admin, Status
 from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, Unreachable
+from tests.integration.gateway.rig import config, gateway, provider
 
 pytestmark = pytest.mark.anyio
 
@@ -107,3 +109,25 @@ async def test_silence_is_told() -> None:
     async with Admin(url, "secret") as admin:
         with pytest.raises(Unreachable):
             await admin.models()
+
+
+async def test_status_does_not_wait_for_commands_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their providers' credentials are not known yet; the others are told, in the order of the configuration."""
+    monkeypatch.setattr("strowger.gateway.admin._CREDENTIAL_SECONDS", 0.1)
+    hanging = {"command": [sys.executable, "-c", "import time; time.sleep(600)"]}
+    url = "http://127.0.0.1:9"
+    providers = {
+        "a": provider("openai_chat", url, auth=hanging),
+        "b": provider("openai_chat", url, auth="env:NO_SUCH_KEY"),
+        "c": provider("openai_chat", url, auth=hanging),
+        "d": provider("openai_chat", url),
+    }
+    async with gateway(config(providers)) as rig, Admin(rig.url, rig.gateway.access.admin_token) as admin:
+        status = await admin.status()
+    assert [(each.name, each.credential) for each in status.providers] == [
+        ("a", "unknown"),
+        ("b", "missing"),
+        ("c", "unknown"),
+        ("d", "ok"),
+    ]
+    assert status.providers[0].problem == "it was not there within 0.1 s"

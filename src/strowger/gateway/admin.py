@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
+import anyio
 import msgspec
 
 from strowger import __version__
@@ -28,6 +29,8 @@ from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
 
 _MOST_FLOWS = 1000
+# Shorter than whoever asks for the status waits: a command that hangs must not hide everything else.
+_CREDENTIAL_SECONDS = 1.0
 
 
 class _LaunchRequest(msgspec.Struct):
@@ -94,11 +97,24 @@ class Admin:
             },
             "client_token_required": self._access.token_required,
             "launches": [{"id": x.id, "name": x.name, "pid": x.pid} for x in self._access.launches],
-            "providers": [await _provider(provider) for provider in routes.providers.values()],
+            "providers": await _providers(routes.providers),
             "routes": routes.described(),
             "aliases": dict(routes.aliases),
             "models": list(dict.fromkeys(routes.names())),
         }
+
+
+async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:
+    """All of them in their order; their credentials are looked for at the same time."""
+    found: dict[str, Mapping[str, object]] = {}
+
+    async def look(provider: Provider) -> None:
+        found[provider.name] = await _provider(provider)
+
+    async with anyio.create_task_group() as tasks:
+        for provider in providers.values():
+            tasks.start_soon(look, provider)
+    return [found[provider.name] for provider in providers.values()]
 
 
 async def _provider(provider: Provider) -> Mapping[str, object]:
@@ -107,11 +123,13 @@ async def _provider(provider: Provider) -> Mapping[str, object]:
     if provider.client_auth:
         credential = "client"
     elif provider.auth is not None:
-        try:
-            await provider.credentials()
-            credential = "ok"
-        except CredentialError as error:
-            credential, problem = "missing", error.message
+        credential, problem = "unknown", f"it was not there within {_CREDENTIAL_SECONDS:g} s"
+        with anyio.move_on_after(_CREDENTIAL_SECONDS):
+            try:
+                await provider.credentials()
+                credential, problem = "ok", None
+            except CredentialError as error:
+                credential, problem = "missing", error.message
     return {
         "name": provider.name,
         "dialect": provider.dialect,

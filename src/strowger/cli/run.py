@@ -42,8 +42,8 @@ def run(
         strowger run claude -- -p "what is this?"
         strowger run --model deepseek-chat ./agent.py
 
-    A gateway that `strowger serve` runs is joined; else one is started for as long as the client lives. The exit code
-    is the client's. One `--` after COMMAND is ours and is not handed on.
+    A gateway that `strowger serve` runs is joined (with --demo, one of `strowger serve --demo`); else one is started
+    for as long as the client lives. The exit code is the client's. One `--` after COMMAND is ours and is not handed on.
     """
 
     def setup() -> Setup:

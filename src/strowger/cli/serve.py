@@ -98,4 +98,5 @@ def _banner(host: Host, setup: Setup) -> list[str]:
         lines.append("  `strowger config init` writes a configuration; `strowger serve --demo` needs none")
     shown = (("ANTHROPIC_BASE_URL", host.url), ("OPENAI_BASE_URL", f"{host.url}/v1"))
     lines += [f"  {name}={value}" for name, value in shown]
-    return [*lines, "  or, in another terminal: strowger run claude", f"  pid file: {host.pidfile}"]
+    joining = "strowger run --demo claude" if setup.demo else "strowger run claude"
+    return [*lines, f"  or, in another terminal: {joining}", f"  pid file: {host.pidfile}"]

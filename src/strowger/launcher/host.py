@@ -96,6 +96,7 @@ async def _running(
                 command=command,
                 config=str(setup.path.resolve()) if setup.path else None,
                 profile=setup.profile,
+                demo=setup.demo,
                 process_start=sessions.process_start(os.getpid()),
             )
             pidfile = sessions.write(session, sessions.directory(env))

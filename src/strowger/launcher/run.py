@@ -66,11 +66,11 @@ class Order(Struct, frozen=True):
 
 
 class Way(Struct, frozen=True):
-    """A way into a gateway: its URL, and the token of this launch. `joined` is the pid of a gateway not ours."""
+    """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours."""
 
     url: str
     token: str
-    joined: int | None = None
+    joined: str = ""
 
     def __repr__(self) -> str:
         return f"Way({self.url})"
@@ -92,7 +92,7 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
     child = _Child()
     async with _signals_heeded(child):
         async with _way_in(order, env, setup, tell) as way:
-            tell(f"{Path(program).name} runs on {way.url}" + (f" (joined process {way.joined})" if way.joined else ""))
+            tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
             await child.run((program, *order.arguments), child_env)
     return child.code
@@ -113,7 +113,7 @@ async def _way_in(
             if sessions.is_outdated(session):
                 tell(f"warning: {session.config} has changed since the gateway at {session.url} was started")
             try:
-                yield Way(session.url, launch.token, session.pid)
+                yield Way(session.url, launch.token, _named(session))
             finally:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await _close(admin, launch.id)
@@ -133,9 +133,18 @@ async def _way_in(
 
 
 def _joinable(order: Order, env: Mapping[str, str]) -> list[Session]:
-    if order.alone or order.demo:
+    if order.alone:
         return []
-    return sessions.joinable(sessions.directory(env), config=order.config, profile=order.profile)
+    # The demo's answers are no model's, and a model's cost money: neither may come in place of the other.
+    folder = sessions.directory(env)
+    return sessions.joinable(folder, config=order.config, profile=order.profile, demo=order.demo)
+
+
+def _named(session: Session) -> str:
+    """Which gateway it is, in words: its process, and what it was started with."""
+    source = "the demo model" if session.demo else session.config or "no configuration file"
+    profile = f", profile {session.profile}" if session.profile else ""
+    return f"process {session.pid}: {source}{profile}"
 
 
 async def _close(admin: Admin, launch: str) -> None:

@@ -27,6 +27,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
     `started` is Unix time. `process_start` is the system's mark of when the process began, where it has one: a dead
     process' number is given out again, the mark is not. `config` is the file it was started with, if there is one.
+    `demo`: it serves the demo model and nothing else.
     """
 
     pid: int
@@ -37,6 +38,7 @@ class Session(Struct, frozen=True, kw_only=True):
     command: str = ""
     config: str | None = None
     profile: str | None = None
+    demo: bool = False
     process_start: str | None = None
 
     def __repr__(self) -> str:
@@ -76,13 +78,20 @@ def running(folder: Path) -> list[Session]:
     return sorted(found, key=lambda session: session.started, reverse=True)
 
 
-def joinable(folder: Path, *, config: Path | None = None, profile: str | None = None) -> list[Session]:
-    """The gateways that others may use, the newest first: those of `serve`; with the configuration named, if any is."""
+def joinable(
+    folder: Path, *, config: Path | None = None, profile: str | None = None, demo: bool | None = None
+) -> list[Session]:
+    """The gateways that others may use, the newest first: those of `serve`; with the configuration named, if any is.
+
+    `demo` asks for those that serve the demo, or for the others; None for both.
+    """
     found = [session for session in running(folder) if session.kind == "serve"]
     if config is not None:
         found = [session for session in found if session.config == str(config.resolve())]
     if profile is not None:
         found = [session for session in found if session.profile == profile]
+    if demo is not None:
+        found = [session for session in found if session.demo is demo]
     return found
 
 

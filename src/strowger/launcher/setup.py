@@ -15,18 +15,19 @@ DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo
 
 
 class Setup(Struct, frozen=True):
-    """A configuration and where it came from."""
+    """A configuration and where it came from. `demo`: it is the demo's own, which no user has written."""
 
     config: Config
     path: Path | None = None
     profile: str | None = None
+    demo: bool = False
 
 
 def demo_setup(server: Server | None = None) -> Setup:
     """A configuration that needs nothing: whatever is asked for, the built-in demo provider answers."""
     provider = ProviderConfig(preset="demo", dialect="openai_chat", base_url=DEMO_URL, models=("demo", "demo-fast"))
     routes = tuple(RouteConfig(match=Match(model=models), to=to, name="demo") for models, to in DEMO_ROUTES)
-    return Setup(Config(server=server or Server(), providers={"demo": provider}, routes=routes))
+    return Setup(Config(server=server or Server(), providers={"demo": provider}, routes=routes), demo=True)
 
 
 def ephemeral(setup: Setup) -> Setup:

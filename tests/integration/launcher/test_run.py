@@ -59,9 +59,14 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.json"
 
 
+def configured() -> Setup:
+    """What a user could have written: the demo, but not as the demo."""
+    return replace(demo_setup(), demo=False)
+
+
 async def launched(order: Order, env: Mapping[str, str], told: list[str] | None = None) -> int:
-    """Run an order on the demo configuration."""
-    return await run(order, env=env, setup=demo_setup, tell=(told if told is not None else []).append)
+    """Run an order on a configuration that answers everything."""
+    return await run(order, env=env, setup=configured, tell=(told if told is not None else []).append)
 
 
 def script(code: str, *arguments: str, **fields: Any) -> Order:
@@ -121,14 +126,14 @@ async def test_the_child_finds_the_gateway_and_nothing_around_it(report: Path) -
 async def test_a_served_gateway_is_joined(report: Path) -> None:
     """One that `serve` runs is used, with a token for this launch that is worth nothing afterwards."""
     env = {**os.environ, "REPORT": str(report)}
-    own = ephemeral(demo_setup())
+    own = ephemeral(configured())
     async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
         told: list[str] = []
         assert await launched(script(LOOK), env, told) == 0
         seen = read(report)
         assert seen["env"]["ANTHROPIC_BASE_URL"] == host.url
         assert seen["env"]["ANTHROPIC_AUTH_TOKEN"].startswith("strowger-")
-        assert any(f"joined process {os.getpid()}" in line for line in told)
+        assert any(line.endswith(f"(joined process {os.getpid()}: no configuration file)") for line in told)
         assert host.gateway.access.launches == ()
 
 
@@ -137,7 +142,7 @@ async def test_a_gateway_of_an_older_configuration_is_told(report: Path, tmp_pat
     file = tmp_path / "config.toml"
     file.touch()
     env = {**os.environ, "REPORT": str(report)}
-    setup = replace(ephemeral(demo_setup()), path=file)
+    setup = replace(ephemeral(configured()), path=file)
     for later, warned in ((-60.0, False), (60.0, True)):
         async with hosted(setup, env=env, kind="serve", log=quiet_log(setup.config, env)):
             os.utime(file, (time.time() + later,) * 2)
@@ -146,11 +151,28 @@ async def test_a_gateway_of_an_older_configuration_is_told(report: Path, tmp_pat
         assert any(f"warning: {file} has changed" in line for line in told) is warned
 
 
+@pytest.mark.parametrize("demo", [True, False])
+@pytest.mark.parametrize("wished", [True, False])
+async def test_the_demo_and_a_configuration_are_kept_apart(report: Path, demo: bool, wished: bool) -> None:
+    """Who asks for models does not get the demo because it runs, nor the other way round."""
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(replace(configured(), demo=demo, path=Path("/my.toml"), profile="work"))
+    async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
+        kept = host.pidfile.read_bytes()
+        told: list[str] = []
+        assert await launched(script(LOOK, demo=wished), env, told) == 0
+        assert (read(report)["env"]["ANTHROPIC_BASE_URL"] == host.url) is (demo is wished)
+        host.pidfile.write_bytes(kept)
+    source = "the demo model" if demo else "/my.toml"
+    joined = f"(joined process {os.getpid()}: {source}, profile work)"
+    assert any(line.endswith(joined) for line in told) is (demo is wished)
+
+
 @pytest.mark.parametrize("wish", [{"demo": True}, {"alone": True}, {"config": Path("other.toml")}, {"profile": "work"}])
 async def test_another_gateway_is_not_joined(report: Path, wish: dict[str, Any]) -> None:
     """Who asks for the demo, a configuration, a profile or a gateway of their own gets one."""
     env = {**os.environ, "REPORT": str(report)}
-    own = ephemeral(demo_setup())
+    own = ephemeral(configured())
     folder = sessions.directory(env)
     async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
         # Two gateways in one process have one pid file between them: put that of the first away.
@@ -176,7 +198,7 @@ async def test_the_configuration_is_not_read_to_join() -> None:
     def broken() -> Setup:
         raise AssertionError("read")
 
-    own = ephemeral(demo_setup())
+    own = ephemeral(configured())
     async with hosted(own, env=os.environ, kind="serve", log=quiet_log(own.config, os.environ)):
         assert await run(script("pass"), env=os.environ, setup=broken, tell=print) == 0
 

@@ -48,6 +48,9 @@ _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 _INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
+_GZIP = b"\x1f"
+"""How every member of a gzip file begins."""
+
 
 class _Place(Struct, frozen=True):
     """A URL taken apart: where to connect, and what to ask there."""
@@ -121,17 +124,33 @@ class HttpIncoming:
         if self._inflate is None:
             return await connection.read()
         while data := await connection.read():
-            try:
-                plain = self._inflate.decompress(data, _MOST_INFLATED)
-            except zlib.error as error:
-                raise Malformed(f"the upstream's answer is badly compressed: {error}") from None
-            if self._inflate.unconsumed_tail:
-                raise Malformed("the upstream's compressed answer unpacks to more than any answer is long")
-            if plain:
+            if plain := self._inflated(data):
                 return plain
         if not self._inflate.eof:
             raise Truncated("the upstream's compressed answer broke off")
         return b""
+
+    def _inflated(self, data: bytes) -> bytes:
+        """What comes of the next compressed bytes. Raises Malformed."""
+        inflate = self._inflate
+        assert inflate is not None
+        pieces: list[bytes] = []
+        room = _MOST_INFLATED
+        while data:
+            if inflate.eof:  # gzip may come in several members; what follows the last and is none is padding
+                if not data.startswith(_GZIP):
+                    break
+                inflate = self._inflate = zlib.decompressobj(_INFLATE["gzip"])
+            try:
+                plain = inflate.decompress(data, room)
+            except zlib.error as error:
+                raise Malformed(f"the upstream's answer is badly compressed: {error}") from None
+            pieces.append(plain)
+            room -= len(plain)
+            if inflate.unconsumed_tail or room <= 0:
+                raise Malformed("the upstream's compressed answer unpacks to more than any answer is long")
+            data = inflate.unused_data
+        return b"".join(pieces)
 
     async def read_all(self, limit: int) -> bytes:
         """The rest of the body, at most `limit` bytes. Raises Malformed when there are more."""

@@ -17,7 +17,8 @@ import pytest
 
 from strowger.errors import Malformed, Truncated, Unreachable
 from strowger.upstreams.base import Incoming, Outgoing
-from strowger.upstreams.http import HttpUpstream
+from strowger.upstreams.connection import Connection
+from strowger.upstreams.http import HttpIncoming, HttpUpstream
 
 pytestmark = pytest.mark.anyio
 
@@ -199,6 +200,37 @@ async def test_compressed_answers_are_unpacked(coding: str) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
     async with server(Counting(head + data)) as address, HttpUpstream() as upstream:
         assert await whole(await upstream.open(post(address))) == b"hello" * 1000
+
+
+class Answered(Connection):
+    """A connection whose answer comes in exactly these pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__()
+        self._headers = [(b"Content-Encoding", b"gzip")]
+        self._pieces = iter(pieces)
+
+    async def read(self) -> bytes:
+        return next(self._pieces, b"")
+
+
+async def test_gzip_may_come_in_members() -> None:
+    """One after another, cut anywhere; what follows the last and is none is padding, half of one is too little."""
+    one, two = gzip.compress(b"hello ") + gzip.compress(b""), gzip.compress(b"world")
+    for data in (one + two, one + two + b"\0" * 9):
+        for cut in range(1, len(data)):
+            incoming = HttpIncoming(Answered(data[:cut], data[cut:]), HttpUpstream(), ("", 0, False))
+            assert await incoming.read_all(100) == b"hello world"
+    with pytest.raises(Truncated):
+        await HttpIncoming(Answered(one, two[:9]), HttpUpstream(), ("", 0, False)).read_all(100)
+
+
+async def test_what_unpacks_to_too_much_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one member, or in many."""
+    monkeypatch.setattr("strowger.upstreams.http._MOST_INFLATED", 1000)
+    for data in (gzip.compress(b"x" * 1001), gzip.compress(b"x" * 100) * 11):
+        with pytest.raises(Malformed, match="unpacks to more"):
+            await HttpIncoming(Answered(data), HttpUpstream(), ("", 0, False)).read_all(10_000)
 
 
 async def test_what_cannot_be_unpacked_is_an_error() -> None:

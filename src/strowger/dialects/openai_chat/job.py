@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.losses import extras_losses
 from strowger.dialects.openai_chat.wire import NAME
-from strowger.ir.request import NO_EXTRAS, Document, Image, Part, Request, Text
+from strowger.ir.request import NO_EXTRAS, Document, Extras, Image, Part, Request, Text
 
 P = TypeVar("P", bound=Part)
 
@@ -32,6 +32,7 @@ class Job:
         self.instructions: list[str] = []
         """What must be said in words because the target has no member for it."""
         self._told: set[str] = set()
+        self._tool_names: dict[str, str] = {}
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         """Report something that cannot be carried."""
@@ -42,6 +43,11 @@ class Job:
         if reason not in self._told:
             self._told.add(reason)
             self.lose(path, reason, severity)
+
+    def lose_extras(self, extras: Extras, path: str) -> None:
+        """Report the members of a foreign node that have no field."""
+        if extras:
+            self.losses.update(dict.fromkeys(extras_losses(extras, path)))
 
     def own(self, part: P, path: str) -> P:
         """The part without what this target cannot take: foreign extras and citations, cache hints."""
@@ -55,17 +61,24 @@ class Job:
     def _naturalised(self, part: P, path: str) -> P:
         extras = getattr(part, "extras", None)
         if extras:
-            self.losses.update(dict.fromkeys(extras_losses(extras, path)))
+            self.lose_extras(extras, path)
             part = replace(part, extras=NO_EXTRAS)
-        if isinstance(part, Text) and part.citations:
-            self.lose_once(f"{path}.citations", "citations are not carried in history", "info")
-            part = replace(part, citations=())
-        if isinstance(part, Image | Document) and part.source.extras:
+        if isinstance(part, Text):
+            if part.citations:
+                self.lose_once(f"{path}.citations", "citations are not carried in history", "info")
+                part = replace(part, citations=())
+        elif isinstance(part, Image | Document) and part.source.extras:
             part = replace(part, source=replace(part.source, extras=NO_EXTRAS))
         return part
 
     def tool_name(self, name: str) -> str:
         """The name under which a tool is sent: shortened and cleaned by a stable hash where it must be."""
+        sent = self._tool_names.get(name)
+        if sent is None:
+            sent = self._tool_names[name] = self._named(name)
+        return sent
+
+    def _named(self, name: str) -> str:
         limit = self.caps.max_tool_name
         clean = name if self.ours or limit == 0 else _ILLEGAL.sub("_", name)
         if clean == name and (limit == 0 or len(name) <= limit):

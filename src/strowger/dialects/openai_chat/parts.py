@@ -45,7 +45,7 @@ EMPTY_LIST = Raw(b"[]")
 
 def put_back(extras: Extras) -> Json:
     """A node to write, beginning with its extras; fields that are set afterwards win."""
-    return dict(extras)
+    return dict(extras) if extras else {}
 
 
 def nested(node: Json, key: str, members: Json) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import msgspec
 
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.losses import extras_losses
 from strowger.dialects.openai_chat.history import render_messages
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back
@@ -37,7 +36,7 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
         if "model" not in request.extras and not model:
             del body["model"]  # Azure names it in the URL
     else:
-        _foreign_extras(job)
+        job.lose_extras(request.extras, "")
     if model:
         body["model"] = model
     _output(job, body)
@@ -48,10 +47,6 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     _reasoning(job, body)
     _people(job, body)
     return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names))
-
-
-def _foreign_extras(job: Job) -> None:
-    job.losses.update(dict.fromkeys(extras_losses(job.request.extras, "")))
 
 
 def _stream(job: Job, body: Json) -> None:
@@ -117,8 +112,8 @@ def _reasoning(job: Job, body: Json) -> None:
     reasoning = job.request.reasoning
     if reasoning is None:
         return
-    if not job.ours and reasoning.extras:
-        job.losses.update(dict.fromkeys(extras_losses(reasoning.extras, "thinking")))
+    if not job.ours:
+        job.lose_extras(reasoning.extras, "thinking")
     match job.caps.thinking:
         case "as_written":
             _as_written(job, body, reasoning)

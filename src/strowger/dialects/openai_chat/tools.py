@@ -7,7 +7,6 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.client_tools import described
-from strowger.dialects.losses import extras_losses
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
 from strowger.dialects.openai_chat.request import Form
@@ -73,6 +72,8 @@ def _name(tool: Tool) -> str:
 def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | None:
     """The tool as this target can have it, or None with its loss. `loaded` are the deferred tools to show."""
     match tool:
+        case FunctionTool():
+            return _shown_function(job, tool, path, loaded)
         case HostedTool(origin=origin):
             if origin == NAME and job.caps.hosted_tools:
                 return tool
@@ -87,8 +88,6 @@ def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | No
             return FunctionTool(tool.name, tool.description, _FREE_TEXT)
         case CustomTool():
             return tool if job.ours else replace(tool, extras=NO_EXTRAS)
-        case FunctionTool():
-            return _shown_function(job, tool, path, loaded)
 
 
 def _shown_function(job: Job, tool: FunctionTool, path: str, loaded: frozenset[str]) -> FunctionTool | None:
@@ -96,8 +95,7 @@ def _shown_function(job: Job, tool: FunctionTool, path: str, loaded: frozenset[s
         job.lose_once("tools", "deferred tools are shown once they are named", "info")
         return None
     if not job.ours:
-        job.losses.update(dict.fromkeys(extras_losses(tool.extras, path)))
-        tool = replace(tool, extras=NO_EXTRAS, parameters=_with_properties(tool.parameters))
+        tool = _naturalised(job, tool, path)
         if tool.strict is not None and not is_strict(tool.parameters):
             if tool.strict:
                 job.lose_once(f"{path}.strict", "the schema does not keep the rules of strict mode", "info")
@@ -110,6 +108,15 @@ def _shown_function(job: Job, tool: FunctionTool, path: str, loaded: frozenset[s
         job.lose_once("cache_control", "prompt cache hints are not taken; the provider caches by itself", "info")
         tool = replace(tool, cache=None)
     return tool
+
+
+def _naturalised(job: Job, tool: FunctionTool, path: str) -> FunctionTool:
+    """The tool without foreign extras, and with a schema; itself where that changes nothing."""
+    parameters = _with_properties(tool.parameters)
+    if tool.extras:
+        job.lose_extras(tool.extras, path)
+        return replace(tool, extras=NO_EXTRAS, parameters=parameters)
+    return tool if parameters is tool.parameters else replace(tool, parameters=parameters)
 
 
 def _with_properties(schema: Raw | None) -> Raw:
@@ -152,6 +159,14 @@ def _loaded(request: Request) -> frozenset[str]:
 
 def _render(job: Job, tool: Tool) -> Json | Raw:
     match tool:
+        case FunctionTool():
+            node = put_back(tool.extras)
+            if tool.form != "untyped":
+                node["type"] = "function"
+            nested(node, "function", _members(job, tool))
+            if tool.cache is not None:
+                node["cache_control"] = render_cache(tool.cache)
+            return node
         case HostedTool():
             return tool.raw
         case CustomTool():
@@ -164,19 +179,14 @@ def _render(job: Job, tool: Tool) -> Json | Raw:
             node["type"] = "custom"
             nested(node, "custom", members)
             return node
-        case FunctionTool():
-            node = put_back(tool.extras)
-            if tool.form != "untyped":
-                node["type"] = "function"
-            nested(node, "function", _function(job, replace(tool, extras=NO_EXTRAS)))
-            if tool.cache is not None:
-                node["cache_control"] = render_cache(tool.cache)
-            return node
 
 
 def _function(job: Job, tool: FunctionTool) -> Json:
-    node = put_back(tool.extras)
-    node["name"] = job.tool_name(tool.name)
+    return put_back(tool.extras) | _members(job, tool)
+
+
+def _members(job: Job, tool: FunctionTool) -> Json:
+    node: Json = {"name": job.tool_name(tool.name)}
     if tool.description is not None:
         node["description"] = tool.description
     if tool.parameters is not None:
@@ -230,7 +240,7 @@ def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:
     """The choice, or `auto` with the loss of what this target cannot promise."""
     auto = ToolChoice("auto")
     if choice.extras and not job.ours:
-        job.losses.update(dict.fromkeys(extras_losses(choice.extras, "tool_choice")))
+        job.lose_extras(choice.extras, "tool_choice")
         choice = replace(choice, extras=NO_EXTRAS)
     if choice.mode == "tool" and choice.name not in names and not (job.ours and not job.request.tools):
         job.lose("tool_choice", f"the forced tool {choice.name!r} is not among the tools that are sent")

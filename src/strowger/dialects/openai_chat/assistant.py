@@ -53,6 +53,11 @@ def assistant_members(node: Json, parts: Iterable[Part], plain: bool) -> None:
         node["content"] = unquoted if unquoted is not None else "".join(part.text for part in texts)
     elif content:
         node["content"] = [rendered for part in content if (rendered := render_part(part)) is not None]
+    add_calls(node, calls)
+
+
+def add_calls(node: Json, calls: Iterable[ToolCall]) -> None:
+    """Set the calls of a message, which keep their ids and names."""
     for call in calls:
         if is_function_call(call):
             node["function_call"] = render_function_call(call)

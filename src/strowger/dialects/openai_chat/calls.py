@@ -66,6 +66,8 @@ def _take_arguments(fields: Fields, key: str) -> tuple[str, list[str]]:
 
 def render_call(call: ToolCall) -> Json:
     """One entry of `tool_calls`. The form counts only for calls that were read from this dialect."""
+    if call.kind == "function" and not (call.form or call.extras or call.cache):  # nearly all; 3 times cheaper
+        return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
     flags = call.form.split()
     key, argument_key = ("custom", "input") if call.kind == "custom" else ("function", "arguments")
     node = put_back(call.extras)

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects.losses import extras_losses
-from strowger.dialects.openai_chat.assistant import assistant_members
+from strowger.dialects.openai_chat.assistant import add_calls, assistant_members
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import (
     Json,
@@ -126,7 +125,7 @@ def _opened(job: Job, path: str, message: Message) -> Json:
     """The node of a message with its extras and its name."""
     node = put_back(message.extras) if job.ours else {}
     if not job.ours:
-        job.losses.update(dict.fromkeys(extras_losses(message.extras, path)))
+        job.lose_extras(message.extras, path)
     node["role"] = message.role
     if message.name is not None:
         node["name"] = message.name
@@ -176,6 +175,8 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
     """The part as this target can take it: itself, a note in its place, or None with its loss."""
     caps = job.caps
     match part:
+        case Text():
+            pass
         case Image(source=source):
             if not caps.images:
                 return _omitted(job, path, "image", source, "the model takes no pictures")
@@ -271,8 +272,7 @@ def _assistant(job: Job, path: str, message: Message) -> Json | None:
     parts: list[Part] = []
     for i, part in enumerate(message.parts):
         if isinstance(part, ToolCall):
-            call = job.own(part, f"{path}.content[{i}]")
-            parts.append(replace(call, id=job.call_id(call.id), name=job.tool_name(call.name)))
+            parts.append(_call(job, part, f"{path}.content[{i}]"))
         elif (carried := carry(job, part, f"{path}.content[{i}]")) is not None:
             parts.append(carried)
     thoughts = [part for part in parts if isinstance(part, Thinking)]
@@ -286,13 +286,31 @@ def _assistant(job: Job, path: str, message: Message) -> Json | None:
     return node
 
 
+def _call(job: Job, call: ToolCall, path: str) -> ToolCall:
+    """The call under the id and name that the target takes."""
+    call = job.own(call, path)
+    identity, name = job.call_id(call.id), job.tool_name(call.name)
+    return call if (identity, name) == (call.id, call.name) else replace(call, id=identity, name=name)
+
+
 def _foreign_members(node: Json, parts: Iterable[Part]) -> None:
     """Content and calls of another dialect's turn. Its texts are stretches of one text."""
-    parts = list(parts)
-    spoken = [part for part in parts if isinstance(part, Text | Refusal)]
-    calls: list[Part] = [part for part in parts if isinstance(part, ToolCall)]
-    assistant_members(node, calls, plain=False)
-    if any(isinstance(part, Text) and part.cache for part in spoken):
+    spoken: list[Text | Refusal] = []
+    calls: list[ToolCall] = []
+    cached = False
+    for part in parts:
+        match part:
+            case Text():
+                spoken.append(part)
+                cached = cached or part.cache is not None
+            case Refusal():
+                spoken.append(part)
+            case ToolCall():
+                calls.append(part)
+            case _:
+                pass
+    add_calls(node, calls)
+    if cached:
         node["content"] = [rendered for part in spoken if (rendered := render_part(part)) is not None]
     else:
         node["content"] = "".join(part.text for part in spoken) or None
@@ -302,7 +320,9 @@ def _thinking(job: Job, path: str, node: Json, thoughts: list[Thinking]) -> None
     """Set the member that carries earlier thinking back to its issuer, where the target has one."""
     field, caps = job.caps.thinking_replay, job.caps
     beside = [part for part in thoughts if part.form != "part" or not job.ours]
-    if field == AS_WRITTEN:
+    if not beside:
+        pass
+    elif field == AS_WRITTEN:
         _as_written(node, beside)
     elif not field:
         if any(part.text or part.signed for part in beside):

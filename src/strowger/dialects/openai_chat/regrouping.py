@@ -69,16 +69,16 @@ class _Regrouping:
     def run(self, placed: list[Placed]) -> list[Placed]:
         path = ""
         for path, message in placed:
-            if any(isinstance(part, ToolResult) for part in message.parts):
-                self._results(path, message)
+            results = [part for part in message.parts if isinstance(part, ToolResult)]
+            if results:
+                self._results(path, message, results)
             else:
                 self._other(path, message)
         self._settle(path)
         self._release(path)
         return self._out
 
-    def _results(self, path: str, message: Message) -> None:
-        results = [part for part in message.parts if isinstance(part, ToolResult)]
+    def _results(self, path: str, message: Message, results: list[ToolResult]) -> None:
         rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
         if not self._job.ours:
             results, strays = self._paired(path, results)
@@ -135,7 +135,7 @@ class _Regrouping:
 
     def _without_media(self, path: str, result: ToolResult) -> ToolResult:
         """The result with its pictures and files moved to the next user message, where the target wants it so."""
-        if self._job.caps.tool_result_images or not any(_is_media(part) for part in result.content):
+        if self._job.caps.tool_result_images or not any(map(_is_media, result.content)):
             return result
         kept: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
         for part in result.content:
@@ -149,6 +149,12 @@ class _Regrouping:
 
 
 def _is_media(part: Part) -> TypeGuard[Image | Document | Audio]:
-    if isinstance(part, Document):
-        return not isinstance(part.source, InlineText)
-    return isinstance(part, Image | Audio)
+    match part:
+        case Text():
+            return False
+        case Document(source=source):
+            return not isinstance(source, InlineText)
+        case Image() | Audio():
+            return True
+        case _:
+            return False

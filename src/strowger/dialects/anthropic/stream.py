@@ -128,6 +128,8 @@ class StreamDecoder:
 
     def _frame(self, frame: Frame, events: list[Event]) -> None:
         data = frame.data
+        if not data.isascii():  # some servers cut characters in two; half a character must not end a stream
+            data = data.decode("utf-8", "replace").encode()
         try:
             event = STREAM_EVENT.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError):

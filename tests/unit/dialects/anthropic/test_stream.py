@@ -356,6 +356,13 @@ def test_half_an_emoji_is_mended() -> None:
     assert fold(decode(data)).parts == (Text("a\ufffd"),)
 
 
+def test_bytes_that_are_no_text_are_mended() -> None:
+    """A server that cuts text by bytes sends halves of characters, in a delta or in the start of a block."""
+    broken = sse(message_start(), block_start(0, type="text", text="<HALF>"), text(0, "aHALF\u00e9"))
+    data = broken.replace(b"HALF", b"\xf0\x9f") + sse(block_stop(0), message_delta(), MESSAGE_STOP)
+    assert fold(decode(data)).parts == (Text("<\ufffd>a\ufffd\u00e9"),)
+
+
 def test_the_rest_of_an_overlapping_block_waits_too() -> None:
     """Its stop comes before the other's end, and text may come for a block that waits."""
     response = fold_stream(

@@ -93,8 +93,9 @@ class Fields:
         except msgspec.ValidationError as wrong:
             raise self._wrong(path, wrong) from None
         except msgspec.DecodeError as broken:
+            marked = ", without a byte order mark" if bytes(raw).startswith(codecs.BOM_UTF8) else ""
             raise error(
-                f"the {path or 'body'} is not valid JSON: {broken}", hint="send a JSON object in UTF-8"
+                f"the {path or 'body'} is not valid JSON: {broken}", hint=f"send a JSON object in UTF-8{marked}"
             ) from None
         except UnicodeDecodeError:
             raise error(f"the {path or 'body'} is not valid UTF-8") from None

@@ -99,6 +99,14 @@ async def test_a_bad_body_is_a_400_that_names_the_member(rig: Rig, path: str, ca
 
 
 @pytest.mark.parametrize("path", PATHS)
+async def test_a_byte_order_mark_is_named(rig: Rig, path: str) -> None:
+    """Some editors and shells put one before what they send."""
+    status, _, body = await rig.post(path, b"\xef\xbb\xbf" + msgspec.json.encode(anthropic_request(model="gpt-x")))
+    assert status == 400
+    assert "without a byte order mark" in error_of(path, body)["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_an_unknown_model_lists_what_there_is(rig: Rig, path: str) -> None:
     """The message says what to write instead."""
     request = anthropic_request(model="nope") if "messages" in path else chat_request(model="nope")

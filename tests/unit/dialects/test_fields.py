@@ -74,6 +74,20 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "start, hint",
+    [
+        (b"\xef\xbb\xbf", "send a JSON object in UTF-8, without a byte order mark"),
+        (b"\xc3\xbc", "send a JSON object in UTF-8"),
+    ],
+)
+def test_a_byte_order_mark_is_named(start: bytes, hint: str) -> None:
+    """JSON has none, and nobody sees it in an editor: the hint says what to take away."""
+    with pytest.raises(BadRequest, match="not valid JSON") as caught:
+        Fields(start + b'{"model":"m"}')
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
     "text, mended_text",
     [
         (rb"\ud83d", rb"\ufffd"),

@@ -28,7 +28,7 @@ was behind it, and after a blank line a hint what to do next.
 |---|---|
 | 0 | done; for `status`: a gateway is running |
 | 1 | failed; for `status`: none is running |
-| 2 | wrong usage or configuration |
+| 2 | wrong usage or configuration; for `run`: no route leads to the model |
 | 126, 127 | `run`: the client may not be run, was not found |
 | 130 | interrupted |
 | 141 | the reader of the output went away |

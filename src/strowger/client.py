@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from msgspec import Struct
 
-from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, Unreachable
+from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, UnknownModel, Unreachable
 
 T = TypeVar("T")
 
@@ -145,9 +145,12 @@ class Admin:
         """One call, as plain data."""
         return await self._ask("GET", f"flows/{id}", dict[str, Any])
 
-    async def open_launch(self, name: str, pid: int) -> Launch:
-        """A token for one client; `pid` is of the process that will close the launch again."""
-        return await self._ask("POST", "launches", Launch, {"name": name, "pid": pid})
+    async def open_launch(self, name: str, pid: int, model: str | None = None) -> Launch:
+        """A token for one client; `pid` is of the process that will close the launch again.
+
+        Raises UnknownModel where `model`, which the client shall ask for, leads nowhere.
+        """
+        return await self._ask("POST", "launches", Launch, {"name": name, "pid": pid, "model": model})
 
     async def close_launch(self, id: str) -> None:
         """Make a launch's token worthless."""
@@ -185,7 +188,11 @@ _VERSIONS = "is the running gateway of another version? Restart it"
 def _refusal(status: int, answer: bytes) -> GatewayError:
     """What the gateway said, in whichever dialect it said it: all have `error.message`."""
     try:
-        message = str(msgspec.json.decode(answer)["error"]["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        message = f"the gateway answered with status {status}"
+        error = msgspec.json.decode(answer)["error"]
+        message, code = str(error["message"]), error.get("code")
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        message, code = f"the gateway answered with status {status}", None
+    if code == "model_not_found":
+        message, _, hint = message.partition(" (hint: ")
+        return UnknownModel(message, hint=hint.removesuffix(")") or None)
     return Forbidden(message) if status in (401, 403) else GatewayError(message)

@@ -5,7 +5,7 @@
 
     hint: what to do next
 
-Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 127 the client to run was not found ·
+Exit codes: 0 done · 1 failed · 2 wrong usage, configuration or model · 127 the client to run was not found ·
 130 interrupted · 141 the reader of the output went away. `strowger run` gives its child's code.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import click
 
 from strowger import __version__
-from strowger.errors import ConfigError, GatewayError
+from strowger.errors import ConfigError, GatewayError, UnknownModel
 
 FAILED, MISUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -136,7 +136,7 @@ def _told(error: BaseException) -> int:
         return _quiet()
     if isinstance(error, GatewayError | OSError):
         report(error)
-        return MISUSED if isinstance(error, ConfigError) else int(getattr(error, "exit_code", FAILED))
+        return MISUSED if isinstance(error, ConfigError | UnknownModel) else int(getattr(error, "exit_code", FAILED))
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
         report(GatewayError(f"a dependency is missing: {error.name}", hint=_INCOMPLETE))
         return FAILED

@@ -5,6 +5,7 @@ GET    models            what can be asked for, and where each leads
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
+                         (with "model", which the client shall ask for, only if that leads anywhere)
 DELETE launches/<id>
 """
 
@@ -36,6 +37,7 @@ _CREDENTIAL_SECONDS = 1.0
 class _LaunchRequest(msgspec.Struct):
     name: str
     pid: int = 0
+    model: str | None = None
 
 
 class Admin:
@@ -48,7 +50,7 @@ class Admin:
         self._started = time.time()
 
     async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
-        """Status and JSON data. Raises Forbidden, UnknownPath, BadRequest."""
+        """Status and JSON data. Raises Forbidden, UnknownPath, UnknownModel, BadRequest."""
         self._access.admit_admin(call.headers)
         name, _, rest = call.endpoint.name.partition("/")
         match call.method, name, rest:
@@ -66,7 +68,7 @@ class Admin:
                     raise UnknownPath(f"there is no flow {flow_id[:60]}", hint="only the last calls are kept")
                 return 200, summary(flow)
             case "POST", "launches", "":
-                return 201, self._open_launch(call.body)
+                return 201, self._open_launch(call.body, routes)
             case "DELETE", "launches", launch_id if launch_id:
                 if not self._access.close_launch(launch_id):
                     raise UnknownPath(f"there is no launch {launch_id[:60]}")
@@ -74,11 +76,13 @@ class Admin:
             case _:
                 raise UnknownPath(f"the admin API has nothing at {call.method} {call.path[:200]}")
 
-    def _open_launch(self, body: bytes) -> dict[str, object]:
+    def _open_launch(self, body: bytes, routes: RouteTable) -> dict[str, object]:
         try:
             asked = msgspec.json.decode(body, type=_LaunchRequest)
         except msgspec.MsgspecError as error:
             raise BadRequest(f"not a launch: {error}") from None
+        if asked.model:
+            routes.check(asked.model)
         launch = self._access.open_launch(asked.name[:60], asked.pid)
         return {"id": launch.id, "token": launch.token}
 

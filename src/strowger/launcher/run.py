@@ -28,6 +28,7 @@ from strowger.errors import (
     GatewayError,
     Malformed,
     TimedOut,
+    UnknownModel,
     Unreachable,
     Unsupported,
 )
@@ -80,7 +81,7 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
     """Run a command on a gateway. Gives its exit code, 128 + n when signal n ended it.
 
     `setup` loads the configuration when no running gateway is joined; `tell` is called with what the user should know.
-    Raises CannotStart, Unsupported, and what building a gateway raises.
+    Raises CannotStart, Unsupported, UnknownModel, and what building a gateway raises.
     """
     spec = clients.spec_for(order.command)
     if spec.unserved:
@@ -107,11 +108,13 @@ async def _way_in(
     for session in _joinable(order, env):
         async with Admin(session.url, session.admin_token) as admin:
             try:
-                launch = await admin.open_launch(name, os.getpid())
+                launch = await admin.open_launch(name, os.getpid(), order.model)
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
-            if sessions.is_outdated(session):
-                tell(f"warning: {session.config} has changed since the gateway at {session.url} was started")
+            except UnknownModel:
+                _advise_restart(session, tell)
+                raise
+            _advise_restart(session, tell)
             try:
                 yield Way(session.url, launch.token, _named(session))
             finally:
@@ -129,6 +132,8 @@ async def _way_in(
 
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
+        if order.model:
+            host.gateway.line.routes.check(order.model)
         yield Way(host.url, host.gateway.access.open_launch(name, os.getpid()).token)
 
 
@@ -145,6 +150,11 @@ def _named(session: Session) -> str:
     source = "the demo model" if session.demo else session.config or "no configuration file"
     profile = f", profile {session.profile}" if session.profile else ""
     return f"process {session.pid}: {source}{profile}"
+
+
+def _advise_restart(session: Session, tell: Callable[[str], None]) -> None:
+    if sessions.is_outdated(session):
+        tell(f"warning: {session.config} has changed since the gateway at {session.url} was started")
 
 
 async def _close(admin: Admin, launch: str) -> None:

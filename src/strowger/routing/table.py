@@ -87,9 +87,13 @@ class _Rule(msgspec.Struct, frozen=True):
     fallback: tuple[str, ...]
     strict: bool
 
+    def concerns(self, model: str) -> bool:
+        """Whether it fits the model, with the right hints."""
+        return not self.models or any(matches(glob, model) for glob in self.models)
+
     def fits(self, model: str, hints: Hints) -> bool:
         return (
-            (not self.models or any(matches(glob, model) for glob in self.models))
+            self.concerns(model)
             and (not self.classes or any(matches(glob, hints.request_class) for glob in self.classes))
             and (not self.agents or any(matches(glob, hints.agent) for glob in self.agents))
             and (self.subagent is None or self.subagent == hints.subagent)
@@ -118,6 +122,12 @@ class RouteTable:
                 self._matched.clear()
             route = self._matched[asked] = self._match(model, hints, dialect)
         return route
+
+    def check(self, model: str) -> None:
+        """Raises UnknownModel when no call for this model leads anywhere, whatever else a client says about it."""
+        asked = aliases.plain(model)
+        if not any(rule.concerns(asked) for rule in self._rules):
+            self.match(model)
 
     def _match(self, model: str, hints: Hints, dialect: str) -> Route:
         asked = aliases.plain(model)

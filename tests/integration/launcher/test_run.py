@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from strowger.config.schema import Config
-from strowger.errors import ConfigError, Unsupported
+from strowger.config.schema import Config, ProviderConfig
+from strowger.errors import ConfigError, UnknownModel, Unsupported
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.run import CannotStart, Order, run
@@ -80,6 +80,11 @@ def read(report: Path) -> dict[str, Any]:
     return seen
 
 
+def is_written(report: Path) -> bool:
+    """Whether a child has reported."""
+    return report.exists()
+
+
 def holding(secret: str, folder: Path) -> list[Path]:
     """The files below a folder that hold a secret."""
     return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
@@ -134,6 +139,39 @@ async def test_a_served_gateway_is_joined(report: Path) -> None:
         assert seen["env"]["ANTHROPIC_BASE_URL"] == host.url
         assert seen["env"]["ANTHROPIC_AUTH_TOKEN"].startswith("strowger-")
         assert any(line.endswith(f"(joined process {os.getpid()}: no configuration file)") for line in told)
+        assert host.gateway.access.launches == ()
+
+
+def two_providers() -> Setup:
+    """A configuration in which not every name leads somewhere."""
+    config = configured().config
+    other = ProviderConfig(dialect="openai_chat", base_url="http://127.0.0.1:9", models=("other-*",))
+    return Setup(replace(config, routes=(), providers={**config.providers, "other": other}))
+
+
+@pytest.mark.parametrize("joined", [True, False])
+async def test_an_unknown_model_is_told_before_the_client_starts(report: Path, joined: bool) -> None:
+    """A client whose every call would fail is not started; what there is, is listed."""
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(two_providers())
+    async with AsyncExitStack() as stack:
+        if joined:
+            await stack.enter_async_context(hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)))
+        with pytest.raises(UnknownModel, match="model `othr:x`; there are: demo, demo-fast, other-") as caught:
+            await run(script(LOOK, model="othr:x"), env=env, setup=two_providers, tell=print)
+    assert caught.value.hint == "did you mean `other:x`?"
+    assert not is_written(report)
+
+
+async def test_the_gateway_that_is_joined_is_asked_for_the_model(report: Path) -> None:
+    """Its configuration counts, not the one that would be read now. What it refuses leaves no launch open."""
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(two_providers())
+    async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
+        assert await run(script(LOOK, model="other-1"), env=env, setup=configured, tell=print) == 0
+        assert read(report)["env"]["ANTHROPIC_MODEL"] == "other-1"
+        with pytest.raises(UnknownModel):
+            await run(script(LOOK, model="gtp-5"), env=env, setup=configured, tell=print)
         assert host.gateway.access.launches == ()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from strowger import __version__
 from strowger.cli import main
-from strowger.errors import ConfigError, GatewayError, Unreachable
+from strowger.errors import ConfigError, GatewayError, UnknownModel, Unreachable
 
 HEAVY = {"aiohttp", "anyio", "asyncio", "msgspec", "uvloop", "ssl", "email"}
 
@@ -43,13 +43,14 @@ ENDS = (
         "error: no gateway answers\n  because: Connection refused\n  because: too long\n\nhint: start one\n",
     ),
     (ConfigError("wrong", where="a.toml:3"), 2, "error: a.toml:3: wrong\n"),
+    (UnknownModel("no route leads to `x`"), 2, "error: no route leads to `x`\n"),
     (NotFoundError("there is no `x`"), 127, "error: there is no `x`\n"),
     (FileNotFoundError(2, "No such file or directory", "x.log"), 1, "error: x.log: No such file or directory\n"),
     (ExceptionGroup("", [ExceptionGroup("", [GatewayError("deep")])]), 1, "error: deep\n"),
     (
         click.UsageError("No such option: --x."),
         2,
-        "error: no such option: --x\n\nhint: `strowger raise-5 --help` tells what",
+        "error: no such option: --x\n\nhint: `strowger raise-6 --help` tells what",
     ),
     (KeyboardInterrupt(), 130, ""),
     (click.Abort(), 130, ""),

@@ -187,6 +187,19 @@ def test_a_mistyped_name_has_its_near_miss() -> None:
     assert "provider:model" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("model", ["gpt-5", "fast", "local:m", "claude-local-m", "small", "deep-1[1m]"])
+def test_a_name_that_can_be_asked_for_passes_the_check(model: str) -> None:
+    """By whatever rule it leads somewhere, also by one that only some calls meet."""
+    table(route("local", model="small", subagent=True), fast="openai:gpt-5").check(model)
+
+
+def test_a_name_that_leads_nowhere_does_not_pass_the_check() -> None:
+    """It is refused as a call for it would be."""
+    routes = table(route("local", model="small", subagent=True))
+    with pytest.raises(UnknownModel, match="there are: small, gpt-"):
+        routes.check("lrge[1m]")
+
+
 def test_no_provider_at_all() -> None:
     """Without providers the error says how to get one."""
     with pytest.raises(UnknownModel, match="no provider is configured") as caught:

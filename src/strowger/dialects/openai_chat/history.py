@@ -103,7 +103,7 @@ def _joined(texts: list[Text]) -> str | list[Json | Raw]:
     """Texts as one string, or as parts when one of them carries a cache hint."""
     if any(text.cache for text in texts):
         return [part for text in texts if (part := render_part(text)) is not None]
-    return "\n\n".join(text.text for text in texts)
+    return "\n\n".join([text.text for text in texts])
 
 
 # ---- messages ----
@@ -258,7 +258,7 @@ def _result_content(content: list[Part], *, is_error: bool) -> str | list[Json |
     """The content of a foreign result: one string where it is all text. That it is an error is said in words."""
     texts = [part.text for part in content if isinstance(part, Text)]
     if len(texts) == len(content):
-        return (TOOL_ERROR if is_error else "") + ("\n\n".join(text for text in texts if text) or NO_OUTPUT)
+        return (TOOL_ERROR if is_error else "") + ("\n\n".join([text for text in texts if text]) or NO_OUTPUT)
     if is_error:
         content = [Text(TOOL_ERROR.strip()), *content]
     return [rendered for part in content if (rendered := render_part(part)) is not None]
@@ -313,13 +313,13 @@ def _foreign_members(node: Json, parts: Iterable[Part]) -> None:
     if cached:
         node["content"] = [rendered for part in spoken if (rendered := render_part(part)) is not None]
     else:
-        node["content"] = "".join(part.text for part in spoken) or None
+        node["content"] = "".join([part.text for part in spoken]) or None
 
 
 def _thinking(job: Job, path: str, node: Json, thoughts: list[Thinking]) -> None:
     """Set the member that carries earlier thinking back to its issuer, where the target has one."""
     field, caps = job.caps.thinking_replay, job.caps
-    beside = [part for part in thoughts if part.form != "part" or not job.ours]
+    beside = [part for part in thoughts if part.form != "part" or not job.ours] if thoughts else []
     if not beside:
         pass
     elif field == AS_WRITTEN:

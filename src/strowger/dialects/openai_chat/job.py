@@ -51,6 +51,8 @@ class Job:
 
     def own(self, part: P, path: str) -> P:
         """The part without what this target cannot take: foreign extras and citations, cache hints."""
+        if isinstance(part, Text) and part.cache is None and not (part.extras or part.citations):
+            return part  # most parts are plain text
         if not self.ours:
             part = self._naturalised(part, path)
         if getattr(part, "cache", None) is not None and not self.caps.cache_hints:

@@ -79,7 +79,9 @@ class _Regrouping:
         return self._out
 
     def _results(self, path: str, message: Message, results: list[ToolResult]) -> None:
-        rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+        rest: list[Part] = []
+        if len(results) < len(message.parts):
+            rest = [part for part in message.parts if not isinstance(part, ToolResult)]
         if not self._job.ours:
             results, strays = self._paired(path, results)
             rest = strays + rest
@@ -96,6 +98,9 @@ class _Regrouping:
 
     def _paired(self, path: str, results: list[ToolResult]) -> tuple[list[ToolResult], list[Part]]:
         """Results in the order of their calls; those that answer no call become text."""
+        if [result.call_id for result in results] == list(self._pending):
+            self._pending = {}
+            return results, []
         known: dict[str, ToolResult] = {}
         strays: list[Part] = []
         for result in results:

@@ -49,7 +49,7 @@ def render_tools(job: Job, body: Json) -> None:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
         return
     loaded = _loaded(request)
-    offered = (_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(request.tools))
+    offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(request.tools)]
     shown = [tool for tool in offered if tool is not None]
     for tool in shown:
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:

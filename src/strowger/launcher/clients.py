@@ -15,6 +15,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from strowger.routing.aliases import plain
+
 _GATEWAY = "{url}"
 _TOKEN = "{token}"
 _MODEL = "{model}"
@@ -71,7 +73,8 @@ _BOTH_DIALECTS = {
 class Spec(Struct, frozen=True, kw_only=True):
     """A client. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen.
 
-    `{url}`, `{token}` and `{model}` stand for their values. `unserved` says why the client cannot use the gateway yet;
+    `{url}`, `{token}` and `{model}` stand for their values. `nicknames` are words that the client itself turns into the
+    name of a model, so no gateway ever hears them. `unserved` says why the client cannot use the gateway yet;
     `note` what its user has to do besides.
     """
 
@@ -79,6 +82,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     set: Mapping[str, str]
     default: Mapping[str, str] = {}
     models: Mapping[str, str] = {}
+    nicknames: frozenset[str] = frozenset()
     strip: tuple[str, ...] = _CLAUDE_STRIP
     places: tuple[str, ...] = ()
     bundled_in: str | None = None
@@ -108,6 +112,7 @@ CLIENTS = {
                 "CLAUDE_CODE_GATEWAY_HINT_HEADERS": "1",
             },
             models=_CLAUDE_MODELS,
+            nicknames=frozenset({"best", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}),
             places=_CLAUDE_PLACES,
             bundled_in="claude_agent_sdk",
             install="see https://code.claude.com/docs/en/setup, or `pip install claude-agent-sdk`, which brings one",
@@ -155,13 +160,21 @@ def environment(
     wanted = dict(spec.set)
     if model:
         # The user chose it for this run: that is more than what the shell's profile says about the main model.
-        wanted |= {name: value for name, value in spec.models.items() if name not in made or _is_main(name)}
+        own = routed(spec, model) is None
+        wanted |= {
+            name: value for name, value in spec.models.items() if _is_main(name) or (name not in made and not own)
+        }
     wanted |= {name: value for name, value in spec.default.items() if name not in made}
     for name, value in wanted.items():
         made[name] = _filled(value, values)
     _keep_own_headers(made)
     _bypass_proxies(made)
     return made
+
+
+def routed(spec: Spec, model: str | None) -> str | None:
+    """The model that the gateway will be asked for, as far as that is known: not for a client's own nicknames."""
+    return None if model is None or plain(model) in spec.nicknames else model
 
 
 def find(command: str, spec: Spec, env: Mapping[str, str]) -> str | None:

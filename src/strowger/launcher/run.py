@@ -105,10 +105,11 @@ async def _way_in(
 ) -> AsyncIterator[Way]:
     """A token for this launch, of a gateway that runs already if one fits, else of one for this launch alone."""
     name = Path(order.command).name
+    model = clients.routed(clients.spec_for(order.command), order.model)
     for session in _joinable(order, env):
         async with Admin(session.url, session.admin_token) as admin:
             try:
-                launch = await admin.open_launch(name, os.getpid(), order.model)
+                launch = await admin.open_launch(name, os.getpid(), model)
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             except UnknownModel:
@@ -132,8 +133,8 @@ async def _way_in(
 
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
-        if order.model:
-            host.gateway.line.routes.check(order.model)
+        if model:
+            host.gateway.line.routes.check(model)
         yield Way(host.url, host.gateway.access.open_launch(name, os.getpid()).token)
 
 

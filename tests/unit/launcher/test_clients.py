@@ -141,3 +141,15 @@ def test_overruling_settings_are_found(tmp_path: Path) -> None:
     (tmp_path / "project" / ".claude" / "settings.local.json").write_text("{ broken")
     found = clients.overridden_by_settings(env, tmp_path / "project")
     assert found == {str(user): ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"]}
+
+
+def test_a_clients_own_nickname_is_its_own_matter() -> None:
+    """Claude Code turns `sonnet` into the name of a model itself: the gateway never hears the word."""
+    claude = clients.CLIENTS["claude"]
+    for nickname in ("sonnet", "opus[1m]", "haiku"):
+        assert clients.routed(claude, nickname) is None
+        made = clients.environment(claude, {}, url="http://h", token="t", model=nickname)
+        assert made["ANTHROPIC_MODEL"] == nickname
+        assert "ANTHROPIC_DEFAULT_OPUS_MODEL" not in made
+    assert clients.routed(claude, "deepseek-chat") == "deepseek-chat"
+    assert clients.routed(clients.GENERIC, "sonnet") == "sonnet"

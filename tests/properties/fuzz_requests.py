@@ -19,6 +19,7 @@ from tests.conformance.asked import GOALS
 from tests.conformance.identity import FAITHFUL
 from tests.conformance.lanes import DIALECTS
 from tests.conformance.recordings import OTHER
+from tests.properties.fuzz import mutated as fuzz_bytes
 
 ANTHROPIC_SEED: dict[str, Any] = {
     "model": "claude-m",
@@ -165,9 +166,8 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(inner)
 
 
-def judge(dialect: str, body: dict[str, Any]) -> bool:
+def judge(dialect: str, data: bytes) -> bool:
     """Everything that a request comes by; gives whether it was taken. Raises what breaks, AssertionError for a law."""
-    data = json.dumps(body).encode()
     client = DIALECTS[dialect].client
     try:
         client.peek(data)
@@ -189,24 +189,25 @@ def judge(dialect: str, body: dict[str, Any]) -> bool:
     return True
 
 
-def inputs(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Endless broken requests: dialect and body. A pure function of the seed."""
+def inputs(seed: int) -> Iterator[tuple[str, bytes]]:
+    """Endless broken requests: dialect and body, one in four broken as bytes too. A pure function of the seed."""
     chance = random.Random(seed)
     while True:
         dialect = chance.choice(("anthropic", "openai_chat"))
-        yield dialect, mutated(chance, SEEDS[dialect])
+        data = json.dumps(mutated(chance, SEEDS[dialect]), ensure_ascii=chance.random() < 0.5).encode()
+        yield dialect, fuzz_bytes(chance, data, (data,)) if chance.random() < 0.25 else data
 
 
 def fuzz(seed: int, goes_on: Callable[[int], bool]) -> tuple[int, int]:
     """Judge requests while it goes on; gives how many, and how many were taken. A failure names its request."""
     taken = 0
-    for number, (dialect, body) in enumerate(inputs(seed)):
+    for number, (dialect, data) in enumerate(inputs(seed)):
         if not goes_on(number):
             return number, taken
         try:
-            taken += judge(dialect, body)
+            taken += judge(dialect, data)
         except Exception as error:
-            error.add_note(f"{dialect}: {json.dumps(body)}")
+            error.add_note(f"{dialect}: {data!r}")
             raise
     raise AssertionError("inputs do not end")
 

@@ -37,7 +37,10 @@ def _strict(node: object) -> bool:
         required = node.get("required", [])
         if node.get("additionalProperties") is not False or not isinstance(properties, dict):
             return False
-        if not isinstance(required, list) or set(required) != set(properties):
+        # a schema is the client's: its members may be anything
+        if not isinstance(required, list) or any(not isinstance(name, str) for name in required):
+            return False
+        if set(required) != set(properties):
             return False
     inner: list[object] = [node[key] for key in _NESTED if key in node]
     for key in _LISTS:

@@ -53,7 +53,7 @@ def _close(node: dict[str, Any]) -> bool:
 
 def _say_limits(node: dict[str, Any]) -> bool:
     limits = {key: node.pop(key) for key in _LIMITS if key in node}
-    if node.get("minItems", 0) not in {0, 1}:
+    if node.get("minItems", 0) not in (0, 1):
         limits["minItems"] = node.pop("minItems")
     if isinstance(node.get("format"), str) and node["format"] not in _FORMATS:
         limits["format"] = node.pop("format")

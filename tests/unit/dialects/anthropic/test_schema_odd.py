@@ -15,4 +15,4 @@ from strowger.dialects.anthropic.schema import enforceable
 def test_an_odd_limit_is_only_described(odd: Any) -> None:
     """What is no number limits nothing, and breaks nothing."""
     changed, _ = enforceable(Raw(json.dumps({"type": "array", "minItems": odd}).encode()))
-    assert json.loads(changed)["description"] == f"minItems: {json.dumps(odd, separators=(',', ':'))}"
+    assert json.loads(bytes(changed))["description"] == f"minItems: {json.dumps(odd, separators=(',', ':'))}"

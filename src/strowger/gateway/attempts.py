@@ -135,7 +135,7 @@ class Attempts:
             incoming.close()
             used = await provider.credentials(self._client.own)
             incoming = await self._send(draft, used)
-        masked = mask((*provider.secrets(), *(credential.value for credential in used)))
+        masked = mask(credential.value for credential in used)
         attempt.status = incoming.status
         headers = incoming.headers
         self._flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
@@ -221,13 +221,19 @@ def _bounded(size: int) -> int:
 
 
 def mask(secrets: Iterable[Secret]) -> Masked:
-    """Takes these secrets out of what an upstream sent: some servers quote what they were sent."""
-    values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
-    # a header's value may have a scheme before the secret
-    values |= {value.rpartition(b" ")[2] for value in values}
-    known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+    """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
+
+    Most answers are good and quote nothing, so what to look for is worked out at the first need.
+    """
+    known: list[bytes] | None = None
 
     def masked(data: bytes) -> bytes:
+        nonlocal known
+        if known is None:
+            values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
+            # a header's value may have a scheme before the secret
+            values |= {value.rpartition(b" ")[2] for value in values}
+            known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
         for value in known:
             data = data.replace(value, b"***")
         return data

@@ -189,8 +189,7 @@ class Server:
         )
         self._listener: asyncio.Server | None = None
         self._running: set[asyncio.Task[object]] = set()
-        self._idle = anyio.Event()
-        self._idle.set()
+        self._drained: anyio.Event | None = None
         self.url = ""
         self.port = 0
 
@@ -207,8 +206,10 @@ class Server:
         if self._listener is not None:
             self._listener.close()
         self._web.pre_shutdown()  # connections that wait for a next request go at once
-        with anyio.move_on_after(grace):
-            await self._idle.wait()
+        if self._running:
+            self._drained = anyio.Event()
+            with anyio.move_on_after(grace):
+                await self._drained.wait()
         for task in tuple(self._running):
             task.cancel()
         await self._web.shutdown(_CLOSE_SECONDS)
@@ -216,21 +217,16 @@ class Server:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         assert task is not None
-        if not self._running:
-            self._idle = anyio.Event()
         self._running.add(task)
         try:
             return await self._serve_request(request)
         finally:
             self._running.discard(task)
-            if not self._running:
-                self._idle.set()
+            if self._drained is not None and not self._running:
+                self._drained.set()
 
     async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
-        raw = request.raw_headers
-        items: Headers = tuple(
-            (n.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for n, v in raw
-        )
+        items: Headers = tuple(request.headers.items())
         headers = {name.lower(): value for name, value in items}
         target = request.raw_path
         reply = HttpReply(request)
@@ -279,6 +275,11 @@ class Server:
             raise self._too_large()
         if headers.get("expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if request.content.is_eof():  # all of it came with the head, as it mostly does: no timer, no wait
+            body = request.content.read_nowait()
+            if len(body) > self._max_body:
+                raise self._too_large()
+            return body
         pieces: list[bytes] = []
         size = 0
         now = asyncio.get_running_loop().time

@@ -48,10 +48,10 @@ def page(outcomes: dict[str, list[Outcome]]) -> str:
 
 def text(section: Section, outcomes: list[Outcome]) -> str:
     """One section: its table, what was left out, and its losses."""
-    columns = list(outcomes[0].counts)
+    columns = list(dict.fromkeys(column for outcome in outcomes for column in outcome.counts))
     lines = [f"## {section.title}", "", section.about, "", _row(["", *columns]), _rule(len(columns))]
     for part, outcome in zip(section.parts, outcomes, strict=True):
-        lines.append(_row([part.label, *(str(outcome.counts.get(column, 0)) for column in columns)]))
+        lines.append(_row([part.label, *(str(outcome.counts.get(column, "–")) for column in columns)]))
     lines += _excluded(section, outcomes)
     groups = dict.fromkeys(part.losses for part in section.parts if part.losses)
     if groups:

@@ -108,7 +108,7 @@ SECTIONS = (
         "Every answer, delivered to clients of the other dialect that want a stream and that want a body, is read by"
         " the official SDK of that dialect, with strict validation, and plainly. A column counts the recordings whose"
         " text, thinking, calls (names, ids, arguments), order of things, stop reason and token counts are those of"
-        " the recording in every reading.",
+        " the recording in every reading; – where a Chat body has no order to tell.",
         _both(_crossed),
     ),
     Section(

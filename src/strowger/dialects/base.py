@@ -184,6 +184,13 @@ class Decoder(Protocol):
         """The end of input. A stream without its terminal event gives a Failure, never silence."""
         ...
 
+    def skips(self, data: bytes) -> bool:
+        """Whether `data` is one whole event that only continues a text or arguments, by a look at its bytes.
+
+        Who only wants to know how an answer ends and what it costs need not feed it.
+        """
+        ...
+
 
 class Encoder(Protocol):
     """Events to bytes of a client's stream. One per answer, not thread-safe."""

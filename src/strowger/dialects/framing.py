@@ -40,6 +40,11 @@ class SSEDecoder:
         self.comments = 0
         self.stray = b""
 
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins an event."""
+        return self._started and not self._pieces
+
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
         if self._started and not self._pieces and data.endswith(b"\n\n") and b"\r" not in data:

@@ -87,3 +87,71 @@ def test_a_break_is_told_also_where_we_gave_up_reading() -> None:
     odd = b'data: {"odd\n\n'
     assert lane.feed(odd) == odd
     assert b"it broke" in lane.close(Truncated("it broke"))
+
+
+SPOKEN = {
+    "anthropic": [
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
+        b'"model":"m","content":[],"usage":{"input_tokens":9,"output_tokens":1}}}\n\n',
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+        b'"content_block":{"type":"thinking","thinking":"","signature":""}}\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"thinking_delta","thinking":"hm"}}\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"signature_delta","signature":"c2lnbmVkLWJ5LW9uZQ=="}}\n\n',
+        b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n',
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":1,'
+        b'"content_block":{"type":"text","text":""}}\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":1,'
+        b'"delta":{"type":"text_delta","text":"say \\"error\\" and \\"usage\\""}}\n\n',
+        b'event: content_block_stop\ndata: {"type":"content_block_stop","index":1}\n\n',
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+        b'"usage":{"output_tokens":7}}\n\n',
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ],
+    "openai_chat": [
+        b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+        b'"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n',
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"say \\"error\\""},"finish_reason":null}]}\n\n',
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}],"usage":null}\n\n',
+        b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
+        b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":7,"total_tokens":16}}\n\n',
+        b"data: [DONE]\n\n",
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", SPOKEN)
+def test_what_is_skipped_changes_nothing_that_is_kept(dialect: str) -> None:
+    """An event in one piece may be skipped, the same event in two is read: flow and signatures must be the same."""
+    seen = []
+    for halves in (False, True):
+        flow = Flow(id="f", started=0, clock=0, method="POST", path="/", dialect=dialect)
+        origins = Origins()
+        receiver = Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, Watch(flow, origins))
+        out = b""
+        for event in SPOKEN[dialect]:
+            for piece in (event[:20], event[20:]) if halves else (event,):
+                out += receiver.feed(piece)
+        out += receiver.close(None)
+        assert out == b"".join(SPOKEN[dialect])
+        seen.append(
+            (flow.usage, flow.finish, flow.notes, receiver.watch.over, receiver.watch.failure, dict(origins._origins))
+        )
+    assert seen[0] == seen[1]
+    assert seen[0][0].output == 7
+
+
+def test_most_events_are_skipped_and_the_telling_ones_are_not() -> None:
+    """Starts, stops, signatures, counts, ends and errors are read."""
+    for dialect, skipped in (("anthropic", 2), ("openai_chat", 2)):
+        decoder = DIALECTS[dialect].upstream.decoder(decoder_setup())
+        told = []
+        for event in SPOKEN[dialect]:
+            told.append(decoder.skips(event))
+            decoder.feed(event)
+        assert sum(told) == skipped
+        error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n'
+        assert not decoder.skips(error)
+        assert not decoder.skips(SPOKEN[dialect][1] + SPOKEN[dialect][1])
+        assert not decoder.skips(SPOKEN[dialect][1][:-1])

@@ -42,6 +42,10 @@ LONGEST_PLAIN_BODY = 32 * 1024 * 1024
 """Bytes kept of an answer that is not a stream."""
 
 
+# as Anthropic writes it; who writes it otherwise is read
+_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta",'
+
+
 class StreamDecoder:
     """A stream's bytes to events. One per answer."""
 
@@ -92,6 +96,16 @@ class StreamDecoder:
             cut = Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated")
             events += self._fail(stray or cut)
         return events
+
+    def skips(self, data: bytes) -> bool:
+        """Whether `data` is one delta of text, thinking or arguments; a signature is none of these."""
+        return (
+            data.startswith(_DELTA)
+            and data.find(b"\n", len(_DELTA)) == len(data) - 2
+            and (b'"text_delta"' in data or b'"input_json_delta"' in data or b'"thinking_delta"' in data)
+            and data.endswith(b"\n\n")
+            and self._frames.between
+        )
 
     def _all(self, frames: list[Frame]) -> list[Event]:
         events: list[Event] = []

@@ -115,6 +115,19 @@ class ChatDecoder:
             self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated"), out)
         return out
 
+    def skips(self, data: bytes) -> bool:
+        """Whether `data` is one chunk that neither ends the answer, nor counts, nor fails."""
+        return (
+            data.startswith(b"data: {")
+            and data.find(b"\n") == len(data) - 2
+            and b'"finish_reason":null' in data
+            and (b'"usage"' not in data or b'"usage":null' in data)
+            and b'"error"' not in data
+            and data.endswith(b"\n\n")
+            and self._started
+            and self._sse.between
+        )
+
     def _frames(self, frames: list[Frame], out: list[Event]) -> bool:
         """Take the frames; whether the answer is at its end."""
         if frames:

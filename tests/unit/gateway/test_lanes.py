@@ -91,8 +91,8 @@ def test_a_break_is_told_also_where_we_gave_up_reading() -> None:
 
 SPOKEN = {
     "anthropic": [
-        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
-        b'"model":"m","content":[],"usage":{"input_tokens":9,"output_tokens":1}}}\n\n',
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
+        b'"role":"assistant","model":"m","content":[],"usage":{"input_tokens":9,"output_tokens":1}}}\n\n',
         b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
         b'"content_block":{"type":"thinking","thinking":"","signature":""}}\n\n',
         b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'

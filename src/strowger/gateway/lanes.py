@@ -27,7 +27,7 @@ from strowger.dialects.base import (
 )
 from strowger.errors import BadRequest, ErrorKind, GatewayError, Malformed, Refused, Truncated, Unsupported
 from strowger.flows.flow import Flow
-from strowger.gateway.endpoints import ANTHROPIC, Call
+from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, text_header
 from strowger.gateway.origins import Origins
 from strowger.ir.events import Event, Failure, Finish, SignatureDelta, Start, TextDelta, ThinkingDelta, UsageUpdate
@@ -132,7 +132,7 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
             # its other half, the members of the body that it announces, has just been left out
             headers = [line for line in headers if line[0].lower() != "anthropic-beta"]
     else:
-        headers = _own_headers(upstream.name, stream=request.stream)
+        headers = _own_headers(stream=request.stream)
     answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
     return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
 
@@ -157,16 +157,14 @@ def _refuse_losses(losses: tuple[Loss, ...], target: Target) -> None:
         )
 
 
-def _own_headers(dialect: str, *, stream: bool) -> list[tuple[str, str]]:
-    headers = [
+def _own_headers(*, stream: bool) -> list[tuple[str, str]]:
+    """For a client of another dialect, whose own mean nothing there; the provider adds what its dialect needs."""
+    return [
         ("Content-Type", "application/json"),
         ("Accept", "text/event-stream" if stream else "application/json"),
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),
     ]
-    if dialect == ANTHROPIC:
-        headers.append(("anthropic-version", "2023-06-01"))
-    return headers
 
 
 def input_estimate(body: bytes) -> int:

@@ -120,7 +120,7 @@ class _OneCall:
         self.asked = asked = Asked(call, self.dialect, line.origins)
         flow.model, flow.stream = asked.peek.model, asked.peek.stream
         flow.session = flow.session or asked.peek.session
-        route = self._match(asked)
+        route = match_route(line.routes, call, asked.peek.model)
         flow.route = route.name
         answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)
         self._settle(answer.draft)
@@ -133,9 +133,6 @@ class _OneCall:
             flow.error = broken.message if broken is not None else failure.message if failure else None
         else:
             flow.outcome = "ok"
-
-    def _match(self, asked: Asked) -> Route:
-        return match_route(self.line.routes, self.call, asked.peek.model)
 
     def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:
         asked = self.asked

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
+
+from strowger.errors import Malformed
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -68,3 +70,15 @@ class Upstream(Protocol):
     async def aclose(self) -> None:
         """Close every connection."""
         ...
+
+
+async def gathered(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
+    """Everything that `read` gives up to its end, at most `limit` bytes. Raises Malformed when there are more."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await read():
+        size += len(piece)
+        if size > limit:
+            raise Malformed(f"the upstream's answer is longer than {limit} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -29,7 +29,7 @@ from msgspec import Struct
 from strowger import __version__
 from strowger.config.checks import is_loopback
 from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
-from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
+from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream, gathered
 from strowger.upstreams.connection import Connection, Dropped
 
 USER_AGENT = f"strowger/{__version__}"
@@ -154,14 +154,7 @@ class HttpIncoming:
 
     async def read_all(self, limit: int) -> bytes:
         """The rest of the body, at most `limit` bytes. Raises Malformed when there are more."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read():
-            size += len(piece)
-            if size > limit:
-                raise Malformed(f"the upstream's answer is longer than {limit} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await gathered(self.read, limit)
 
     def close(self) -> None:
         """Keep the connection if the answer was read to its end, else close it."""

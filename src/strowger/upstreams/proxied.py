@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
-from strowger.upstreams.base import Headers, Outgoing
+from strowger.upstreams.base import Headers, Outgoing, gathered
 
 # Closed before the servers' usual 60 s, so that a request seldom meets a connection the other end is just closing.
 _KEEPALIVE_SECONDS = 30.0
@@ -96,14 +96,7 @@ class ProxiedIncoming:
 
     async def read_all(self, limit: int) -> bytes:
         """The rest of the body, at most `limit` bytes."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read():
-            size += len(piece)
-            if size > limit:
-                raise Malformed(f"the upstream's answer is longer than {limit} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await gathered(self.read, limit)
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""

@@ -14,7 +14,7 @@ import msgspec
 
 from strowger.config.references import SecretRef
 
-DialectName = Literal["anthropic", "openai_chat"]
+DialectName = Literal["anthropic", "openai_chat", "openai_responses", "gemini"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]

@@ -53,6 +53,21 @@ class Peek(Struct, frozen=True):
     written: bytes = b""
 
 
+class Spot(Struct, frozen=True):
+    """What the URL says of a call, in dialects that say it there and not in the body.
+
+    `stream` is None where the body says it. `form` is a shape of the same dialect that the endpoint has and others do
+    not: Gemini's stream as one JSON array (`array`), its `code_assist` envelope; the `compact` endpoint of Responses.
+    """
+
+    model: str = ""
+    stream: bool | None = None
+    form: str = ""
+
+
+NOWHERE = Spot()
+
+
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What one provider's model accepts. Data, given to `render_request`; no dialect ever asks which provider it is.
 
@@ -74,6 +89,17 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     custom_tools: bool = False
     hosted_tools: bool = False
     """The vendor's own tools (web search, code execution, …), sent as they are to the dialect that defines them."""
+    web_search: str = ""
+    """The provider's own web search, in the word by which a request of its dialect asks for it (`web_search_20250305`,
+    `web_search`, `googleSearch`, `web_search_options`); empty: it has none. So for the next two."""
+    web_fetch: str = ""
+    code_execution: str = ""
+    remote_mcp: bool = False
+    """The provider calls MCP servers that a request names."""
+    search_with_tools: bool = True
+    """Its own tools may stand beside functions in one request."""
+    tool_schema: str = "json_schema"
+    """What the schemas of tools may say: `json_schema`, or `openapi` (Gemini's subset, in `parameters`)."""
     tool_choice: bool = True
     forced_tool_choice_with_thinking: bool = True
     parallel_switch: bool = True
@@ -82,6 +108,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Longest tool call id, 0 for no limit."""
 
     # limits and sampling
+    output_limit: bool = True
+    """Responses: a limit of the output may be sent."""
     max_tokens_field: str = "max_tokens"
     default_max_tokens: int = 32000
     """Sent where the dialect requires a limit and the client gave none."""
@@ -106,7 +134,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     thinking: str = "effort"
     """How thinking is asked for. Chat: `effort` (reasoning_effort), `thinking` (a `thinking` object with `type`, and
     reasoning_effort when `efforts` is not empty), `reasoning` (OpenRouter's object), `none`. Anthropic: `adaptive`
-    (type adaptive, effort in output_config), `budget` (enabled with budget_tokens), `none`."""
+    (type adaptive, effort in output_config), `budget` (enabled with budget_tokens), `none`. Responses: `effort` or
+    `none`. Gemini: `level`, `budget` or `none`."""
     efforts: tuple[str, ...] = ()
     """Effort words that are accepted, weakest first; empty: none may be sent. Others are clamped to the nearest."""
     thinking_replay: str = ""
@@ -116,9 +145,21 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     thinking_required_in_tool_loops: bool = False
     """Assistant turns with tool calls must carry a thinking field when thinking is on (DeepSeek, Kimi)."""
 
+    thought_signatures: bool = False
+    """Gemini: a call that comes back without its thought signature is refused."""
+    summaries: bool = True
+    """Responses: a summary of the reasoning may be asked for."""
+
     # the rest
     structured_output: str = "json_schema"
     """`json_schema`, `json_object` (schema goes into the instructions) or `none`."""
+    structured_with_tools: bool = True
+    """A format of the answer may be asked for beside tools."""
+    stateful: bool = False
+    """Responses: answers are kept, and `previous_response_id` refers to them."""
+    code_assist: bool = False
+    """Gemini: bodies go in the Code Assist envelope; `project` is the cloud project it names."""
+    project: str = ""
     cache_hints: bool = False
     cache_key: bool = False
     service_tiers: tuple[str, ...] = ()
@@ -129,7 +170,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     attribution: bool = False
     """Claude Code's attribution block may be sent: Anthropic only."""
     count_tokens: bool = False
-    """Anthropic dialect: the provider serves /v1/messages/count_tokens."""
+    """The provider serves its dialect's endpoint that counts the tokens of a request."""
     betas: bool = False
     """Anthropic dialect: `anthropic-beta` and fields that are unknown to us are understood, or at least ignored."""
     judges_itself: bool = False
@@ -139,12 +180,13 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 class Rendered(Struct, frozen=True):
     """A request as it goes to an upstream, before credentials. `names` maps shortened tool names back to the
-    client's.
+    client's. `stop` are stop sequences that the upstream does not take, for the gateway to watch for.
     """
 
     body: bytes
     losses: tuple[Loss, ...] = ()
     names: Mapping[str, str] = MappingProxyType({})
+    stop: tuple[str, ...] = ()
 
 
 class DecoderSetup(Struct, frozen=True):
@@ -162,7 +204,8 @@ class EncoderSetup(Struct, frozen=True):
 
     `model` is what the client asked for (used when the upstream names none), `input_estimate` a guess at the prompt's
     tokens for dialects that state it first, `created` the time in Unix seconds, `usage_wanted` and `thinking_wanted`
-    the client's own wishes.
+    the client's own wishes. `request` is the parsed request, where it was parsed, for dialects whose answers repeat it
+    or depend on how its tools were written; `form` is `Spot.form`.
     """
 
     model: str
@@ -171,6 +214,8 @@ class EncoderSetup(Struct, frozen=True):
     input_estimate: int = 0
     usage_wanted: bool = True
     thinking_wanted: bool = True
+    request: Request | None = None
+    form: str = ""
 
 
 class Decoder(Protocol):
@@ -221,12 +266,12 @@ class ErrorReply(Struct, frozen=True):
 class ClientSide(Protocol):
     """A dialect as our clients speak it."""
 
-    def peek(self, body: bytes) -> Peek:
-        """Model, stream flag and session of a request body; raises BadRequest."""
+    def peek(self, body: bytes, spot: Spot = NOWHERE) -> Peek:
+        """Model, stream flag and session of a request; raises BadRequest."""
         ...
 
-    def parse_request(self, body: bytes) -> Request:
-        """A request body to IR; raises BadRequest that names the member at fault."""
+    def parse_request(self, body: bytes, spot: Spot = NOWHERE) -> Request:
+        """A request to IR; raises BadRequest that names the member at fault."""
         ...
 
     def encoder(self, setup: EncoderSetup) -> Encoder:
@@ -239,6 +284,10 @@ class ClientSide(Protocol):
 
     def render_error(self, error: GatewayError) -> ErrorReply:
         """An error before anything was sent."""
+        ...
+
+    def render_count(self, tokens: int) -> bytes:
+        """The answer to a question for the tokens of a prompt."""
         ...
 
 
@@ -255,8 +304,20 @@ class UpstreamSide(Protocol):
         """
         ...
 
-    def passes(self, body: bytes, caps: Capabilities) -> bool:
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         """Whether a trimmed body of this same dialect may go to this upstream untouched (a cheap look, no parse)."""
+        ...
+
+    def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:
+        """A body that passes, for `model`; every other byte as it was. `written` is `Peek.written`."""
+        ...
+
+    def count_body(self, body: bytes, model: str) -> bytes | None:
+        """A request body as the question for its tokens; None in a dialect that has no such endpoint."""
+        ...
+
+    def parse_count(self, body: bytes) -> int | None:
+        """The tokens in the answer to that question; None when it holds none."""
         ...
 
     def decoder(self, setup: DecoderSetup) -> Decoder:
@@ -275,7 +336,7 @@ class UpstreamSide(Protocol):
 
 
 class Dialect(Struct, frozen=True):
-    """A dialect by its name: `anthropic`, `openai_chat`."""
+    """A dialect by its name: `anthropic`, `openai_chat`, `openai_responses`, `gemini`."""
 
     name: str
     client: ClientSide

@@ -19,12 +19,13 @@ PREFIX = "strowger1."
 MARK = PREFIX.encode()
 """Bytes that tell that a body holds an envelope somewhere; such a body cannot go anywhere untouched."""
 
-_DECODER = msgspec.json.Decoder(tuple[str, str, str])
+_DECODER = msgspec.json.Decoder(list[str])
 
 
 def seal(signed: Signed) -> str:
     """Signed state as an opaque string."""
-    packed = msgspec.json.encode((signed.origin, signed.kind, signed.blob))
+    named = (signed.id,) if signed.id else ()
+    packed = msgspec.json.encode((signed.origin, signed.kind, signed.blob, *named))
     return PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
@@ -34,7 +35,7 @@ def opened(text: str) -> Signed | None:
         return None
     packed = text[len(PREFIX) :]
     try:
-        origin, kind, blob = _DECODER.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        origin, kind, blob, *named = _DECODER.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
     except (binascii.Error, msgspec.MsgspecError, ValueError):
         return Signed("", "damaged", "")
-    return Signed(origin, kind, blob)
+    return Signed(origin, kind, blob, named[0] if named else "")

@@ -5,16 +5,22 @@ Knows no server library; a `Call` is a request as it was received, its body read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from urllib.parse import parse_qs
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from strowger.dialects.base import NOWHERE, Spot
 from strowger.errors import ClientError, ErrorKind, UnknownPath
 from strowger.upstreams.base import Headers
 
 ANTHROPIC = "anthropic"
 CHAT = "openai_chat"
+RESPONSES = "openai_responses"
+GEMINI = "gemini"
 
 
 class Verb(StrEnum):
@@ -22,6 +28,8 @@ class Verb(StrEnum):
 
     CREATE = "create"
     COUNT_TOKENS = "count_tokens"
+    STORED = "stored"
+    CODE_ASSIST = "code_assist"
     MODELS = "models"
     MODEL = "model"
     HELLO = "hello"
@@ -31,13 +39,14 @@ class Verb(StrEnum):
 
 class Endpoint(Struct, frozen=True):
     """A matched URL. `dialect` is the one the client speaks there, `provider` is set when the path pins one,
-    `name` is the rest of the path where one matters (a model id, an admin path).
+    `name` is the rest of the path where one matters (a model id, an admin path), `spot` what it says of the call.
     """
 
     verb: Verb
     dialect: str
     provider: str | None = None
     name: str = ""
+    spot: Spot = NOWHERE
 
 
 class Call(Struct, frozen=True):
@@ -64,6 +73,12 @@ _FIXED: dict[str, tuple[tuple[str, ...], Verb, str]] = {
     "/v1/messages/count_tokens": (_POST, Verb.COUNT_TOKENS, ANTHROPIC),
     "/v1/chat/completions": (_POST, Verb.CREATE, CHAT),
     "/chat/completions": (_POST, Verb.CREATE, CHAT),
+    "/v1/responses": (_POST, Verb.CREATE, RESPONSES),
+    "/responses": (_POST, Verb.CREATE, RESPONSES),
+    "/v1/responses/compact": (_POST, Verb.CREATE, RESPONSES),
+    "/responses/compact": (_POST, Verb.CREATE, RESPONSES),
+    "/v1/responses/input_tokens": (_POST, Verb.COUNT_TOKENS, RESPONSES),
+    "/v1beta/models": (_GET, Verb.MODELS, GEMINI),
     "/v1/models": (_GET, Verb.MODELS, ""),
     "/models": (_GET, Verb.MODELS, ""),
     "/healthz": (_GET, Verb.HEALTH, ""),
@@ -73,26 +88,49 @@ _FIXED: dict[str, tuple[tuple[str, ...], Verb, str]] = {
     "/api/hello": (_GET, Verb.HELLO, ""),
 }
 
-SERVED = ("POST /v1/messages", "POST /v1/messages/count_tokens", "POST /v1/chat/completions", "GET /v1/models")
+_SPOTS = {path: Spot(stream=False, form="compact") for path in ("/v1/responses/compact", "/responses/compact")}
+_MODELS = (("/v1beta/models/", GEMINI), ("/v1/models/", ""), ("/models/", ""))
+
+SERVED = (
+    "POST /v1/messages",
+    "POST /v1/messages/count_tokens",
+    "POST /v1/chat/completions",
+    "POST /v1/responses",
+    "POST /v1beta/models/{model}:generateContent",
+    "POST /v1beta/models/{model}:streamGenerateContent",
+    "GET /v1/models",
+)
+
+_GEMINI = re.compile(
+    r"(?:/(?P<version>v1|v1beta1?|v1alpha))?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/[^/]+)?"
+    r"/(?:models|tunedModels)/(?P<model>.+):(?P<method>\w+)"
+)
+_STORED = re.compile(r"(?:/v1)?/responses/(?P<id>[^/]+)(?P<rest>/input_items|/cancel)?")
+_CODE_ASSIST = "/v1internal:"
+_GENERATES = {"generateContent": False, "streamGenerateContent": True}
 
 _ADMIN = "/_strowger/"
 
 
 def spoken(headers: Mapping[str, str]) -> str:
-    """The dialect of a client where the path does not tell: Anthropic's clients always send `anthropic-version`."""
-    return ANTHROPIC if "anthropic-version" in headers else CHAT
+    """The dialect of a client where the path does not tell: Anthropic's clients always send `anthropic-version`,
+    Google's their key or their name in headers of their own.
+    """
+    if "anthropic-version" in headers:
+        return ANTHROPIC
+    return GEMINI if "x-goog-api-key" in headers or "x-goog-api-client" in headers else CHAT
 
 
-def match(method: str, path: str, headers: Mapping[str, str], providers: Collection[str]) -> Endpoint:
+def match(method: str, path: str, headers: Mapping[str, str], providers: Collection[str], query: str = "") -> Endpoint:
     """The endpoint at `path`. Raises UnknownPath, which lists what is served."""
     path = _tidy(path)
-    found = _fixed(method, path, headers)
+    found = _found(method, path, headers, query)
     if found is None:
         first, _, rest = path[1:].partition("/")
         if first in providers:
-            inner = _fixed(method, _tidy("/" + rest), headers)
+            inner = _found(method, _tidy("/" + rest), headers, query)
             if inner is not None and inner.verb is not Verb.ADMIN:
-                return Endpoint(inner.verb, inner.dialect, first, inner.name)
+                return replace(inner, provider=first)
         raise UnknownPath(
             f"nothing is served at {method} {path[:200]}",
             hint="served are " + ", ".join(SERVED),
@@ -100,26 +138,65 @@ def match(method: str, path: str, headers: Mapping[str, str], providers: Collect
     return found
 
 
-def _fixed(method: str, path: str, headers: Mapping[str, str]) -> Endpoint | None:
+def _found(method: str, path: str, headers: Mapping[str, str], query: str) -> Endpoint | None:
     entry = _FIXED.get(path)
     if entry is not None:
         methods, verb, dialect = entry
-        if method not in methods:
-            raise ClientError(
-                f"{path} is served with {' or '.join(methods)}, not {method[:20]}", kind=ErrorKind.NOT_FOUND
-            )
-        return Endpoint(verb, dialect or spoken(headers))
+        _allow(method, methods, path)
+        return Endpoint(verb, dialect or spoken(headers), spot=_SPOTS.get(path, NOWHERE))
     if path.startswith(_ADMIN):
         return Endpoint(Verb.ADMIN, spoken(headers), name=path[len(_ADMIN) :])
+    if (stored := _STORED.fullmatch(path)) is not None:
+        return Endpoint(Verb.STORED, RESPONSES, name=stored["id"] + (stored["rest"] or ""))
+    if path.startswith(_CODE_ASSIST):
+        return _code_assist(path[len(_CODE_ASSIST) :], query)
+    if (called := _GEMINI.fullmatch(path)) is not None:
+        return _gemini(method, path, called["model"], called["method"], query)
     if method in _GET:
-        for prefix in ("/v1/models/", "/models/"):
+        for prefix, dialect in _MODELS:
             if path.startswith(prefix) and len(path) > len(prefix):
-                return Endpoint(Verb.MODEL, spoken(headers), name=path[len(prefix) :])
+                return Endpoint(Verb.MODEL, dialect or spoken(headers), name=path[len(prefix) :])
     return None
 
 
+def _allow(method: str, methods: tuple[str, ...], path: str) -> None:
+    if method not in methods:
+        raise ClientError(
+            f"{path[:200]} is served with {' or '.join(methods)}, not {method[:20]}", kind=ErrorKind.NOT_FOUND
+        )
+
+
+def _gemini(method: str, path: str, model: str, called: str, query: str) -> Endpoint | None:
+    if called == "countTokens":
+        _allow(method, _POST, path)
+        return Endpoint(Verb.COUNT_TOKENS, GEMINI, spot=Spot(model, stream=False))
+    if called not in _GENERATES:
+        return None
+    _allow(method, _POST, path)
+    return Endpoint(Verb.CREATE, GEMINI, spot=_generating(model, called, query))
+
+
+def _generating(model: str, called: str, query: str, form: str = "") -> Spot:
+    stream = _GENERATES[called]
+    if stream and not form and "sse" not in parse_qs(query).get("alt", ()):
+        form = "array"
+    return Spot(model, stream, form)
+
+
+def _code_assist(called: str, query: str) -> Endpoint:
+    if called in _GENERATES:
+        return Endpoint(Verb.CREATE, GEMINI, spot=_generating("", called, query, "code_assist"))
+    if called == "countTokens":
+        return Endpoint(Verb.COUNT_TOKENS, GEMINI, spot=Spot(stream=False, form="code_assist"))
+    return Endpoint(Verb.CODE_ASSIST, GEMINI, name=called)
+
+
 def _tidy(path: str) -> str:
-    """A base URL that ends in /v1 under a client that adds /v1, and a slash too many at the end, are forgiven."""
-    if path.startswith("/v1/v1/"):
+    """A base URL that ends in a version under a client that adds its own, and a slash too many at the end, are
+    forgiven.
+    """
+    if path.startswith(("/v1/v1/", "/v1/v1beta/")):
         path = path[3:]
+    elif path.startswith("/v1beta/v1beta/"):
+        path = path[7:]
     return path.rstrip("/") or "/"

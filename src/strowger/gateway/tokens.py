@@ -35,6 +35,7 @@ from strowger.ir.request import (
     ToolCall,
     ToolReference,
     ToolResult,
+    plain_tools,
 )
 
 ESTIMATE_HEADER = ("x-strowger-estimate", "o200k_base")
@@ -85,7 +86,7 @@ def count(request: Request) -> int:
         flat += _MESSAGE_OVERHEAD
         for part in message.parts:
             flat += _collect(part, pieces)
-    for tool in request.tools:
+    for tool in plain_tools(request):
         flat += _TOOL_OVERHEAD
         pieces.extend(_tool_texts(tool))
     if request.output is not None and request.output.schema is not None:

@@ -21,7 +21,7 @@ from enum import StrEnum
 from msgspec import Raw, Struct
 
 from strowger.errors import ErrorKind
-from strowger.ir.request import NO_EXTRAS, Extras, Part, Signed
+from strowger.ir.request import NO_EXTRAS, Citation, Extras, Part, Signed
 
 
 class StopReason(StrEnum):
@@ -43,7 +43,7 @@ class Usage(Struct, frozen=True):
 
     `input` is the whole prompt, cached tokens included; `cache_read` and `cache_write` are parts of it (Anthropic's
     wire count excludes them, everyone else's includes them). `output` includes `reasoning`. `estimated`: counted by
-    us. `extras` are other members of the origin's usage object.
+    us. `searches` are the web searches that were run. `extras` are other members of the origin's usage object.
     """
 
     input: int | None = None
@@ -53,6 +53,7 @@ class Usage(Struct, frozen=True):
     reasoning: int | None = None
     estimated: bool = False
     extras: Extras = NO_EXTRAS
+    searches: int | None = None
 
     def merged(self, newer: Usage) -> Usage:
         """This usage with every count that `newer` states replaced: upstreams send cumulative counts."""
@@ -64,6 +65,7 @@ class Usage(Struct, frozen=True):
             reasoning=self.reasoning if newer.reasoning is None else newer.reasoning,
             estimated=newer.estimated if newer.input is not None or newer.output is not None else self.estimated,
             extras={**self.extras, **newer.extras} if newer.extras else self.extras,
+            searches=self.searches if newer.searches is None else newer.searches,
         )
 
 
@@ -115,10 +117,10 @@ class SignatureDelta(Struct, frozen=True):
 
 
 class CitationDelta(Struct, frozen=True):
-    """A citation of the open Text, in the origin dialect's shape."""
+    """A citation of the open Text. Its stretch may lie anywhere in the text so far."""
 
     index: int
-    raw: Raw
+    citation: Citation
 
 
 class PartStop(Struct, frozen=True, gc=False):

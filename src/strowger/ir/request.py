@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 Extras = Mapping[str, Raw]
 NO_EXTRAS: Extras = MappingProxyType({})
@@ -32,11 +33,17 @@ class Signed(Struct, frozen=True):
 
     `origin` names who issued it (`Capabilities.origin`), and only that one gets it back. `kind` says what the blob is
     in the issuer's terms (`signature`, `redacted`, `reasoning_details`, …); `blob` is carried without a look inside.
+    `id` is what its issuer ties it to, where it does: the id of the reasoning item, of the tool call that it signs.
+
+    It always rides on a `Thinking`. Where a dialect signs other parts (Gemini: calls and texts), a Thinking without
+    text stands beside the signed part and holds it, so that every dialect can carry it in the place it has for
+    thinking.
     """
 
     origin: str
     kind: str
     blob: str
+    id: str = ""
 
 
 class CacheHint(Struct, frozen=True):
@@ -79,12 +86,28 @@ class InlineText(Struct, frozen=True):
 Source = Base64 | Url | FileId | InlineText
 
 
+class Citation(Struct, frozen=True):
+    """A source that backs a text, or a stretch of it.
+
+    `raw` is the citation in the shape of the origin dialect. What it says of a web page is in `url` (empty: it is no
+    web page) and `title`; `quote` is what the source says. `start` and `end` are characters of the text it stands on;
+    None: all of it.
+    """
+
+    raw: Raw
+    url: str = ""
+    title: str = ""
+    quote: str = ""
+    start: int | None = None
+    end: int | None = None
+
+
 class Text(Struct, frozen=True):
-    """Plain text. `citations` are raw citation objects of the origin dialect."""
+    """Plain text, and what it is drawn from."""
 
     text: str
     cache: CacheHint | None = None
-    citations: tuple[Raw, ...] = ()
+    citations: tuple[Citation, ...] = ()
     extras: Extras = NO_EXTRAS
 
 
@@ -178,7 +201,11 @@ class ToolResult(Struct, frozen=True):
 
 
 class ServerToolCall(Struct, frozen=True):
-    """The provider ran (or will run) one of its own tools; `kind` is the wire name of the part in its dialect."""
+    """The provider ran (or will run) one of its own tools; `kind` is the wire name of the part in its dialect.
+
+    Tools that several vendors have go by one `name` in every dialect: `web_search`, `web_fetch`, `code_execution`. A
+    web search has `{"query": …}` as its arguments.
+    """
 
     id: str
     name: str
@@ -188,12 +215,27 @@ class ServerToolCall(Struct, frozen=True):
     extras: Extras = NO_EXTRAS
 
 
+class Found(Struct, frozen=True):
+    """One page that a web search found. `age` is in the vendor's words."""
+
+    url: str
+    title: str = ""
+    age: str = ""
+
+
 class ServerToolResult(Struct, frozen=True):
-    """What a provider's own tool gave; `kind` is the wire name of the block, `raw` the block whole."""
+    """What a provider's own tool gave; `kind` is the wire name of the block, `raw` the block whole.
+
+    `name` is the tool's, as in `ServerToolCall`. `found` are the pages of a web search, `error` is the vendor's code
+    when it failed.
+    """
 
     call_id: str
     kind: str
     raw: Raw
+    name: str = ""
+    found: tuple[Found, ...] = ()
+    error: str = ""
 
 
 Part = (
@@ -247,10 +289,54 @@ class CustomTool(Struct, frozen=True):
     extras: Extras = NO_EXTRAS
 
 
+class WebSearch(Struct, frozen=True):
+    """A search of the web, in the words that vendors share. The place is where the user is: `country` as two letters,
+    `timezone` as an IANA name. `context_size` is OpenAI's low, medium or high.
+    """
+
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    max_uses: int | None = None
+    country: str = ""
+    region: str = ""
+    city: str = ""
+    timezone: str = ""
+    context_size: str = ""
+
+
+class WebFetch(Struct, frozen=True):
+    """Reading of pages by their URL."""
+
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    max_uses: int | None = None
+
+
+class CodeExecution(Struct, frozen=True):
+    """Running code in a sandbox of the provider."""
+
+
+class ToolSearch(Struct, frozen=True):
+    """Search among deferred tools, by the provider itself."""
+
+
+class RemoteMcp(Struct, frozen=True):
+    """Tools of an MCP server that the provider calls. `allowed` is None for all of its tools."""
+
+    label: str
+    url: str
+    authorization: str = ""
+    allowed: tuple[str, ...] | None = None
+
+
+Ability = WebSearch | WebFetch | CodeExecution | ToolSearch | RemoteMcp
+
+
 class HostedTool(Struct, frozen=True):
     """A tool that the vendor defines: it runs at the provider, or its schema is known to the model.
 
-    `type` is the vendor's versioned name, `name` the one that calls use, `raw` the whole node.
+    `type` is the vendor's versioned name, `name` the one that calls use, `raw` the whole node. `ability` says what it
+    does, where other vendors have the like; None: nobody else has it.
     """
 
     origin: str
@@ -258,9 +344,19 @@ class HostedTool(Struct, frozen=True):
     name: str
     raw: Raw
     cache: CacheHint | None = None
+    ability: Ability | None = None
 
 
 Tool = FunctionTool | CustomTool | HostedTool
+
+
+class ToolGroup(Struct, frozen=True):
+    """Tools under a common name (a namespace). Calls name them `group.tool`, see `plain_tools`."""
+
+    name: str
+    tools: tuple[FunctionTool | CustomTool, ...]
+    description: str | None = None
+    extras: Extras = NO_EXTRAS
 
 
 class ToolChoice(Struct, frozen=True):
@@ -320,7 +416,7 @@ class Request(Struct, frozen=True):
     model: str
     messages: tuple[Message, ...] = ()
     system: tuple[Text | Opaque, ...] = ()
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[Tool | ToolGroup, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel: bool | None = None
     max_tokens: int | None = None
@@ -334,3 +430,18 @@ class Request(Struct, frozen=True):
     tier: str | None = None
     forms: frozenset[str] = frozenset()
     extras: Extras = NO_EXTRAS
+
+
+GROUP_MARK = "."
+"""Between the name of a group and the name of its tool. No dialect that has groups allows it in either."""
+
+
+def plain_tools(request: Request) -> tuple[Tool, ...]:
+    """The tools without groups, for dialects that have none: `group.tool` is the name of a grouped one."""
+    plain: list[Tool] = []
+    for tool in request.tools:
+        if isinstance(tool, ToolGroup):
+            plain += [replace(inner, name=f"{tool.name}{GROUP_MARK}{inner.name}") for inner in tool.tools]
+        else:
+            plain.append(tool)
+    return tuple(plain)

@@ -27,7 +27,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import NO_EXTRAS, Extras, Part, Refusal, ServerToolCall, Text, Thinking, ToolCall
+from strowger.ir.request import NO_EXTRAS, Citation, Extras, Part, Refusal, ServerToolCall, Text, Thinking, ToolCall
 
 
 class Response(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Folder:
         self._parts: list[Part] = []
         self._open: Part | None = None
         self._text: list[str] = []
-        self._citations: list[Raw] = []
+        self._citations: list[Citation] = []
         self._notes: list[Raw] = []
         self._usage = Usage()
         self._finish: Finish | None = None
@@ -80,7 +80,7 @@ class Folder:
                 if isinstance(self._open, Thinking):
                     self._open = replace(self._open, signed=event.signed)
             case CitationDelta():
-                self._citations.append(event.raw)
+                self._citations.append(event.citation)
             case UsageUpdate():
                 self._usage = self._usage.merged(event.usage)
             case Start():
@@ -153,8 +153,8 @@ def unfold_part(index: int, part: Part) -> Iterator[Event]:
             yield PartStart(index, replace(part, text="", citations=()))
             if part.text:
                 yield TextDelta(index, part.text)
-            for raw in part.citations:
-                yield CitationDelta(index, raw)
+            for citation in part.citations:
+                yield CitationDelta(index, citation)
         case Refusal():
             yield PartStart(index, replace(part, text=""))
             if part.text:

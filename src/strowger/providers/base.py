@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -22,11 +22,18 @@ from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
 from strowger.providers.presets import PRESETS
 
-DEFAULT_AUTH_HEADER: Mapping[str, str] = MappingProxyType({"anthropic": "x-api-key", "openai_chat": "authorization"})
+DEFAULT_AUTH_HEADER: Mapping[str, str] = MappingProxyType(
+    {
+        "anthropic": "x-api-key",
+        "openai_chat": "authorization",
+        "openai_responses": "authorization",
+        "gemini": "x-goog-api-key",
+    }
+)
 
 # For calls that come from another dialect; a client that speaks Anthropic's says its own version.
 DIALECT_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
-    {"anthropic": (("anthropic-version", "2023-06-01"),), "openai_chat": ()}
+    {"anthropic": (("anthropic-version", "2023-06-01"),), "openai_chat": (), "openai_responses": (), "gemini": ()}
 )
 
 
@@ -46,6 +53,27 @@ _UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
             "mid_system": False,
         },
         "openai_chat": {"judges_itself": True},
+        "openai_responses": {
+            "judges_itself": True,
+            "tool_result_images": True,
+            "custom_tools": True,
+            "max_stop_sequences": 0,
+            "top_k": False,
+            "system_role": "developer",
+        },
+        "gemini": {
+            "judges_itself": True,
+            "tool_result_images": True,
+            "image_urls": False,
+            "parallel_switch": False,
+            "strict_tools": False,
+            "max_stop_sequences": 5,
+            "mid_system": False,
+            "thinking": "level",
+            "efforts": ("minimal", "low", "medium", "high"),
+            "thought_signatures": True,
+            "user": False,
+        },
     }
 )
 
@@ -54,7 +82,8 @@ _MOST_KNOWN = 1000
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One upstream service. `url` is where calls go, `base_url` what the other URLs were made from.
+    """One upstream service. `url` is where calls go (`call_url` for a certain model), `base_url` what the other URLs
+    were made from.
 
     `auth` is None when nothing is sent (a local server) and when `client_auth` says that the client's own credential is
     passed through. `headers` are the configured extra ones; each comes from a source, as its value may be a secret.
@@ -79,6 +108,24 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[tuple[str, Overrides], ...] = ()
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
     _known: dict[str, Capabilities] = msgspec.field(default_factory=dict)
+
+    def call_url(self, model: str, *, stream: bool, array: bool = False) -> str:
+        """Where a call for `model` goes. `array`: its stream is wanted as one JSON array, which only Gemini has."""
+        if self.dialect != "gemini":
+            return self.url
+        method = "streamGenerateContent" if stream else "generateContent"
+        query = "?alt=sse" if stream and not array else ""
+        if self.base.code_assist:
+            return f"{self.url}:{method}{query}"
+        return f"{self.url}/models/{quote(model, safe='')}:{method}{query}"
+
+    def count_url(self, model: str) -> str:
+        """Where the tokens of a prompt for `model` are asked for; empty when nowhere."""
+        if self.dialect != "gemini":
+            return self.count_tokens_url
+        if self.base.code_assist:
+            return f"{self.url}:countTokens"
+        return f"{self.url}/models/{quote(model, safe='')}:countTokens"
 
     def serves(self, model: str) -> bool:
         """Whether one of the model globs fits."""
@@ -233,7 +280,8 @@ def _urls(base_url: str, dialect: DialectName) -> tuple[str, str, str, str]:
     """Base, calls, models, count_tokens.
 
     Anthropic's clients are given a base without `/v1`, OpenAI's with it, and people paste either, or the whole URL.
-    An OpenAI base with another path is taken as it is: not every service has a version in its path.
+    An OpenAI base with another path is taken as it is: not every service has a version in its path. Google's SDKs are
+    given the host alone and add `/v1beta`; Code Assist is given as `https://host/v1internal`.
     """
     parts = urlsplit(base_url)
     path = parts.path.rstrip("/")
@@ -245,9 +293,15 @@ def _urls(base_url: str, dialect: DialectName) -> tuple[str, str, str, str]:
         path = path.removesuffix("/messages").removesuffix("/v1")
         base = whole(path)
         return base, f"{base}/v1/messages", f"{base}/v1/models", f"{base}/v1/messages/count_tokens"
-    if path.endswith("/chat/completions"):
-        path = path.removesuffix("/chat/completions")
+    if dialect == "gemini":
+        path = path.removesuffix("/models") or "/v1beta"
+        base = whole(path)
+        return base, base, f"{base}/models", f"{base}/models"
+    called = "/chat/completions" if dialect == "openai_chat" else "/responses"
+    if path.endswith(called):
+        path = path.removesuffix(called)
     elif not path:
         path = "/v1"
     base = whole(path)
-    return base, f"{base}/chat/completions", f"{base}/models", ""
+    counted = "" if dialect == "openai_chat" else f"{base}/responses/input_tokens"
+    return base, f"{base}{called}", f"{base}/models", counted

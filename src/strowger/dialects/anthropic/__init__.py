@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from strowger.dialects.anthropic.counting import count_body, parse_count, render_count
 from strowger.dialects.anthropic.encode import StreamEncoder, render_response
 from strowger.dialects.anthropic.errors import parse_error, render_error
 from strowger.dialects.anthropic.passing import passes, trim
@@ -18,6 +19,7 @@ from strowger.dialects.anthropic.response import decode_response
 from strowger.dialects.anthropic.stream import StreamDecoder
 from strowger.dialects.anthropic.wire import FAITHFUL, NAME
 from strowger.dialects.base import (
+    NOWHERE,
     Capabilities,
     DecoderSetup,
     Dialect,
@@ -26,6 +28,8 @@ from strowger.dialects.base import (
     Loss,
     Peek,
     Rendered,
+    Spot,
+    patch_model,
 )
 from strowger.errors import GatewayError, Refused
 from strowger.ir.events import Event
@@ -38,10 +42,10 @@ __all__ = ["DIALECT", "FAITHFUL"]
 class _Client:
     """The Messages API as our clients speak it."""
 
-    def peek(self, body: bytes) -> Peek:
+    def peek(self, body: bytes, spot: Spot = NOWHERE) -> Peek:
         return peek(body)
 
-    def parse_request(self, body: bytes) -> Request:
+    def parse_request(self, body: bytes, spot: Spot = NOWHERE) -> Request:
         return parse_request(body)
 
     def encoder(self, setup: EncoderSetup) -> StreamEncoder:
@@ -53,6 +57,9 @@ class _Client:
     def render_error(self, error: GatewayError) -> ErrorReply:
         return render_error(error)
 
+    def render_count(self, tokens: int) -> bytes:
+        return render_count(tokens)
+
 
 class _Upstream:
     """The Messages API as upstreams speak it."""
@@ -63,8 +70,17 @@ class _Upstream:
     def trim(self, body: bytes, caps: Capabilities) -> bytes:
         return trim(body, caps)
 
-    def passes(self, body: bytes, caps: Capabilities) -> bool:
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         return passes(body, caps)
+
+    def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:
+        return patch_model(body, model, written)
+
+    def count_body(self, body: bytes, model: str) -> bytes | None:
+        return count_body(body)
+
+    def parse_count(self, body: bytes) -> int | None:
+        return parse_count(body)
 
     def decoder(self, setup: DecoderSetup) -> StreamDecoder:
         return StreamDecoder(setup)

@@ -19,6 +19,7 @@ from strowger.ir.request import (
     Audio,
     Base64,
     CacheHint,
+    Citation,
     Document,
     Extras,
     FileId,
@@ -111,11 +112,29 @@ def json_text(raw: Raw) -> str:
     return bytes(raw).decode("utf-8", "replace")
 
 
-def citations(fields: Fields) -> tuple[Raw, ...]:
+def citations(fields: Fields) -> tuple[Citation, ...]:
     """Take the citations; an empty list stays where it is, for it says nothing."""
     if fields.holds("citations", b"[]"):
         return ()
-    return tuple(fields.items("citations") or ())
+    return tuple(map(citation, fields.items("citations") or ()))
+
+
+class _Cited(Struct):
+    url: str | None = None
+    title: str | None = None
+    cited_text: str | None = None
+
+
+_CITED = msgspec.json.Decoder(_Cited)
+
+
+def citation(raw: Raw) -> Citation:
+    """A citation, with what it says of a web page, if it is of one."""
+    try:
+        cited = _CITED.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Citation(raw)
+    return Citation(raw, cited.url or "", cited.title or "", cited.cited_text or "")
 
 
 def cache_hint(fields: Fields) -> CacheHint | None:
@@ -277,7 +296,7 @@ def _closed(block: Json, cache: CacheHint | None, extras: Extras, own: bool) -> 
 def _text(part: Text, own: bool) -> Json:
     block: Json = {"type": "text", "text": part.text}
     if part.citations and own:
-        block["citations"] = list(part.citations)
+        block["citations"] = [citation.raw for citation in part.citations]
     return _closed(block, part.cache, part.extras, own)
 
 

@@ -219,7 +219,7 @@ class StreamEncoder:
             case SignatureDelta():
                 return b"" if self._skipped else self._signature(event.signed)
             case CitationDelta():
-                return self._citation(event.raw)
+                return self._citation(event.citation.raw)
             case Finish():
                 return self._finish(event)
             case Failure():

@@ -34,6 +34,7 @@ from strowger.ir.request import (
     Tool,
     ToolCall,
     ToolChoice,
+    plain_tools,
 )
 
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
@@ -136,7 +137,7 @@ class _Body:
             self._fitting.lose("tools", "this model takes no tools", "error")
             return
         written: list[Json | Raw] = []
-        for i, tool in enumerate(self._request.tools):
+        for i, tool in enumerate(plain_tools(self._request)):
             written += self._tool(tool, f"tools[{i}]")
         if not written and not self._fitting.own:
             written += self._stubs()
@@ -241,15 +242,13 @@ class _Body:
 
     def _possible(self, choice: ToolChoice) -> ToolChoice | None:
         """The choice if the upstream can follow it."""
-        fitting = self._fitting
-        if choice.mode == "tool" and choice.name not in {tool.name for tool in self._request.tools}:
+        fitting, tools = self._fitting, plain_tools(self._request)
+        if choice.mode == "tool" and choice.name not in {tool.name for tool in tools}:
             if fitting.own and self._caps.betas:
                 return choice  # toolsets and servers bring tools that are not listed
             fitting.lose("tool_choice", "it names a tool that is not there", "warning")
             return None
-        if choice.mode == "tool" and not any(
-            self._is_sent(tool) for tool in self._request.tools if tool.name == choice.name
-        ):
+        if choice.mode == "tool" and not any(self._is_sent(tool) for tool in tools if tool.name == choice.name):
             fitting.lose("tool_choice", "it names a tool that this provider does not have", "warning")
             return None
         return choice

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects.anthropic.blocks import free_text
+from strowger.dialects.anthropic.blocks import citation, free_text
 from strowger.dialects.anthropic.errors import failure
 from strowger.dialects.anthropic.response import Counts, decode_response, members, part_of, stop_reason_of, word
 from strowger.dialects.anthropic.wire import NAME, NULL, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
@@ -195,7 +195,7 @@ class StreamDecoder:
         if delta is None:
             return False
         if kind == "citations_delta" and type(self._open) is Text and "citation" in delta.rest:
-            events.append(CitationDelta(self._next - 1, delta.rest["citation"]))
+            events.append(CitationDelta(self._next - 1, citation(delta.rest["citation"])))
             return True
         if self._held is not None:
             for key, value in delta.rest.items():
@@ -279,7 +279,7 @@ class StreamDecoder:
                 events.append(PartStart(index, replace(part, text="", citations=())))
                 if part.text:
                     events.append(TextDelta(index, part.text))
-                events += [CitationDelta(index, raw) for raw in part.citations]
+                events += [CitationDelta(index, each) for each in part.citations]
             case Thinking() if part.signed is not None and part.signed.kind == REDACTED:
                 events.append(PartStart(index, part))
             case Thinking():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strowger.dialects.base import (
+    NOWHERE,
     Capabilities,
     Decoder,
     DecoderSetup,
@@ -15,12 +16,14 @@ from strowger.dialects.base import (
     Loss,
     Peek,
     Rendered,
+    Spot,
+    patch_model,
 )
 from strowger.dialects.openai_chat import errors, passing, render, request, unary
 from strowger.dialects.openai_chat.encoder import ChatEncoder
 from strowger.dialects.openai_chat.response import ChatDecoder
 from strowger.dialects.openai_chat.wire import FAITHFUL, NAME
-from strowger.errors import GatewayError, Refused
+from strowger.errors import GatewayError, Refused, UnknownPath
 from strowger.ir.events import Event
 from strowger.ir.request import Request
 from strowger.ir.response import Response
@@ -31,10 +34,10 @@ __all__ = ["DIALECT", "FAITHFUL"]
 class _Client:
     """The side that our clients speak with."""
 
-    def peek(self, body: bytes) -> Peek:
+    def peek(self, body: bytes, spot: Spot = NOWHERE) -> Peek:
         return request.peek(body)
 
-    def parse_request(self, body: bytes) -> Request:
+    def parse_request(self, body: bytes, spot: Spot = NOWHERE) -> Request:
         return request.parse_request(body)
 
     def encoder(self, setup: EncoderSetup) -> Encoder:
@@ -46,6 +49,9 @@ class _Client:
     def render_error(self, error: GatewayError) -> ErrorReply:
         return errors.render_error(error)
 
+    def render_count(self, tokens: int) -> bytes:
+        raise UnknownPath("this dialect has no endpoint that counts tokens")
+
 
 class _Upstream:
     """The side that we speak with upstreams."""
@@ -56,8 +62,17 @@ class _Upstream:
     def trim(self, body: bytes, caps: Capabilities) -> bytes:
         return body
 
-    def passes(self, body: bytes, caps: Capabilities) -> bool:
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         return passing.passes(body, caps)
+
+    def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:
+        return patch_model(body, model, written)
+
+    def count_body(self, body: bytes, model: str) -> bytes | None:
+        return None
+
+    def parse_count(self, body: bytes) -> int | None:
+        return None
 
     def decoder(self, setup: DecoderSetup) -> Decoder:
         return ChatDecoder(setup)

@@ -95,7 +95,7 @@ class ChatEncoder:
                 return self._sign(event)
             case CitationDelta():
                 if self._ours:
-                    return self._chunk({"annotations": [event.raw]})
+                    return self._chunk({"annotations": [event.citation.raw]})
                 self._lose("citations", "citations of another dialect are not carried", "info")
             case Note():
                 if self._ours:

@@ -29,7 +29,7 @@ from strowger.dialects.openai_chat.chunks import (
     present,
 )
 from strowger.dialects.openai_chat.errors import Told, failure_of, told
-from strowger.dialects.openai_chat.parts import Json, thinking_text
+from strowger.dialects.openai_chat.parts import Json, citation, thinking_text
 from strowger.dialects.openai_chat.thinking import detail_text, merge_detail
 from strowger.dialects.openai_chat.thinktags import OPEN, ThinkTags
 from strowger.dialects.openai_chat.unary import decode_response, finish_of
@@ -398,7 +398,7 @@ class ChatDecoder:
         if slot is None or slot is not self._sequencer.last or slot.index < 0:
             self._note({"annotations": annotations}, out)
             return
-        out += [CitationDelta(slot.index, raw) for raw in annotations]
+        out += [CitationDelta(slot.index, citation(raw)) for raw in annotations]
 
     def _note(self, delta: Json, out: list[Event]) -> None:
         """Something that has no event: for clients of this dialect, as the choice it would stand in."""

@@ -22,6 +22,7 @@ from strowger.ir.request import (
     ToolChoice,
     ToolReference,
     ToolResult,
+    plain_tools,
 )
 
 PLACEHOLDER = "DeferredToolPlaceholder"
@@ -40,16 +41,17 @@ _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"re
 def render_tools(job: Job, body: Json) -> None:
     """Set `tools`, `functions`, `tool_choice` and `parallel_tool_calls`."""
     request, caps = job.request, job.caps
+    tools = plain_tools(request)
     if not caps.tools:
-        if request.tools:
+        if tools:
             job.lose("tools", "the model takes no tools", "error")
         return
     choice = request.tool_choice
-    if choice is not None and choice.mode == "none" and request.tools and not caps.tool_choice:
+    if choice is not None and choice.mode == "none" and tools and not caps.tool_choice:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
         return
-    loaded = _loaded(request)
-    offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(request.tools)]
+    loaded = _loaded(request, tools)
+    offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(tools)]
     shown = [tool for tool in offered if tool is not None]
     for tool in shown:
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
@@ -137,14 +139,14 @@ def _with_properties(schema: Raw | None) -> Raw:
     return Raw(msgspec.json.encode({**members, "properties": _EMPTY}))
 
 
-def _loaded(request: Request) -> frozenset[str]:
+def _loaded(request: Request, tools: tuple[Tool, ...]) -> frozenset[str]:
     """The deferred tools that the model shall see: those that a tool result has named. All of them where the vendor's
     own search would have found them, for it does not run elsewhere.
     """
-    deferred = {tool.name for tool in request.tools if isinstance(tool, FunctionTool) and tool.deferred}
+    deferred = {tool.name for tool in tools if isinstance(tool, FunctionTool) and tool.deferred}
     if not deferred:
         return frozenset()
-    if any(isinstance(tool, HostedTool) and tool.type.startswith(_SEARCH) for tool in request.tools):
+    if any(isinstance(tool, HostedTool) and tool.type.startswith(_SEARCH) for tool in tools):
         return frozenset(deferred - {PLACEHOLDER})
     named = {
         item.name

@@ -19,6 +19,7 @@ from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
     Json,
+    citation,
     filled,
     put_back,
 )
@@ -144,7 +145,7 @@ def _cited(parts: list[Part], message: Fields) -> list[Part]:
     at = max((i for i, part in enumerate(parts) if isinstance(part, Text)), default=None)
     if raw is None or at is None or not bytes(raw).startswith(b"[{"):
         return parts
-    citations = tuple(message.items("annotations") or ())
+    citations = tuple(map(citation, message.items("annotations") or ()))
     parts[at] = replace(parts[at], citations=citations)
     return parts
 
@@ -246,7 +247,7 @@ def _fill(message: Json, response: Response, setup: EncoderSetup, losses: list[L
         message["content"] = tagged + (message.get("content") or "")
     if ours:
         _ours_beside(message, thoughts)
-        citations = [raw for text in texts for raw in text.citations]
+        citations = [each.raw for text in texts for each in text.citations]
         if citations:
             message["annotations"] = citations
     elif setup.thinking_wanted:

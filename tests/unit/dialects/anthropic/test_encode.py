@@ -34,6 +34,7 @@ from strowger.ir.events import (
 )
 from strowger.ir.request import (
     Audio,
+    Citation,
     Opaque,
     Part,
     Refusal,
@@ -235,7 +236,13 @@ def test_extras_of_another_dialect_are_not_sent() -> None:
     )
     assert set(sent[0]["message"]) == set(message_start()["message"])
     assert paths(losses) == ["system_fingerprint", "provider_name", "content.annotations"]
-    citing = foreign(PartStart(0, Text("")), CitationDelta(0, Raw(b"1")), CitationDelta(0, Raw(b"2")), PartStop(0), END)
+    citing = foreign(
+        PartStart(0, Text("")),
+        CitationDelta(0, Citation(Raw(b"1"))),
+        CitationDelta(0, Citation(Raw(b"2"))),
+        PartStop(0),
+        END,
+    )
     assert paths(encode(citing)[1]) == ["content.citations"]
 
 

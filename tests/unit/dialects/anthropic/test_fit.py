@@ -15,6 +15,7 @@ from strowger.ir.request import (
     Audio,
     Base64,
     CacheHint,
+    Citation,
     Document,
     FileId,
     Image,
@@ -155,7 +156,7 @@ def test_a_picture_keeps_its_place_not_its_resolution_hint() -> None:
 
 def test_citations_of_another_dialect_are_losses() -> None:
     """The text stays."""
-    parts, losses = _fit(Text("a", citations=(Raw(b"1"),)))
+    parts, losses = _fit(Text("a", citations=(Citation(Raw(b"1")),)))
     assert parts == [Text("a")]
     assert [loss.path for loss in losses] == ["p.citations"]
 

@@ -26,7 +26,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import Opaque, ServerToolCall, ServerToolResult, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import Citation, Opaque, ServerToolCall, ServerToolResult, Signed, Text, Thinking, ToolCall
 from strowger.ir.response import fold
 from tests.unit.dialects.anthropic.transcripts import (
     MESSAGE_STOP,
@@ -82,7 +82,7 @@ EVENTS = [
     PartStart(1, Text("")),
     TextDelta(1, "He"),
     TextDelta(1, "llo 😀"),
-    CitationDelta(1, Raw(b'{"type":"x"}')),
+    CitationDelta(1, Citation(Raw(b'{"type":"x"}'))),
     PartStop(1),
     PartStart(2, ToolCall("toolu_1", "ls", "")),
     ArgumentsDelta(2, '{"a"'),

@@ -29,7 +29,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import Refusal, ServerToolCall, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import Citation, Refusal, ServerToolCall, Signed, Text, Thinking, ToolCall
 from tests.unit.dialects.openai_chat.talk import Json, answer, calls, client, encoded, text, thinking
 
 START = Start("anthropic", "msg_1", "claude")
@@ -144,7 +144,7 @@ def test_state_of_this_dialect_is_sent_as_it_came() -> None:
 def test_notes_and_citations_of_this_dialect_pass() -> None:
     """Those of another have no form."""
     note = Raw(b'{"index":1,"delta":{"content":"b"}}')
-    told: list[Event] = [PartStart(0, Text("")), CitationDelta(0, Raw(b'{"a":1}')), PartStop(0), Note(note)]
+    told: list[Event] = [PartStart(0, Text("")), CitationDelta(0, Citation(Raw(b'{"a":1}'))), PartStop(0), Note(note)]
     chunks, losses = encoded([Start("openai_chat", "1", "m"), *told, END])
     assert chunks[1]["choices"][0]["delta"] == {"annotations": [{"a": 1}]}
     assert chunks[2]["choices"] == [{"index": 1, "delta": {"content": "b"}}]

@@ -135,7 +135,7 @@ def client_credentials(headers: Mapping[str, str]) -> tuple[Credential, ...]:
     """
     return tuple(
         Credential(name, Secret(headers[name]), "client")
-        for name in ("authorization", "x-api-key")
+        for name in ("authorization", "x-api-key", "x-goog-api-key")
         if headers.get(name)
     )
 

@@ -115,6 +115,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A packaged provider: what stands for `[providers.NAME]` before the user adds anything.
 
+    `also` names the presets of other dialects that the same host speaks with the same key: a client of such a dialect
+    is served in it. `foreign` is the one among them for clients of a dialect that none of them is, where it keeps more
+    than this one does; empty for this one.
+
     `key_env` lists the variables that by convention hold its key, the usual one first; `key_required` is false for
     servers on the user's own machine. `auth_header` is None for the dialect's own. `model_capabilities` pairs a model
     glob with overrides, later ones over earlier ones. `stands_in` pairs globs of names that no provider serves with the
@@ -131,6 +135,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     model_capabilities: tuple[tuple[str, Overrides], ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
     infer: bool = True
+    also: tuple[str, ...] = ()
+    foreign: str = ""
 
 
 Presets = Mapping[str, Preset]

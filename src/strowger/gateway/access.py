@@ -27,6 +27,10 @@ CREDENTIAL_HEADERS = frozenset(
 )
 
 
+# Where clients put their key, in the dialects that they speak.
+_CLIENT_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+
+
 class Launch(Struct, frozen=True):
     """A running launch: one client started by `strowger run`, known by its own token."""
 
@@ -122,7 +126,7 @@ class Access:
             if name is None:
                 raise Forbidden(f"the token in {TOKEN_HEADER} is not known here", hint=_TOKEN_HINT)
             return Client(name, _own(headers))
-        for header in ("authorization", "x-api-key", "api-key"):
+        for header in _CLIENT_HEADERS:
             value = headers.get(header)
             if value is None:
                 continue
@@ -130,7 +134,7 @@ class Access:
             if name is not None:
                 return Client(name)
         if self.token_required:
-            sent = any(header in headers for header in ("authorization", "x-api-key", "api-key"))
+            sent = any(header in headers for header in _CLIENT_HEADERS)
             problem = "the client token is wrong" if sent else "a client token is needed"
             raise Forbidden(f"{problem}", hint=_TOKEN_HINT)
         return Client("local", _own(headers))

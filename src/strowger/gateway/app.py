@@ -51,9 +51,9 @@ class Gateway:
         self._counting = counting
         self._admin = admin
 
-    def locate(self, method: str, path: str, headers: dict[str, str]) -> Endpoint:
+    def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
         """The endpoint of a URL; raises UnknownPath."""
-        return match(method, path, headers, self.line.routes.providers)
+        return match(method, path, headers, self.line.routes.providers, query)
 
     async def handle(self, call: Call, reply: Reply) -> None:
         """Answer a call of any kind. Raises ClientGone; errors are answered here."""

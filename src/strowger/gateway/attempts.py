@@ -154,12 +154,12 @@ class Attempts:
 
     async def _send(self, draft: Draft, used: Sequence[Credential]) -> Incoming:
         provider = draft.target.provider
-        added = provider.header_lines(used)
+        added = provider.header_lines(used, draft.url)
         headers = [line for line in draft.headers if line[0].lower() not in added]
         present = {name.lower() for name, _ in headers}
         headers.extend(line for line in provider.default_headers if line[0] not in present)
         headers.extend(added.items())
-        return await self._upstream.open(Outgoing("POST", provider.url, tuple(headers), draft.body))
+        return await self._upstream.open(Outgoing("POST", draft.url, tuple(headers), draft.body))
 
     async def _begin(self, draft: Draft, incoming: Incoming, masked: Masked) -> Answer:
         """Read until the answer is known to be one: all of it, or its first event."""
@@ -169,7 +169,7 @@ class Attempts:
             if not looks_like_json(body):
                 draft = replace(draft, answer_lane=TRANSLATE)
             return Answer(draft, incoming.status, incoming.header_items, receiver.whole(body), receiver)
-        may_be_json = "event-stream" not in incoming.headers.get("content-type", "")
+        may_be_json = not draft.array and "event-stream" not in incoming.headers.get("content-type", "")
         raw: list[bytes] = []
         head: list[bytes] = []
         size = 0

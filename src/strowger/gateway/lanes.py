@@ -23,15 +23,26 @@ from strowger.dialects.base import (
     EncoderSetup,
     Loss,
     Peek,
-    patch_model,
+    Spot,
 )
+from strowger.dialects.stopping import StopWatch, cut
 from strowger.errors import BadRequest, ErrorKind, GatewayError, Malformed, Refused, Truncated, Unsupported
 from strowger.flows.flow import Flow
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, text_header
 from strowger.gateway.origins import Origins
-from strowger.ir.events import Event, Failure, Finish, SignatureDelta, Start, TextDelta, ThinkingDelta, UsageUpdate
-from strowger.ir.request import Request
+from strowger.ir.events import (
+    Event,
+    Failure,
+    Finish,
+    PartStart,
+    SignatureDelta,
+    Start,
+    TextDelta,
+    ThinkingDelta,
+    UsageUpdate,
+)
+from strowger.ir.request import Request, Thinking
 from strowger.ir.response import IncompleteError, fold
 from strowger.routing.aliases import plain
 from strowger.routing.table import Target
@@ -52,20 +63,28 @@ _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _BYTES_PER_TOKEN = 4
 
 
+# Forms of an endpoint whose answers, once asked for in the same dialect, are what the client waits for.
+_SHARED_FORMS = frozenset({"", "array"})
+
 _TRIMMED = (Loss("system", "the attribution block is for Anthropic only", "info"),)
 
 
 class Draft(Struct, frozen=True):
-    """A request for one target, before credentials. `lane` is the request's, `answer_lane` the answer's."""
+    """A request for one target, before credentials. `lane` is the request's, `answer_lane` the answer's. `stop` are
+    stop sequences that the gateway itself watches for. `array`: the answer's stream is one JSON array.
+    """
 
     target: Target
     caps: Capabilities
     lane: str
     answer_lane: str
+    url: str
     body: bytes
     headers: Headers
     losses: tuple[Loss, ...] = ()
     names: Mapping[str, str] = MappingProxyType({})
+    stop: tuple[str, ...] = ()
+    array: bool = False
 
 
 class Asked:
@@ -76,7 +95,7 @@ class Asked:
         self.dialect = dialect
         self.origins = origins
         with _bounded_depth():
-            self.peek: Peek = dialect.client.peek(call.body)
+            self.peek: Peek = dialect.client.peek(call.body, call.endpoint.spot)
         if len(self.peek.model) > _LONGEST_MODEL:
             raise BadRequest(f"model: expected at most {_LONGEST_MODEL} characters", param="model")
         self._request: Request | None = None
@@ -86,7 +105,9 @@ class Asked:
         """The parsed request; raises BadRequest."""
         if self._request is None:
             with _bounded_depth():
-                self._request = self.origins.attribute(self.dialect.client.parse_request(self.call.body))
+                self._request = self.origins.attribute(
+                    self.dialect.client.parse_request(self.call.body, self.call.endpoint.spot)
+                )
         return self._request
 
     @property
@@ -107,15 +128,18 @@ def _bounded_depth() -> Iterator[None]:
 def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> Draft:
     """The request for `target`. Raises Unsupported on a strict route when something would be lost."""
     caps = target.provider.capabilities(target.model)
+    spot = asked.call.endpoint.spot
     same = upstream.name == asked.dialect.name
     if same:
         body = upstream.upstream.trim(asked.call.body, caps)
         judged = caps if plain(asked.peek.model) == target.model else _judged(caps)
-        if upstream.upstream.passes(body, judged) and asked.origins.all_from(body, caps.origin):
+        if upstream.upstream.passes(body, judged, spot) and asked.origins.all_from(body, caps.origin):
             losses = () if body is asked.call.body else _TRIMMED
-            body = patch_model(body, target.model, asked.peek.written)
+            body = upstream.upstream.with_model(body, target.model, asked.peek.written)
+            url = _url(target, stream=asked.peek.stream, spot=spot, answer_lane=VERBATIM)
             lines = tuple(forwarded(asked.call.header_items))
-            return Draft(target, caps, VERBATIM, VERBATIM, body, lines, losses)
+            array = asked.peek.stream and spot.form == "array"
+            return Draft(target, caps, VERBATIM, VERBATIM, url, body, lines, losses, array=array)
     request = asked.request
     if not same:
         # One path to test, and an end that can be seen: always a stream, folded where the client wants it whole.
@@ -133,8 +157,28 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
             headers = [line for line in headers if line[0].lower() != "anthropic-beta"]
     else:
         headers = _own_headers(stream=request.stream)
-    answer_lane = VERBATIM if same and not rendered.names else TRANSLATE
-    return Draft(target, caps, TRANSLATE, answer_lane, rendered.body, tuple(headers), rendered.losses, rendered.names)
+    untouched = same and not rendered.names and not rendered.stop and spot.form in _SHARED_FORMS
+    answer_lane = VERBATIM if untouched else TRANSLATE
+    return Draft(
+        target,
+        caps,
+        TRANSLATE,
+        answer_lane,
+        _url(target, stream=request.stream, spot=spot, answer_lane=answer_lane),
+        rendered.body,
+        tuple(headers),
+        rendered.losses,
+        rendered.names,
+        rendered.stop,
+        array=answer_lane == VERBATIM and asked.peek.stream and spot.form == "array",
+    )
+
+
+def _url(target: Target, *, stream: bool, spot: Spot, answer_lane: str) -> str:
+    if spot.form == "compact" and answer_lane == VERBATIM:
+        return f"{target.provider.url}/compact"
+    array = spot.form == "array" and answer_lane == VERBATIM
+    return target.provider.call_url(target.model, stream=stream, array=array)
 
 
 def _conversation(asked: Asked) -> str | None:
@@ -223,6 +267,10 @@ class Watch:
                 self.over = True
             elif kind is SignatureDelta:
                 self.origins.note(event.signed)  # type: ignore[union-attr]
+            elif kind is PartStart:
+                part = event.part  # type: ignore[union-attr]
+                if type(part) is Thinking and part.signed is not None:
+                    self.origins.note(part.signed)
             elif kind is Failure:
                 self.failure = event  # type: ignore[assignment]
                 self.over = True
@@ -267,7 +315,13 @@ class Passing:
     """
 
     def __init__(
-        self, dialect: Dialect, decoder: DecoderSetup, encoder: Callable[[], EncoderSetup], watch: Watch
+        self,
+        dialect: Dialect,
+        decoder: DecoderSetup,
+        encoder: Callable[[], EncoderSetup],
+        watch: Watch,
+        *,
+        array: bool = False,
     ) -> None:
         self.watch = watch
         self._dialect = dialect
@@ -275,6 +329,7 @@ class Passing:
         self._decoder = dialect.upstream.decoder(decoder)
         self._encoder = encoder
         self._blind = False
+        self._array = array
         self._held = bytearray()
 
     @property
@@ -294,8 +349,8 @@ class Passing:
 
     def _whole_events(self, data: bytes) -> bytes:
         held = self._held
-        if not held and data.endswith(b"\n\n"):
-            return data
+        if self._array or (not held and data.endswith(b"\n\n")):
+            return data  # half an array is told from a whole one by its end
         seen = max(0, len(held) - 3)  # the mark of an event's end may have been cut
         held += data
         end = len(held) if self._blind or self.watch.over else _last_end(held, seen)
@@ -327,7 +382,7 @@ class Passing:
         elif broken is not None:
             watch.see([Failure(broken.kind, broken.text, "truncated")])
         failure = self.watch.failure
-        if failure is None:
+        if failure is None or self._array:
             return rest
         # The half event stays behind: a reader would stumble over it before it comes to our words.
         return self._dialect.client.encoder(self._encoder()).fail(failure_error(failure, self._dialect.name))
@@ -361,8 +416,11 @@ class Translating:
         decoder: DecoderSetup,
         encoder: Callable[[], EncoderSetup],
         watch: Watch,
+        stop: tuple[str, ...] = (),
     ) -> None:
         self.watch = watch
+        self._stop = stop
+        self._stopping = StopWatch(stop) if stop else None
         self._client = client
         self._upstream = upstream
         self._setup = decoder
@@ -372,14 +430,16 @@ class Translating:
 
     @property
     def done(self) -> bool:
-        """After a failure the client has been told the end."""
-        return self.watch.failure is not None
+        """After a failure, and behind a stop sequence, the client has been told the end."""
+        return self.watch.failure is not None or (self._stopping is not None and self._stopping.over)
 
     def feed(self, data: bytes) -> bytes:
         """What `data` says, in the client's dialect; nothing for a failure, which `watch` tells."""
         return self._encode(self._decoder.feed(data))
 
     def _encode(self, events: list[Event]) -> bytes:
+        if self._stopping is not None:
+            events = self._stopping.passed(events)
         self.watch.see(events)
         if not events:
             return b""
@@ -404,6 +464,7 @@ class Translating:
             events = self._upstream.upstream.decode_response(body, self._setup)
         else:
             events = self._decoder.feed(body) + self._decoder.close()
+        events = cut(events, self._stop)
         self.watch.see(events)
         try:
             response = fold(events)

@@ -2,7 +2,7 @@
 
 On the verbatim lane a signature reaches the client as it is, and comes back without a word of where it is from. Sent
 to another vendor it is refused with a 400 that ends the session. So the gateway keeps a digest of each one that it has
-seen pass, bounded and in memory only; one that it does not know is taken for Anthropic's own.
+seen pass, bounded and in memory only; one that it does not know is taken for the own of the dialect's vendor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from strowger.ir.request import Message, Part, Request, Signed, Thinking
 
 _KEPT = 20_000
 _SIGNATURE = re.compile(rb'"([A-Za-z0-9+/=_-]{16,})"')
-_MEMBERS = (b"signature", b"data")
+_MEMBERS = (b"signature", b"data", b"encrypted_content", b"thoughtSignature", b"thought_signature")
 
 
 class Origins:

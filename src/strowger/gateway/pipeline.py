@@ -13,6 +13,7 @@ import secrets
 import time
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
 from strowger.errors import GatewayError, Refused
@@ -158,8 +159,8 @@ class _OneCall:
         decoder = DecoderSetup(drafted.caps.origin, new_id, drafted.names)
         watch = Watch(self.flow, self.line.origins, masked)
         if drafted.answer_lane == VERBATIM:
-            return Passing(upstream, decoder, self._encoder_setup, watch)
-        return Translating(self.dialect, upstream, decoder, self._encoder_setup, watch)
+            return Passing(upstream, decoder, self._encoder_setup, watch, array=drafted.array)
+        return Translating(self.dialect, upstream, decoder, self._encoder_setup, watch, drafted.stop)
 
     def _encoder_setup(self) -> EncoderSetup:
         asked = self.asked
@@ -170,6 +171,8 @@ class _OneCall:
             created=int(self.flow.started),
             input_estimate=input_estimate(self.call.body),
             usage_wanted=request.usage_wanted if request is not None else True,
+            request=request,
+            form=self.call.endpoint.spot.form,
         )
 
     def _settle(self, drafted: Draft) -> None:
@@ -186,8 +189,12 @@ class _OneCall:
         if answer.draft.answer_lane == VERBATIM:
             headers = returned(answer.headers)
         else:
-            headers = list(_SSE if flow.stream else _JSON)
+            headers = list(self._kind())
         return (*headers, *flow_headers(flow))
+
+    def _kind(self) -> Headers:
+        """What our own answer is."""
+        return _SSE if self.flow.stream and self.call.endpoint.spot.form != "array" else _JSON
 
     async def _beat(self) -> None:
         """Sign of life to a waiting client. Only a stream can carry one; it may have to begin for that."""
@@ -195,9 +202,10 @@ class _OneCall:
             return
         try:
             if not self.reply.started:
-                await self.reply.start(200, (*_SSE, *flow_headers(self.flow)))
-            if self.reply.streaming and self.flow.finish is None:
-                await self.reply.write(self.dialect.client.encoder(self._encoder_setup()).heartbeat())
+                await self.reply.start(200, (*self._kind(), *flow_headers(self.flow)))
+            beat = self.dialect.client.encoder(self._encoder_setup()).heartbeat()
+            if beat and self.reply.streaming and self.flow.finish is None:
+                await self.reply.write(beat)
         except ClientGone:
             pass  # the call itself notices
 
@@ -226,7 +234,12 @@ def match_route(routes: RouteTable, call: Call, model: str) -> Route:
     """The route of a call. Raises UnknownModel."""
     pinned = call.endpoint.provider
     name = f"{pinned}:{model}" if pinned else model
-    return routes.match(name, hints=Hints.from_headers(call.headers), dialect=call.endpoint.dialect)
+    dialect = call.endpoint.dialect
+    route = routes.match(name, hints=Hints.from_headers(call.headers), dialect=dialect)
+    if not any(target.provider.siblings for target in route.targets):
+        return route
+    targets = tuple(replace(target, provider=target.provider.speaking(dialect)) for target in route.targets)
+    return replace(route, targets=targets)
 
 
 def new_flow(call: Call) -> Flow:

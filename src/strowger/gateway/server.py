@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import aiohttp
 import anyio
@@ -47,7 +47,7 @@ class App(Protocol):
 
     access: Access
 
-    def locate(self, method: str, path: str, headers: dict[str, str]) -> Endpoint:
+    def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
         """The endpoint of a URL; raises UnknownPath."""
         ...
 
@@ -238,7 +238,8 @@ class Server:
                 if request.method == "OPTIONS":
                     await reply.whole(204, (), b"")
                     return _response(reply)
-            endpoint = self._app.locate(request.method, path, headers)
+            query = _key_as_header(query, headers)
+            endpoint = self._app.locate(request.method, path, headers, query)
             body = await self._body(request, headers)
             call = Call(request.method, path, query, endpoint, headers, items, body, request.remote or "")
             await self._app.handle(call, reply)
@@ -307,6 +308,17 @@ class Server:
         return TooLarge(
             f"the request body is larger than {self._max_body // (1024 * 1024)} MB", hint="raise server.max_body_mb"
         )
+
+
+def _key_as_header(query: str, headers: dict[str, str]) -> str:
+    """The query without `key`, in which older clients of Google's API send what belongs into a header."""
+    if "key=" not in query:
+        return query
+    members = parse_qsl(query, keep_blank_values=True)
+    for name, value in members:
+        if name == "key":
+            headers.setdefault("x-goog-api-key", value)
+    return urlencode([member for member in members if member[0] != "key"])
 
 
 def _response(reply: HttpReply) -> web.StreamResponse:

@@ -87,7 +87,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `auth` is None when nothing is sent (a local server) and when `client_auth` says that the client's own credential is
     passed through. `headers` are the configured extra ones; each comes from a source, as its value may be a secret.
-    `default_headers` go out when the client has none of that name.
+    `default_headers` go out when the client has none of that name. `siblings` are the same service in its other
+    dialects, `foreign` the one of them for clients of yet another dialect.
     """
 
     name: str
@@ -107,7 +108,15 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
+    siblings: tuple[Provider, ...] = ()
+    foreign: Provider | None = None
     _known: dict[str, Capabilities] = msgspec.field(default_factory=dict)
+
+    def speaking(self, dialect: str) -> Provider:
+        """This service as a client of `dialect` is served best: in its own dialect, where the service speaks it."""
+        if self.dialect == dialect:
+            return self
+        return next((sibling for sibling in self.siblings if sibling.dialect == dialect), self.foreign or self)
 
     def call_url(self, model: str, *, stream: bool, array: bool = False) -> str:
         """Where a call for `model` goes. `array`: its stream is wanted as one JSON array, which only Gemini has."""
@@ -233,6 +242,10 @@ def build_provider(
     )
     preset = presets.get(config.preset or "")
     base, rules = _capabilities(name, config, preset)
+    siblings = {
+        other: build_provider(name, _sibling(config, presets[other], other), env=env, anthropic_hosts=anthropic_hosts)
+        for other in (preset.also if preset and _as_packaged(config, preset) else ())
+    }
     return Provider(
         name=name,
         dialect=config.dialect,
@@ -251,6 +264,19 @@ def build_provider(
         base=base,
         rules=rules,
         anthropic_hosts=anthropic_hosts,
+        siblings=tuple(siblings.values()),
+        foreign=siblings.get(preset.foreign) if preset else None,
+    )
+
+
+def _as_packaged(config: ProviderConfig, preset: Preset) -> bool:
+    """Whether the address is the preset's own: of another host we do not know what else it speaks."""
+    return config.dialect == preset.dialect and config.base_url == preset.base_url
+
+
+def _sibling(config: ProviderConfig, preset: Preset, name: str) -> ProviderConfig:
+    return msgspec.structs.replace(
+        config, preset=name, dialect=preset.dialect, base_url=preset.base_url, auth_header=preset.auth_header
     )
 
 

@@ -148,12 +148,14 @@ class FakeAnthropic(FakeServer):
 
     def _message(self, body: Json, reply: Reply) -> Json:
         thinking = body.get("thinking") or {}
+        hide = thinking.get("display") == "omitted"
+        parts = [part for part in reply.parts if isinstance(part, Say | Think | Call)]
         return {
             "id": f"msg_01{uuid.uuid4().hex[:22]}",
             "type": "message",
             "role": "assistant",
             "model": body["model"],
-            "content": [self._block(part, hide=thinking.get("display") == "omitted") for part in reply.parts],
+            "content": [self._block(part, hide=hide) for part in parts],
             "stop_reason": STOPS[reply.reason],
             "stop_sequence": reply.stop_sequence,
             "stop_details": None,

@@ -83,8 +83,11 @@ def shell_tool(tools: dict[str, dict[str, Any]]) -> str | None:
 
 def _shell_arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
     arguments: dict[str, Any] = example(schema) if schema.get("type") == "object" else {}
-    name = "cmd" if "cmd" in schema.get("properties", {}) else "command"
-    return {**arguments, name: command}
+    members = schema.get("properties", {})
+    name = "cmd" if "cmd" in members else "command"
+    # Some shells take the words of a command, not its text.
+    listed = members.get(name, {}).get("type") == "array"
+    return {**arguments, name: ["bash", "-lc", command] if listed else command}
 
 
 def example(schema: dict[str, Any]) -> Any:

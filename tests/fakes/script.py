@@ -8,20 +8,24 @@ from typing import Any, Literal
 from msgspec import Struct
 
 
-class Say(Struct, frozen=True):
+class Part(Struct, frozen=True):
+    """A piece of an answer. A dialect has kinds of its own besides those that all of them know."""
+
+
+class Say(Part, frozen=True):
     """A piece of answer text."""
 
     text: str
 
 
-class Think(Struct, frozen=True):
+class Think(Part, frozen=True):
     """A piece of reasoning. `redacted`: the vendor hands it out as an opaque blob only."""
 
     text: str
     redacted: bool = False
 
 
-class Call(Struct, frozen=True):
+class Call(Part, frozen=True):
     """A tool call. `arguments` is an object, or text for arguments that are not JSON; no `id` = a fresh one."""
 
     name: str
@@ -70,7 +74,7 @@ class Reply(Struct, frozen=True):
     `interleave`: pieces of parallel calls are mixed, where the dialect allows it. `delay`: seconds before the headers.
     """
 
-    parts: tuple[Say | Think | Call, ...] = ()
+    parts: tuple[Part, ...] = ()
     stop: Stop | None = None
     stop_sequence: str | None = None
     usage: Usage = Usage()

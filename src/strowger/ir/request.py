@@ -189,7 +189,9 @@ class Opaque(Struct, frozen=True):
 
 
 class ToolResult(Struct, frozen=True):
-    """What running a tool gave. `plain`: it was written as a bare string."""
+    """What running a tool gave. `plain`: it was written as a bare string. `form` is the origin dialect's spelling where
+    it has several (Responses: the type of the item).
+    """
 
     call_id: str
     content: tuple[Text | Image | Document | Audio | ToolReference | Opaque, ...] = ()
@@ -198,6 +200,7 @@ class ToolResult(Struct, frozen=True):
     name: str | None = None
     cache: CacheHint | None = None
     extras: Extras = NO_EXTRAS
+    form: str = ""
 
 
 class ServerToolCall(Struct, frozen=True):
@@ -255,13 +258,16 @@ Part = (
 
 
 class Message(Struct, frozen=True):
-    """One turn. `plain`: the content was written as a bare string and is one `Text` (possibly empty)."""
+    """One turn. `plain`: the content was written as a bare string and is one `Text` (possibly empty). `form` is the
+    origin dialect's spelling where it has several.
+    """
 
     role: Role
     parts: tuple[Part, ...] = ()
     plain: bool = False
     name: str | None = None
     extras: Extras = NO_EXTRAS
+    form: str = ""
 
 
 class FunctionTool(Struct, frozen=True):

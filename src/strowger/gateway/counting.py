@@ -1,30 +1,42 @@
-"""POST /v1/messages/count_tokens: asked of the provider where it counts, else estimated and marked as such."""
+"""The endpoints that count the tokens of a prompt: asked of the provider where it counts, else estimated and marked so.
+
+What is counted is what would be sent: towards a provider of another dialect that is the translated request.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 import anyio
-import msgspec
+from msgspec import Struct
 
-from strowger.dialects.base import patch_model
+from strowger.dialects.base import UpstreamSide
 from strowger.errors import UpstreamError
 from strowger.gateway.access import Client
 from strowger.gateway.attempts import mask, refused_key
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned
-from strowger.gateway.lanes import Asked
+from strowger.gateway.lanes import VERBATIM, Asked, draft
 from strowger.gateway.pipeline import Line, match_route
 from strowger.gateway.tokens import ESTIMATE_HEADER, estimate
 from strowger.routing.table import Target
-from strowger.upstreams.base import Outgoing
+from strowger.upstreams.base import Headers, Outgoing
 
+_JSON: Headers = (("Content-Type", "application/json"),)
 _LIMIT = 1024 * 1024
 # A client that counts wants to go on at once.
 _WAIT_SECONDS = 10.0
 # What the provider says to the question itself. Anything else is its own trouble, and then an estimate is the answer.
 _ANSWERS = frozenset({200, 400, 401, 403, 413, 422})
+
+
+class _Counted(Struct, frozen=True):
+    """A provider's answer. `lines` are its headers."""
+
+    status: int
+    lines: Headers
+    body: bytes
 
 
 class Counting:
@@ -39,39 +51,68 @@ class Counting:
         client = line.access.admit(call.headers)
         asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
         target = match_route(line.routes, call, asked.peek.model).targets[0]
-        if await self._ask(asked, target, client, reply):
-            return
+        side = line.dialects[target.provider.dialect].upstream
+        own = self._own_question(asked, target, side)
+        if own is not None:
+            counted = await self._ask(own, asked, target, client, side)
+            if counted is not None:
+                await reply.whole(counted.status, counted.lines, counted.body)
+                return
+        elif (question := self._question(asked, target, side)) is not None:
+            counted = await self._ask(question, asked, target, client, side)
+            tokens = side.parse_count(counted.body) if counted is not None and counted.status == 200 else None
+            if tokens is not None:
+                await reply.whole(200, _JSON, asked.dialect.client.render_count(tokens))
+                return
         tokens = await estimate(asked.request)
-        headers = (("Content-Type", "application/json"), ESTIMATE_HEADER)
-        await reply.whole(200, headers, msgspec.json.encode({"input_tokens": tokens}))
+        await reply.whole(200, (*_JSON, ESTIMATE_HEADER), asked.dialect.client.render_count(tokens))
 
-    async def _ask(self, asked: Asked, target: Target, client: Client, reply: Reply) -> bool:
-        """Pass the question on to a provider that counts. False when there is none, or it cannot."""
-        provider, call = target.provider, asked.call
-        caps = provider.capabilities(target.model)
-        upstream = self._line.dialects[provider.dialect].upstream
-        if provider.dialect != asked.dialect.name or not caps.count_tokens:
-            return False
-        body = upstream.trim(call.body, caps)
-        if not upstream.passes(body, caps):
-            return False
-        url = provider.count_tokens_url
+    def _own_question(self, asked: Asked, target: Target, side: UpstreamSide) -> bytes | None:
+        """The client's own question, where the provider can answer it as it stands."""
+        caps = target.provider.capabilities(target.model)
+        if target.provider.dialect != asked.dialect.name or not _counts(target):
+            return None
+        body = side.trim(asked.call.body, caps)
+        if not side.passes(body, caps, asked.call.endpoint.spot):
+            return None
+        return side.with_model(body, target.model, asked.peek.written)
+
+    def _question(self, asked: Asked, target: Target, side: UpstreamSide) -> bytes | None:
+        """The translated request as a question of the provider's dialect."""
+        if not _counts(target):
+            return None
+        drafted = draft(asked, target, self._line.dialects[target.provider.dialect], strict=False)
+        return None if drafted.lane == VERBATIM else side.count_body(drafted.body, target.model)
+
+    async def _ask(
+        self, question: bytes, asked: Asked, target: Target, client: Client, side: UpstreamSide
+    ) -> _Counted | None:
+        """The provider's answer; None when there is none, or it is about its own trouble."""
+        provider = target.provider
+        url = provider.count_url(target.model)
         used = await provider.credentials(client.own)
         lines = provider.header_lines(used, url)
-        headers = [line for line in forwarded(call.header_items) if line[0].lower() not in lines]
-        out = Outgoing("POST", url, (*headers, *lines.items()), patch_model(body, target.model))
-        counted: bytes | None = None
+        own = provider.dialect == asked.dialect.name
+        headers = forwarded(asked.call.header_items) if own else [("Content-Type", "application/json")]
+        present = {name.lower() for name, _ in headers}
+        headers += [line for line in provider.default_headers if line[0] not in present]
+        headers = [line for line in headers if line[0].lower() not in lines]
+        body: bytes | None = None
         with anyio.move_on_after(_WAIT_SECONDS), suppress(UpstreamError):
-            incoming = await self._line.upstream.open(out)
+            incoming = await self._line.upstream.open(Outgoing("POST", url, (*headers, *lines.items()), question))
             try:
-                counted = await incoming.read_all(_LIMIT)
+                body = await incoming.read_all(_LIMIT)
             finally:
                 incoming.close()
-        if counted is None or incoming.status not in _ANSWERS:
-            return False
+        if body is None or incoming.status not in _ANSWERS:
+            return None
         if incoming.status != 200:
-            counted = mask((*provider.secrets(), *(credential.value for credential in used)))(counted)
+            body = mask((*provider.secrets(), *(credential.value for credential in used)))(body)
         if incoming.status == 401 and not provider.client_auth:
-            raise refused_key(upstream.parse_error(401, incoming.headers, counted), provider.name)
-        await reply.whole(incoming.status, tuple(returned(incoming.header_items)), counted)
-        return True
+            raise refused_key(side.parse_error(401, incoming.headers, body), provider.name)
+        return _Counted(incoming.status, tuple(returned(incoming.header_items)), body)
+
+
+def _counts(target: Target) -> bool:
+    provider = target.provider
+    return provider.capabilities(target.model).count_tokens and bool(provider.count_url(target.model))

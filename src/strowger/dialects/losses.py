@@ -30,6 +30,7 @@ HARMLESS_EXTRAS = frozenset(
         "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
+        "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own
     }
 )  # fmt: skip
 """Members whose absence is not expected to change an answer."""
@@ -41,11 +42,18 @@ NEUTRAL_EXTRAS = {
     "presence_penalty": b"0",
     "frequency_penalty": b"0",
     "stream_options": b'{"include_usage":true}',
+    "candidateCount": b"1",
+    "candidate_count": b"1",
+    "responseModalities": b'["TEXT"]',
+    "responseLogprobs": b"false",
+    "thought": b"false",
 }
 """Members that, with this value, ask for what every dialect does anyway."""
 
 
-_TOLD = frozenset({"finish_reason", "index", "object", "role"})
+_TOLD = frozenset(
+    {"finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools"}
+)
 _COUNTED = frozenset(
     {
         "cache_creation_input_tokens", "cache_read_input_tokens", "cached_tokens", "completion_tokens_details",
@@ -55,7 +63,18 @@ _COUNTED = frozenset(
 )  # fmt: skip
 """Members (of an answer, of its usage) that are kept only to come back to their own dialect as they were: what they
 say has been read."""
-_WRAPPERS = frozenset({"delta", "message"})
+_WRAPPERS = frozenset(
+    {
+        "delta", "message",
+        "generationConfig", "generation_config", "systemInstruction", "system_instruction", "thinkingConfig",
+        "thinking_config", "toolConfig", "tool_config",
+    }
+)  # fmt: skip
+"""Objects whose members are extras each."""
+
+_CONFIGS = frozenset({"generationConfig", "generation_config"})
+_COUNTS = frozenset({"candidateCount", "candidate_count"})
+_CACHED = frozenset({"cachedContent", "cached_content"})
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
@@ -77,11 +96,31 @@ def extras_losses(extras: Extras, path: str, reason: str = "this provider's dial
 
 
 def refuse_extras(extras: Extras, target: str) -> None:
-    """Raise Unsupported for members of another dialect whose loss would be a lie: several answers, spoken answers."""
+    """Raise Unsupported for members of another dialect whose loss would be a lie: several answers, spoken answers,
+    a prompt that is kept elsewhere.
+    """
     if bytes(extras.get("n", _NULL)) not in {b"null", b"1"}:
         raise Unsupported(f"{target} gives one answer at a time", param="n", hint="ask once for each answer")
     if b'"audio"' in bytes(extras.get("modalities", _NULL)):
         raise Unsupported(f"{target} does not speak", param="modalities", hint='ask for ["text"]')
+    for key in _CONFIGS & extras.keys():
+        for count in _COUNTS & (members := _members(extras[key])).keys():
+            if bytes(members[count]) not in {b"null", b"1"}:
+                raise Unsupported(
+                    f"{target} gives one answer at a time", param=f"{key}.{count}", hint="ask once for each answer"
+                )
+    for key in _CACHED & extras.keys():
+        if not says_nothing(extras[key]):
+            raise Unsupported(
+                f"{target} cannot see the cached content, which is kept at Google", param=key, hint="send it whole"
+            )
+
+
+def _members(raw: Raw) -> dict[str, Raw]:
+    try:
+        return _MEMBERS.decode(raw)
+    except msgspec.MsgspecError:
+        return {}
 
 
 def extra_severity(key: str) -> Severity:

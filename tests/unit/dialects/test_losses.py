@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec import Raw
 
 from strowger.dialects.base import Loss
-from strowger.dialects.losses import extras_losses, unique
+from strowger.dialects.losses import extras_losses, refuse_extras, unique
+from strowger.errors import Unsupported
 
 
 def test_each_foreign_member_is_one_loss_with_its_path() -> None:
@@ -31,3 +33,30 @@ def test_the_same_loss_is_told_once() -> None:
     """Order is kept."""
     a, b = Loss("a", "x"), Loss("b", "x")
     assert unique([b, a, b]) == (b, a)
+
+
+def test_settings_that_are_grouped_in_an_object_are_a_loss_each() -> None:
+    """Gemini groups its settings; each says something of its own, and some say what everyone does anyway."""
+    lost = extras_losses({"generationConfig": Raw(b'{"candidateCount":1,"topA":2,"speechConfig":{}}')}, "")
+    assert [loss.path for loss in lost] == ["generationConfig.topA"]
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("n", b"2"),
+        ("modalities", b'["audio"]'),
+        ("generationConfig", b'{"candidateCount":2}'),
+        ("generation_config", b'{"candidate_count":3}'),
+        ("cachedContent", b'"cachedContents/x"'),
+    ],
+)
+def test_what_cannot_be_dropped_without_a_lie_is_refused(key: str, value: bytes) -> None:
+    """Several answers, spoken answers, a prompt of which a part is kept elsewhere."""
+    with pytest.raises(Unsupported):
+        refuse_extras({key: Raw(value)}, "This provider")
+
+
+def test_what_asks_for_nothing_special_is_not_refused() -> None:
+    """One answer is what everyone gives."""
+    refuse_extras({"n": Raw(b"1"), "generationConfig": Raw(b'{"candidateCount":1}')}, "This provider")

@@ -1,4 +1,4 @@
-"""Cutting a byte stream into frames: Server-Sent Events.
+"""Cutting a byte stream into frames: Server-Sent Events, and the elements of one long JSON array.
 
 Follows the WHATWG grammar (LF, CR and CRLF line ends, comments, multi-line data, `data:` with and without a space, a
 byte order mark), and is indifferent to how the bytes are chunked: a frame leaves only when its blank line has come.
@@ -8,6 +8,7 @@ halves.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +30,8 @@ class SSEDecoder:
     """Bytes to frames; comments are counted in `comments` and otherwise dropped.
 
     A frame whose closing blank line never came is given by `close()`: some servers leave it out at the very end.
-    `stray` is the last line that was a bare JSON object, which is no SSE: some servers write their errors so.
+    `stray` is the last bare JSON object, of one line or of several, which is no SSE: some servers write their errors
+    so.
     """
 
     def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
@@ -54,6 +56,11 @@ class SSEDecoder:
                 return [Frame("", data[6:-2])]
             if data.find(b"\n", line) == len(data) - 2 and data.startswith(b"data: ", line) and data[:7] == b"event: ":
                 return [Frame(_name(data[: line - 1]), data[line + 6 : -2])]
+        if data.endswith(b"\r\n\r\n") and self.between and data.startswith(b"data: "):
+            # The same from a server that ends its lines with CRLF, as Google's do.
+            end = len(data) - 4
+            if data.find(b"\r") == end and data.find(b"\n") == end + 1:
+                return [Frame("", data[6:end])]
         buffer = data
         if self._pieces:
             # What ends no line ends no frame, and need not be joined to what waits: a large frame may come in many
@@ -122,6 +129,7 @@ class SSEDecoder:
             return Frame(_name(lines[0]), lines[1][6:])
         event = ""
         data: list[bytes] = []
+        bare: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
@@ -134,7 +142,11 @@ class SSEDecoder:
             elif line == b"event":
                 event = ""
             elif line.startswith(b"{"):
-                self.stray = line
+                bare = [line]
+            elif bare:
+                bare.append(line)
+        if bare:
+            self.stray = b"\n".join(bare).rstrip()
         if not data:
             return None
         return Frame(event, b"\n".join(data))
@@ -144,3 +156,96 @@ class SSEDecoder:
 def _name(line: bytes) -> str:
     """The name in an `event:` line: there are few, and they come with every event."""
     return line[6:].strip().decode("utf-8", "replace")
+
+
+_OUTSIDE = re.compile(rb'["{}\[\],]')
+_INSIDE = re.compile(rb'["\\]')
+_DEEPER = frozenset(b"{[")
+_HIGHER = frozenset(b"}]")
+
+
+class ArrayDecoder:
+    """Bytes of one JSON array, cut anywhere, to its elements, each as soon as it is whole.
+
+    It counts brackets outside of strings and looks at nothing else: whether an element is JSON is for its reader to
+    find out. `done`: the array was closed; what follows it is not looked at. `rest` is what was begun and did not end.
+    """
+
+    def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+        self.done = False
+
+    @property
+    def rest(self) -> bytes:
+        """What came of an element that is not whole."""
+        return b"".join(self._pieces).strip()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Elements that `data` completes. Raises FrameTooLargeError."""
+        found: list[bytes] = []
+        at = begun = 0
+        if self._escaped and data:
+            self._escaped, at = False, 1
+        while not self.done:
+            if self._in_string:
+                at = self._string(data, at)
+                if self._in_string:
+                    break
+            mark = _OUTSIDE.search(data, at)
+            if mark is None:
+                break
+            at = mark.end()
+            byte = data[at - 1]
+            if byte == 0x22:
+                self._in_string = True
+            elif byte in _DEEPER:
+                self._depth += 1
+                if self._depth == 1:
+                    begun = at
+            elif byte in _HIGHER:
+                self._depth -= 1
+                if self._depth <= 0:
+                    self.done = True
+                    self._cut(data[begun : at - 1], found)
+                elif self._depth == 1:
+                    self._cut(data[begun:at], found)
+                    begun = at
+            elif self._depth == 1:
+                self._cut(data[begun : at - 1], found)
+                begun = at
+        if not self.done and self._depth:
+            self._keep(data[begun:])
+        return found
+
+    def _string(self, data: bytes, at: int) -> int:
+        """The end of the string that is open, or of the data."""
+        while (mark := _INSIDE.search(data, at)) is not None:
+            at = mark.end()
+            if data[at - 1] == 0x22:
+                self._in_string = False
+                return at
+            if at == len(data):
+                self._escaped = True
+                return at
+            at += 1
+        return len(data)
+
+    def _cut(self, last: bytes, found: list[bytes]) -> None:
+        """An element ends with `last`, if there is one."""
+        element = b"".join((*self._pieces, last)).strip()
+        self._pieces.clear()
+        self._size = 0
+        if element:
+            found.append(element)
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise FrameTooLargeError(f"an element grew over {self._limit} bytes")
+        if piece:
+            self._pieces.append(piece)

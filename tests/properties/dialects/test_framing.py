@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.framing import FrameTooLargeError, SSEDecoder
+from strowger.dialects.framing import ArrayDecoder, FrameTooLargeError, SSEDecoder
 from tests.conformance import sse
 from tests.properties.cuts import cut, cuts
 
@@ -83,3 +85,29 @@ def test_a_frame_leaves_with_the_byte_that_ends_it() -> None:
     assert decoder.feed(b"data: 2\r\r") == []
     assert [frame.data for frame in decoder.feed(b"d")] == [b"2"]
     assert [frame.data for frame in decoder.feed(b"ata: 3\r\n\r\n")] == [b"3"]
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.integers() | st.text('a{}[],"\\ é', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('a{"', max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON, max_size=5), st.sampled_from([None, 2]), cuts())
+def test_an_array_gives_its_elements(values: list[Any], indent: int | None, places: list[int]) -> None:
+    """Every element comes whole and in order, however the array is written and cut."""
+    decoder = ArrayDecoder()
+    written = json.dumps(values, indent=indent, ensure_ascii=False).encode()
+    found = [json.loads(element) for piece in cut(written, places) for element in decoder.feed(piece)]
+    assert found == values
+    assert decoder.done
+
+
+@given(st.binary(max_size=200) | st.text('[]{},"\\ a').map(str.encode), cuts())
+def test_any_bytes_are_an_array_of_something(stream: bytes, places: list[int]) -> None:
+    """Bytes that are no JSON are cut the same way, wherever the pieces end."""
+    whole, cut_up = ArrayDecoder(), ArrayDecoder()
+    expected = whole.feed(stream)
+    assert [element for piece in cut(stream, places) for element in cut_up.feed(piece)] == expected
+    assert (cut_up.done, cut_up.rest) == (whole.done, whole.rest)

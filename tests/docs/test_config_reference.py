@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from strowger.config import checks
-from strowger.config.schema import Config, Limits, Match, ProviderConfig, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, RouteConfig, Server
 from strowger.dialects.base import Capabilities
 from strowger.providers.presets import PRESETS
 from tests.house import tree
@@ -40,10 +40,12 @@ def test_settings() -> None:
         assert table.keys() == defaults(struct).keys()
         for key, value in defaults(struct).items():
             assert table[key][0] == ("none" if value is None else shown(value))
-    others = rows("`[log]` and `[flows]`")
+    others = rows("`[log]`, `[flows]` and `[responses]`")
     assert others["log.level"][0] == shown(Config().log.level)
     assert others["flows.keep"][0] == shown(Config().flows.keep)
-    assert len(others) == 3
+    assert others["responses.max_mb"][0] == shown(Config().responses.max_mb)
+    assert others["responses.keep_days"][0] == shown(Config().responses.keep_days)
+    assert len(others) == 3 + len(defaults(Responses))
 
 
 def test_providers_and_routes() -> None:

@@ -100,6 +100,17 @@ class Flows(msgspec.Struct, frozen=True, kw_only=True):
     keep: Annotated[int, msgspec.Meta(ge=0)] = 200
 
 
+class Responses(msgspec.Struct, frozen=True, kw_only=True):
+    """`[responses]`: answers that clients of the Responses API may refer to by their id, where no upstream keeps them.
+
+    `file` is in the state directory unless named; `:memory:` keeps none on disk.
+    """
+
+    file: str | None = None
+    max_mb: Positive = 256
+    keep_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file, without `[profiles]`: the selected profile has been merged by then."""
 
@@ -110,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, str] = MappingProxyType({})
     log: Log = Log()
     flows: Flows = Flows()
+    responses: Responses = Responses()
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,21 +14,26 @@ from msgspec.structs import replace
 from strowger import __version__
 from strowger.auth.sources import resolve
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
+from strowger.config.paths import state_dir
 from strowger.config.schema import Config
 from strowger.demo.server import PACE, demo_server
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
 from strowger.dialects.base import Dialect
 from strowger.dialects.openai_chat import DIALECT as CHAT_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
+from strowger.flows.conversations import Conversations
 from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Listener, Recorder
+from strowger.gateway import code_assist
 from strowger.gateway.access import Access
 from strowger.gateway.admin import Admin
 from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
-from strowger.gateway.endpoints import CHAT, Call, Endpoint, Verb, match, spoken
+from strowger.gateway.endpoints import Call, Endpoint, Verb, match, spoken_at
 from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line, Timing
+from strowger.gateway.recall import Memory
+from strowger.gateway.stored import Stored
 from strowger.providers.base import build_providers
 from strowger.routing.table import RouteTable
 from strowger.telemetry.logs import Log
@@ -49,6 +54,7 @@ class Gateway:
         self.recorder = line.recorder
         self.models = models
         self._counting = counting
+        self._stored = Stored(line)
         self._admin = admin
 
     def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
@@ -77,6 +83,11 @@ class Gateway:
                 await reply.whole(status, _JSON, msgspec.json.encode(data))
             case Verb.COUNT_TOKENS:
                 await self._counting.answer(call, reply)
+            case Verb.STORED:
+                await self._stored.answer(call, reply)
+            case Verb.CODE_ASSIST:
+                self.access.admit(call.headers)
+                await reply.whole(200, _JSON, msgspec.json.encode(code_assist.answer(call.endpoint.name)))
             case Verb.MODELS:
                 self.access.admit(call.headers)
                 await reply.whole(200, _JSON, page(await self.models.entries(self.line.routes), call))
@@ -88,8 +99,7 @@ class Gateway:
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
-        name = CHAT if path.endswith("/chat/completions") else "anthropic" if "/messages" in path else spoken(headers)
-        rendered = DIALECTS[name].client.render_error(error)
+        rendered = (DIALECTS.get(spoken_at(path, headers)) or ANTHROPIC_DIALECT).client.render_error(error)
         return rendered.status, rendered.headers, rendered.body
 
 
@@ -156,12 +166,20 @@ async def build(
                 "an external bind needs a client token", hint="set server.client_token, for example env:STROWGER_TOKEN"
             )
 
+        responses = config.responses
+        conversations = Conversations(
+            responses.file or str(state_dir(env) / "responses.db"),
+            max_bytes=responses.max_mb * 1024 * 1024,
+            max_age=responses.keep_days * 86400,
+        )
+        stack.callback(conversations.close)
         line = Line(
             access=access,
             routes=RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts)),
             dialects=dict(DIALECTS),
             upstream=upstream,
             recorder=Recorder(config.flows.keep, (_logged(log),)),
+            memory=Memory(conversations, tasks.start_soon),
             timing=Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds),
             spawn=tasks.start_soon,
         )

@@ -121,6 +121,19 @@ def spoken(headers: Mapping[str, str]) -> str:
     return GEMINI if "x-goog-api-key" in headers or "x-goog-api-client" in headers else CHAT
 
 
+def spoken_at(path: str, headers: Mapping[str, str]) -> str:
+    """The dialect of a client from as much of a path as there is: for what never became a call."""
+    if path.endswith("/chat/completions"):
+        return CHAT
+    if "/messages" in path:
+        return ANTHROPIC
+    if "/responses" in path:
+        return RESPONSES
+    return (
+        GEMINI if "/v1beta" in path or _CODE_ASSIST in path or ("/models/" in path and ":" in path) else spoken(headers)
+    )
+
+
 def match(method: str, path: str, headers: Mapping[str, str], providers: Collection[str], query: str = "") -> Endpoint:
     """The endpoint at `path`. Raises UnknownPath, which lists what is served."""
     path = _tidy(path)

@@ -39,6 +39,7 @@ from strowger.gateway.lanes import (
 )
 from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
+from strowger.gateway.recall import Memory, Overheard
 from strowger.routing.table import Hints, Route, RouteTable, Target
 from strowger.upstreams.base import Headers, Upstream
 
@@ -64,6 +65,7 @@ class Line:
         dialects: dict[str, Dialect],
         upstream: Upstream,
         recorder: Recorder,
+        memory: Memory,
         timing: Timing,
         spawn: Spawn,
     ) -> None:
@@ -72,6 +74,7 @@ class Line:
         self.dialects = dialects
         self.upstream = upstream
         self.recorder = recorder
+        self.memory = memory
         self.timing = timing
         self.spawn = spawn
         self.origins = Origins()
@@ -123,6 +126,7 @@ class _OneCall:
         flow.session = flow.session or asked.peek.session
         route = match_route(line.routes, call, asked.peek.model)
         flow.route = route.name
+        await self._recall(client, route)
         answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)
         self._settle(answer.draft)
         broken = await deliver(answer, self._headers(answer), self.reply, flow, self.pulse)
@@ -134,6 +138,20 @@ class _OneCall:
             flow.error = broken.message if broken is not None else failure.message if failure else None
         else:
             flow.outcome = "ok"
+
+    async def _recall(self, client: Client, route: Route) -> None:
+        """What the call refers to is put into it, and what it is answered is kept for calls that refer to that."""
+        memory, flow = self.line.memory, self.flow
+        recalled = await memory.recall(self.call, client.name, route)
+        if recalled is None:
+            return
+        if recalled.call is not self.call:
+            self.call = recalled.call
+            self.asked = Asked(self.call, self.dialect, self.line.origins)
+        if recalled.store:
+            self.reply = Overheard(
+                self.reply, lambda answer: memory.keep(recalled, client.name, flow.provider or "", answer)
+            )
 
     def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:
         asked = self.asked

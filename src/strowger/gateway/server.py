@@ -24,8 +24,9 @@ from multidict import CIMultiDict
 from strowger.config.checks import is_loopback
 from strowger.errors import BadRequest, ConfigError, ErrorKind, Forbidden, GatewayError, TooLarge
 from strowger.gateway.access import Access
-from strowger.gateway.delivery import ClientGone
-from strowger.gateway.endpoints import Call, Endpoint
+from strowger.gateway.delivery import ClientGone, Reply
+from strowger.gateway.endpoints import RESPONSES, Call, Endpoint, Verb
+from strowger.gateway.websocket import Connection
 from strowger.upstreams.base import Headers
 
 _SERVER = "strowger"
@@ -33,6 +34,8 @@ _PORTS = {"http": 80, "https": 443}
 # How long the rest of a refused body is read and thrown away, so that the client sees the answer instead of a reset.
 _LINGER_SECONDS = 3.0
 _CLOSE_SECONDS = 0.5
+# A peer that has vanished is noticed by this; the bytes also keep middleboxes from closing a quiet connection.
+_SOCKET_PING_SECONDS = 30.0
 # How long the next piece of a body is waited for: who holds a call open so holds up a shutdown too.
 _BODY_SECONDS = 60.0
 # How long a connection may stay without a request, or with half a one: at first, and between two. Whoever may connect
@@ -51,7 +54,7 @@ class App(Protocol):
         """The endpoint of a URL; raises UnknownPath."""
         ...
 
-    async def handle(self, call: Call, reply: HttpReply) -> None:
+    async def handle(self, call: Call, reply: Reply) -> None:
         """Answer a call; raises ClientGone."""
         ...
 
@@ -125,6 +128,29 @@ class HttpReply:
             raise ClientGone from error
 
 
+class _SocketFrames:
+    """A WebSocket's frames."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | None:
+        """The next text frame; a client that sends anything else has left the protocol."""
+        message = await self._socket.receive()
+        return message.data if message.type is aiohttp.WSMsgType.TEXT else None
+
+    async def send(self, text: str) -> None:
+        """Send a text frame. Raises ClientGone."""
+        try:
+            await self._socket.send_str(text)
+        except (ConnectionError, RuntimeError) as error:
+            raise ClientGone from error
+
+
+def _is_handshake(name: str) -> bool:
+    return name.startswith("sec-websocket-") or name in {"upgrade", "connection"}
+
+
 class _Protocol(RequestHandler):
     """The server's connection handling with errors as JSON: a client of any dialect finds `error.message`.
 
@@ -189,6 +215,7 @@ class Server:
         )
         self._listener: asyncio.Server | None = None
         self._running: set[asyncio.Task[object]] = set()
+        self._connections: set[Connection] = set()
         self._drained: anyio.Event | None = None
         self.url = ""
         self.port = 0
@@ -208,6 +235,8 @@ class Server:
         self._web.pre_shutdown()  # connections that wait for a next request go at once
         if self._running:
             self._drained = anyio.Event()
+            for connection in tuple(self._connections):
+                connection.finish()
             with anyio.move_on_after(grace):
                 await self._drained.wait()
         for task in tuple(self._running):
@@ -225,6 +254,30 @@ class Server:
             if self._drained is not None and not self._running:
                 self._drained.set()
 
+    async def _serve_socket(
+        self, request: web.BaseRequest, endpoint: Endpoint, path: str, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Frames instead of a body. Who may not come in is told so before the upgrade."""
+        self._app.access.admit(headers)
+        items = tuple((name, value) for name, value in request.headers.items() if not _is_handshake(name.lower()))
+        kept = {name.lower(): value for name, value in items}
+        opening = Call("POST", path, "", endpoint, kept, items, b"", request.remote or "")
+        socket = web.WebSocketResponse(heartbeat=_SOCKET_PING_SECONDS, max_msg_size=self._max_body, compress=False)
+        await socket.prepare(request)
+        connection = Connection(self._app, opening, _SocketFrames(socket))
+        self._connections.add(connection)
+        if self._drained is not None:
+            connection.finish()
+        try:
+            await connection.serve()
+        except ClientGone:
+            pass
+        finally:
+            self._connections.discard(connection)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_SECONDS):
+                await socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+        return socket
+
     async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
         items: Headers = tuple(request.headers.items())
         headers = {name.lower(): value for name, value in items}
@@ -239,6 +292,10 @@ class Server:
                     await reply.whole(204, (), b"")
                     return _response(reply)
             query = _key_as_header(query, headers)
+            if headers.get("upgrade", "").lower() == "websocket" and request.method == "GET":
+                endpoint = self._app.locate("POST", path, headers, query)
+                if endpoint.verb is Verb.CREATE and endpoint.dialect == RESPONSES and not endpoint.spot.form:
+                    return await self._serve_socket(request, endpoint, path, headers)
             endpoint = self._app.locate(request.method, path, headers, query)
             body = await self._body(request, headers)
             call = Call(request.method, path, query, endpoint, headers, items, body, request.remote or "")

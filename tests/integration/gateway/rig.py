@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from strowger.config.references import parse_reference
-from strowger.config.schema import Config, Limits, Match, ProviderConfig, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, RouteConfig, Server
 from strowger.gateway.app import Gateway, build
 from strowger.gateway.server import bind, serve
 from strowger.telemetry.logs import Log
@@ -57,6 +57,7 @@ def config(providers: dict[str, ProviderConfig], routes: Sequence[RouteConfig] =
         routes=tuple(routes) or (RouteConfig(match=Match(model="*"), to=next(iter(providers))),),
         server=Server(port=0, **{"grace_seconds": 0.5, **server}),
         limits=Limits(**limits),
+        responses=Responses(file=":memory:"),
     )
 
 

@@ -1,0 +1,215 @@
+"""What was said in answers that a client may refer to by their id: `previous_response_id` and GET /responses/{id}.
+
+Upstreams of other dialects keep nothing, so the gateway does: each answer with the input that was new in its turn and
+the id of the turn before. A file of the user's own, bounded by size and age; what is oldest, by its last use, goes
+first. Each entry belongs to the client that made it. Must not know the gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+import msgspec
+from msgspec import Raw, Struct
+
+from strowger.errors import BadRequest
+
+_T = TypeVar("_T")
+
+# A conversation of more turns is a loop.
+_LONGEST = 10_000
+# Turns that are kept in memory until, and after, they are on disk: a client asks for the last one at once.
+_RECENT = 256
+# How many turns are written before the bounds are looked at again.
+_TRIM_EVERY = 50
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS turns (
+    id TEXT NOT NULL, owner TEXT NOT NULL, previous TEXT NOT NULL, provider TEXT NOT NULL, created INTEGER NOT NULL,
+    used REAL NOT NULL, input BLOB NOT NULL, response BLOB NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (id, owner)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS turns_used ON turns (used);
+"""
+
+_ITEMS = msgspec.json.Decoder(list[Raw])
+
+
+class _Output(Struct):
+    output: list[Raw] = []
+
+
+_OUTPUT = msgspec.json.Decoder(_Output)
+
+
+class Turn(Struct, frozen=True):
+    """One answer. `input` is a JSON list of the items that were new, `response` the whole response object; `previous`
+    is the id of the turn before, or empty. `provider` answered.
+    """
+
+    id: str
+    owner: str
+    previous: str
+    provider: str
+    created: int
+    input: bytes
+    response: bytes
+
+    def items(self) -> list[Raw]:
+        """What this turn adds to the conversation: what was asked, then what was answered."""
+        return _ITEMS.decode(self.input) + _OUTPUT.decode(self.response).output
+
+
+class Conversations:
+    """The turns of all conversations. `path` may be `:memory:`; the file is made with the first turn.
+
+    When the file cannot be used, turns live in memory only and `problem` says why: an answer is never held up by it.
+    """
+
+    def __init__(self, path: str, *, max_bytes: int, max_age: float) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._recent: OrderedDict[tuple[str, str], Turn] = OrderedDict()
+        self._forgotten: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._base: sqlite3.Connection | None = None
+        self._written = 0
+        self.problem: str | None = None
+
+    def remember(self, turn: Turn) -> None:
+        """Know a turn from now on, before it is on disk; `write` brings it there."""
+        key = (turn.id, turn.owner)
+        self._recent[key] = turn
+        self._forgotten.discard(key)
+        while len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    async def write(self, turn: Turn) -> None:
+        """Bring a turn to disk."""
+        await anyio.to_thread.run_sync(self._write, turn)
+
+    async def get(self, turn_id: str, owner: str) -> Turn | None:
+        """One turn of a client's own."""
+        return self._recent.get((turn_id, owner)) or await anyio.to_thread.run_sync(self._read, turn_id, owner)
+
+    async def chain(self, turn_id: str, owner: str) -> list[Turn] | None:
+        """The conversation up to a turn, oldest first; None when a part of it is unknown or has expired."""
+        turns: list[Turn] = []
+        while turn_id:
+            turn = await self.get(turn_id, owner)
+            if turn is None or len(turns) >= _LONGEST:
+                return None
+            turns.append(turn)
+            turn_id = turn.previous
+        turns.reverse()
+        return turns
+
+    async def forget(self, turn_id: str, owner: str) -> bool:
+        """Delete a turn. False when there is none."""
+        known = self._recent.pop((turn_id, owner), None) is not None
+        self._forgotten.add((turn_id, owner))
+        return await anyio.to_thread.run_sync(self._delete, turn_id, owner) or known
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._lock:
+            if self._base is not None:
+                self._base.close()
+                self._base = None
+
+    # ---- the file, one thread at a time ----
+
+    def _with(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+        with self._lock:
+            try:
+                if self._base is None:
+                    self._base = self._connected()
+                with self._base:
+                    done = work(self._base)
+            except (sqlite3.Error, OSError) as error:
+                self.problem = f"{self._path}: {error}"
+                return otherwise
+            self.problem = None
+            return done
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._path != ":memory:":
+            path = Path(self._path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Conversations are nobody else's business; SQLite gives its side files the mode of the file.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        base = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0)
+        base.execute("PRAGMA journal_mode=WAL")
+        base.execute("PRAGMA synchronous=NORMAL")
+        base.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        base.executescript(_SCHEMA)
+        return base
+
+    def _write(self, turn: Turn) -> None:
+        def work(base: sqlite3.Connection) -> None:
+            if (turn.id, turn.owner) in self._forgotten:
+                return
+            size = len(turn.input) + len(turn.response)
+            row = (turn.id, turn.owner, turn.previous, turn.provider, turn.created, time.time())
+            base.execute(
+                "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?,?,?)", (*row, turn.input, turn.response, size)
+            )
+            if self._written % _TRIM_EVERY == 0:
+                self._trim(base)
+            self._written += 1
+
+        self._with(work, None)
+
+    def _trim(self, base: sqlite3.Connection) -> None:
+        base.execute("DELETE FROM turns WHERE used < ?", (time.time() - self._max_age,))
+        (size,) = base.execute("SELECT COALESCE(SUM(bytes), 0) FROM turns").fetchone()
+        if size <= self._max_bytes:
+            return
+        # Down to a good part of the bound, so that not every write has to look again.
+        over = size - self._max_bytes * 9 // 10
+        oldest: list[tuple[str, str]] = []
+        for turn_id, owner, one in base.execute("SELECT id, owner, bytes FROM turns ORDER BY used"):
+            if over <= 0:
+                break
+            oldest.append((turn_id, owner))
+            over -= one
+        base.executemany("DELETE FROM turns WHERE id = ? AND owner = ?", oldest)
+        base.execute("PRAGMA incremental_vacuum")
+
+    def _read(self, turn_id: str, owner: str) -> Turn | None:
+        def work(base: sqlite3.Connection) -> Turn | None:
+            row = base.execute(
+                "SELECT id, owner, previous, provider, created, input, response FROM turns"
+                " WHERE id = ? AND owner = ? AND used >= ?",
+                (turn_id, owner, time.time() - self._max_age),
+            ).fetchone()
+            if row is None:
+                return None
+            base.execute("UPDATE turns SET used = ? WHERE id = ? AND owner = ?", (time.time(), turn_id, owner))
+            return Turn(*row)
+
+        return self._with(work, None)
+
+    def _delete(self, turn_id: str, owner: str) -> bool:
+        def work(base: sqlite3.Connection) -> bool:
+            return base.execute("DELETE FROM turns WHERE id = ? AND owner = ?", (turn_id, owner)).rowcount > 0
+
+        return self._with(work, False)
+
+
+def items_of(value: Raw) -> list[Raw]:
+    """The items of an `input` member: a bare string is one message of the user. Raises BadRequest."""
+    try:
+        if bytes(memoryview(value)[:1]) == b'"':
+            return [Raw(b'{"type":"message","role":"user","content":' + bytes(value) + b"}")]
+        return _ITEMS.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"input: {error}", param="input") from None

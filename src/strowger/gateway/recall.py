@@ -1,0 +1,223 @@
+"""Answers that are referred to by their id: brings back what a client does not send again, keeps what it may ask for.
+
+A client of the Responses dialect may send `previous_response_id` and only what is new. Towards an upstream that keeps
+the conversation itself nothing is done; for every other one the items of the turns before are put in front. The bytes
+of all items stay as they were. Must not know lanes: it sees what goes to the client.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from strowger.dialects.framing import FrameTooLargeError, SSEDecoder
+from strowger.errors import BadRequest, ClientError, ErrorKind
+from strowger.flows.conversations import Conversations, Turn, items_of
+from strowger.gateway.delivery import Reply
+from strowger.gateway.endpoints import RESPONSES, Call
+from strowger.gateway.pulse import Spawn
+from strowger.routing.table import Route
+from strowger.upstreams.base import Headers
+
+_MARK = b'"previous_response_id"'
+_UNSTORED = b'"store"'
+_ENDS = frozenset({"response.completed", "response.incomplete"})
+_ITEM_DONE = "response.output_item.done"
+_STREAM_LIMIT = 64 * 1024 * 1024
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_NOTHING = Raw(b"null")
+
+
+class _Ending(Struct):
+    response: Raw
+
+
+class _Item(Struct):
+    item: Raw
+
+
+class _Answer(Struct):
+    id: str
+    output: list[Raw] = []
+
+
+_ENDING = msgspec.json.Decoder(_Ending)
+_ITEM = msgspec.json.Decoder(_Item)
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class Recalled(Struct, frozen=True):
+    """A call with all that it refers to. `fresh` are the items of this turn, `previous` what it followed."""
+
+    call: Call
+    fresh: list[Raw]
+    previous: str = ""
+    store: bool = False
+
+
+class Memory:
+    """What has been answered, over all connections."""
+
+    def __init__(self, conversations: Conversations, spawn: Spawn) -> None:
+        self.conversations = conversations
+        self._spawn = spawn
+
+    async def recall(self, call: Call, owner: str, route: Route) -> Recalled | None:
+        """The call with the turns before it, or None for a call that neither refers to one nor is to be kept.
+
+        Raises BadRequest when what it refers to is not known, or not any more.
+        """
+        if call.endpoint.dialect != RESPONSES or call.endpoint.spot.form:
+            return None
+        if _MARK not in call.body and _is_unstored(call.body):
+            return None
+        try:
+            members = _MEMBERS.decode(call.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None  # whoever parses it says what is wrong
+        store = bytes(members.get("store", _NOTHING)) != b"false"
+        fresh = items_of(members.get("input", Raw(b"[]")))
+        previous = _text(members.get("previous_response_id", _NOTHING))
+        if not previous:
+            return Recalled(call, fresh, store=store)
+        turns = await self.conversations.chain(previous, owner)
+        if _kept_there(route, turns):
+            return Recalled(call, fresh, previous, store)
+        if turns is None:
+            raise unknown(previous)
+        history = [item for turn in turns for item in turn.items()]
+        return Recalled(replace(call, body=continued(members, history, fresh)), fresh, previous, store)
+
+    def keep(self, recalled: Recalled, owner: str, provider: str, answer: bytes) -> None:
+        """A turn that is over: known at once, on disk soon."""
+        turn = Turn(
+            id=_ANSWER.decode(answer).id,
+            owner=owner,
+            previous=recalled.previous,
+            provider=provider,
+            created=int(time.time()),
+            input=msgspec.json.encode(recalled.fresh),
+            response=answer,
+        )
+        self.conversations.remember(turn)
+        self._spawn(partial(self.conversations.write, turn))
+
+
+def continued(members: dict[str, Raw], history: list[Raw], fresh: list[Raw]) -> bytes:
+    """A body that says all that has been said, and refers to nothing."""
+    kept = {key: value for key, value in members.items() if key != "previous_response_id"}
+    return msgspec.json.encode({**kept, "input": [*history, *fresh]})
+
+
+def unknown(response_id: str) -> BadRequest:
+    """The error for an id that leads nowhere, in the words by which clients know it."""
+    return BadRequest(
+        f"Previous response with id '{response_id[:100]}' not found.",
+        hint="it has expired, was not stored, or is another client's: send the whole conversation as `input`",
+        param="previous_response_id",
+        code="previous_response_not_found",
+    )
+
+
+def missing(response_id: str) -> ClientError:
+    """The error for a stored answer that is not there."""
+    return ClientError(
+        f"Response with id '{response_id[:100]}' not found.",
+        kind=ErrorKind.NOT_FOUND,
+        hint="it has expired, was not stored, or is another client's",
+    )
+
+
+def _kept_there(route: Route, turns: list[Turn] | None) -> bool:
+    """Whether every target would find the turn by itself."""
+    return all(
+        target.provider.dialect == RESPONSES
+        and target.provider.capabilities(target.model).stateful
+        and (turns is None or turns[-1].provider == target.provider.name)
+        for target in route.targets
+    )
+
+
+def _is_unstored(body: bytes) -> bool:
+    """Whether a body may say that it is not to be kept; a look that is right for most."""
+    at = body.find(_UNSTORED)
+    return at >= 0 and body[at + len(_UNSTORED) : at + len(_UNSTORED) + 12].replace(b" ", b"").startswith(b":false")
+
+
+def _text(value: Raw) -> str:
+    try:
+        return msgspec.json.decode(value, type=str)
+    except msgspec.MsgspecError:
+        return ""
+
+
+Heard = Callable[[bytes], None]
+
+
+class Overheard:
+    """A reply that is listened to: `answer` is the response object, once it has gone by, before the client has it.
+
+    `heard` is called with it. What cannot be read is not kept, and passes all the same.
+    """
+
+    def __init__(self, reply: Reply, heard: Heard) -> None:
+        self._reply = reply
+        self._heard = heard
+        self._frames = SSEDecoder(_STREAM_LIMIT)
+        self._items: list[Raw] = []
+        self._deaf = False
+
+    @property
+    def started(self) -> bool:
+        """As the reply's."""
+        return self._reply.started
+
+    @property
+    def streaming(self) -> bool:
+        """As the reply's."""
+        return self._reply.streaming
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """As the reply's."""
+        await self._reply.start(status, headers)
+
+    async def write(self, data: bytes) -> None:
+        """Listen, then pass on."""
+        if not self._deaf:
+            self._listen(data)
+        await self._reply.write(data)
+
+    async def end(self) -> None:
+        """As the reply's."""
+        await self._reply.end()
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Keep a whole answer, then pass it on."""
+        if status == 200:
+            self._take(body)
+        await self._reply.whole(status, headers, body)
+
+    def _listen(self, data: bytes) -> None:
+        try:
+            for frame in self._frames.feed(data):
+                if frame.event == _ITEM_DONE:
+                    self._items.append(_ITEM.decode(frame.data).item)
+                elif frame.event in _ENDS:
+                    self._take(bytes(_ENDING.decode(frame.data).response))
+        except (FrameTooLargeError, msgspec.DecodeError, UnicodeDecodeError):
+            self._deaf = True
+
+    def _take(self, answer: bytes) -> None:
+        try:
+            known = _ANSWER.decode(answer)
+            if not known.output and self._items:  # some upstreams leave it empty, and clients do not mind
+                answer = msgspec.json.encode({**_MEMBERS.decode(answer), "output": self._items})
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        self._heard(answer)

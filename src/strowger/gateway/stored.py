@@ -1,0 +1,98 @@
+"""GET and DELETE /responses/{id}: answers that were kept, for the client that they were given to.
+
+What a provider keeps itself is deleted there too. An id that we do not know is asked of the provider that the path
+names, if it names one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from strowger.errors import BadRequest, ClientError, CredentialError, ErrorKind
+from strowger.flows.conversations import Turn
+from strowger.gateway.access import Client
+from strowger.gateway.attempts import mask
+from strowger.gateway.delivery import Reply
+from strowger.gateway.endpoints import RESPONSES, Call
+from strowger.gateway.headers import returned
+from strowger.gateway.pipeline import Line
+from strowger.gateway.recall import missing
+from strowger.providers.base import Provider
+from strowger.upstreams.base import Headers, Outgoing
+
+_JSON: Headers = (("Content-Type", "application/json"),)
+_LIMIT = 64 * 1024 * 1024
+_ITEMS = "input_items"
+_CANCEL = "cancel"
+
+
+class Stored:
+    """Answers calls about kept answers."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def answer(self, call: Call, reply: Reply) -> None:
+        """Answer one call. Raises GatewayError."""
+        client = self._line.access.admit(call.headers)
+        response_id, _, what = call.endpoint.name.partition("/")
+        _check_method(call, what)
+        turn = await self._line.memory.conversations.get(response_id, client.name)
+        if turn is None:
+            if not await self._passed_on(call, call.endpoint.provider, client, reply):
+                raise missing(response_id)
+        elif what == _CANCEL:
+            raise BadRequest("only answers made in the background can be cancelled, and this one is complete")
+        elif call.method == "DELETE":
+            await self._line.memory.conversations.forget(response_id, client.name)
+            if not await self._passed_on(call, turn.provider, client, reply):
+                deleted = {"id": response_id, "object": "response", "deleted": True}
+                await reply.whole(200, _JSON, msgspec.json.encode(deleted))
+        elif what == _ITEMS:
+            await reply.whole(200, _JSON, await self._items(turn, client))
+        else:
+            await reply.whole(200, _JSON, turn.response)
+
+    async def _items(self, turn: Turn, client: Client) -> bytes:
+        """What the answer was given to, newest first as is the vendor's default."""
+        before = await self._line.memory.conversations.chain(turn.previous, client.name) if turn.previous else []
+        items = [item for earlier in before or () for item in earlier.items()]
+        items += msgspec.json.decode(turn.input, type=list[Raw])
+        items.reverse()
+        listed = {"object": "list", "data": items, "has_more": False}
+        return msgspec.json.encode(listed)
+
+    async def _passed_on(self, call: Call, name: str | None, client: Client, reply: Reply) -> bool:
+        """Ask the provider that keeps answers itself. False when there is none."""
+        provider = self._line.routes.providers.get(name or "")
+        provider = provider.speaking(RESPONSES) if provider is not None else None
+        if provider is None or provider.dialect != RESPONSES or not provider.base.stateful:
+            return False
+        url = f"{provider.url}/{call.endpoint.name}" + (f"?{call.query}" if call.query else "")
+        used = await provider.credentials(client.own)
+        lines = {"Accept": "application/json", "Accept-Encoding": "identity"} | provider.header_lines(used, url)
+        incoming = await self._line.upstream.open(Outgoing(call.method, url, tuple(lines.items()), b""))
+        try:
+            body = await incoming.read_all(_LIMIT)
+        finally:
+            incoming.close()
+        if incoming.status == 401 and not provider.client_auth:
+            raise _refused(provider)
+        body = mask(credential.value for credential in used)(body)
+        await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)
+        return True
+
+
+def _refused(provider: Provider) -> CredentialError:
+    return CredentialError(
+        f"provider {provider.name} refused the configured credential", hint=f"check `auth` of providers.{provider.name}"
+    )
+
+
+def _check_method(call: Call, what: str) -> None:
+    allowed = ("POST",) if what == _CANCEL else ("GET",) if what else ("GET", "DELETE")
+    if call.method not in allowed:
+        raise ClientError(
+            f"{call.path[:200]} is served with {' or '.join(allowed)}, not {call.method[:20]}", kind=ErrorKind.NOT_FOUND
+        )

@@ -1,0 +1,139 @@
+"""The store of answers that are referred to by their id."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import anyio
+import pytest
+from msgspec import Raw
+
+from strowger.errors import BadRequest
+from strowger.flows.conversations import Conversations, Turn, items_of
+
+pytestmark = pytest.mark.anyio
+
+
+def turn(name: str, previous: str = "", owner: str = "me", size: int = 1) -> Turn:
+    """A turn with one item asked and one answered."""
+    asked = f'[{{"asked":"{name}"}}]'.encode()
+    answer = f'{{"id":"{name}","output":[{{"answered":"{"x" * size}"}}]}}'.encode()
+    return Turn(name, owner, previous, "p", 1, asked, answer)
+
+
+def store(path: Path | str, *, max_bytes: int = 10**6, max_age: float = 1000.0) -> Conversations:
+    """A store at `path`."""
+    return Conversations(str(path), max_bytes=max_bytes, max_age=max_age)
+
+
+async def test_turns_survive_the_process(tmp_path: Path) -> None:
+    """What was written is there for the next process, in its order."""
+    first = store(tmp_path / "a" / "r.db")
+    for each in (turn("r1"), turn("r2", "r1"), turn("r3", "r2")):
+        first.remember(each)
+        await first.write(each)
+    first.close()
+    second = store(tmp_path / "a" / "r.db")
+    chain = await second.chain("r3", "me")
+    assert chain is not None
+    assert [each.id for each in chain] == ["r1", "r2", "r3"]
+    assert chain[0].items() == [Raw(b'{"asked":"r1"}'), Raw(b'{"answered":"x"}')]
+    second.close()
+
+
+async def test_a_turn_is_known_before_it_is_on_disk() -> None:
+    """A client refers to the last answer at once, and must not lose a race against the disk."""
+    known = store(":memory:")
+    known.remember(turn("r1"))
+    assert await known.get("r1", "me") is not None
+
+
+async def test_turns_belong_to_their_client() -> None:
+    """Another client can neither read nor delete them."""
+    kept = store(":memory:")
+    kept.remember(turn("r1"))
+    await kept.write(turn("r1"))
+    assert await kept.get("r1", "you") is None
+    assert not await kept.forget("r1", "you")
+    assert await kept.get("r1", "me") is not None
+
+
+async def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
+    """Also when it is written only after that."""
+    kept = store(tmp_path / "r.db")
+    kept.remember(turn("r1"))
+    assert await kept.forget("r1", "me")
+    await kept.write(turn("r1"))
+    assert await kept.get("r1", "me") is None
+    assert not await kept.forget("r1", "me")
+    kept.close()
+
+
+async def test_a_conversation_with_a_gap_is_unknown() -> None:
+    """Half of what was said would be taken for all of it."""
+    kept = store(":memory:")
+    kept.remember(turn("r2", "r1"))
+    assert await kept.chain("r2", "me") is None
+    assert await kept.chain("r9", "me") is None
+
+
+async def test_old_turns_expire(tmp_path: Path) -> None:
+    """After their time they are not found, whether or not they still are in the file."""
+    kept = store(tmp_path / "r.db", max_age=0.0)
+    await kept.write(turn("r1"))
+    assert await kept.get("r1", "me") is None
+    kept.close()
+
+
+async def test_the_file_is_bounded(tmp_path: Path) -> None:
+    """What has not been used for longest goes first."""
+    kept = store(tmp_path / "r.db", max_bytes=50_000)
+    for number in range(101):
+        await kept.write(turn(f"r{number}", size=1000))
+    found = [number for number in range(101) if await kept.get(f"r{number}", "me") is not None]
+    assert found == list(range(found[0], 101))
+    assert 30 <= len(found) <= 60
+    kept.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+    """Conversations are the user's own."""
+    kept = store(tmp_path / "new" / "r.db")
+    await kept.write(turn("r1"))
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
+    kept.close()
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+async def test_a_file_that_cannot_be_used_holds_nothing_up(tmp_path: Path) -> None:
+    """Turns are then known from memory, and the problem is told."""
+    (tmp_path / "r.db").write_bytes(b"this is no database, but long enough to be looked at" * 100)
+    kept = store(tmp_path / "r.db")
+    kept.remember(turn("r1"))
+    await kept.write(turn("r1"))
+    assert kept.problem is not None
+    assert await kept.get("r1", "me") is not None
+    assert await kept.get("r2", "me") is None
+
+
+async def test_many_at_once(tmp_path: Path) -> None:
+    """Writers of many calls do not get into each other's way."""
+    kept = store(tmp_path / "r.db")
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(kept.write, turn(f"r{number}"))
+    assert all([await kept.get(f"r{number}", "me") is not None for number in range(50)])
+    assert kept.problem is None
+    kept.close()
+
+
+async def test_the_items_of_an_input() -> None:
+    """A bare string is one message of the user; what is neither string nor list is refused by name."""
+    assert items_of(Raw(b'"hi"')) == [Raw(b'{"type":"message","role":"user","content":"hi"}')]
+    assert items_of(Raw(b'[{"a":1}]')) == [Raw(b'{"a":1}')]
+    with pytest.raises(BadRequest, match="input"):
+        items_of(Raw(b"7"))

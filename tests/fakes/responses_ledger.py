@@ -99,9 +99,8 @@ def _pairs(output: list[Json], member: str) -> dict[str, str]:
     return pairs
 
 
-def named(body: Json) -> list[Json]:
+def named(given: str | list[Json] | None) -> list[Json]:
     """The input of a request as items with ids and content in parts, as `/input_items` tells it."""
-    given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given or []
     return [_named(item) for item in items]
 

@@ -1,16 +1,21 @@
 """Tools that a vendor defines but the client runs: their schemas, for dialects that know only described tools.
 
 Anthropic's models know these by heart, so clients send a type and no schema. Elsewhere they work as plain function
-tools when they are given the schema that the vendor documents. Tools that the vendor itself runs are not here: there
-is nobody else who would run them.
+tools when they are given the schema that the vendor documents. Tools that the vendor itself runs are not here, but for
+one: a search among deferred tools, in place of which the tools themselves are shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 from msgspec import Raw
 
-from strowger.ir.request import FunctionTool, HostedTool
+from strowger.ir.request import FunctionTool, HostedTool, Message, Tool, ToolReference, ToolResult, ToolSearch
+
+PLACEHOLDER = "DeferredToolPlaceholder"
+"""Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
 
 _STRING = {"type": "string"}
 _INTEGER = {"type": "integer"}
@@ -89,3 +94,23 @@ def described(tool: HostedTool) -> FunctionTool | None:
         if tool.type.startswith(prefix):
             return FunctionTool(tool.name or prefix.rstrip("_"), description, schema, cache=tool.cache)
     return None
+
+
+def loaded(messages: Iterable[Message], tools: Sequence[Tool]) -> frozenset[str]:
+    """The deferred tools that the model shall see where deferring is not known: those that a tool result has named. All
+    of them where the vendor's own search would have found them, for it does not run elsewhere.
+    """
+    deferred = {tool.name for tool in tools if isinstance(tool, FunctionTool) and tool.deferred}
+    if not deferred:
+        return frozenset()
+    if any(isinstance(tool, HostedTool) and isinstance(tool.ability, ToolSearch) for tool in tools):
+        return frozenset(deferred - {PLACEHOLDER})
+    named = {
+        item.name
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolResult)
+        for item in part.content
+        if isinstance(item, ToolReference)
+    }
+    return frozenset(deferred & named - {PLACEHOLDER})

@@ -6,8 +6,16 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.client_tools import described
-from strowger.ir.request import CacheHint, HostedTool
+from strowger.dialects.client_tools import PLACEHOLDER, described, loaded
+from strowger.ir.request import (
+    CacheHint,
+    FunctionTool,
+    HostedTool,
+    Message,
+    ToolReference,
+    ToolResult,
+    ToolSearch,
+)
 
 
 def hosted(kind: str, name: str = "") -> HostedTool:
@@ -52,3 +60,23 @@ def test_the_cache_hint_stays() -> None:
     tool = described(HostedTool("anthropic", "bash_20250124", "bash", Raw(b"{}"), CacheHint("1h")))
     assert tool is not None
     assert tool.cache == CacheHint("1h")
+
+
+LATER = FunctionTool("later", deferred=True)
+STAND_IN = FunctionTool(PLACEHOLDER, deferred=True)
+
+
+def test_deferred_tools_are_loaded_by_a_result_that_names_them() -> None:
+    """In whatever message it stands; the stand-in is no tool."""
+    references = (ToolReference("later"), ToolReference("now"), ToolReference(PLACEHOLDER))
+    told = Message("tool", (ToolResult("c", references),))
+    tools = (FunctionTool("now"), LATER, STAND_IN)
+    assert loaded((), tools) == frozenset()
+    assert loaded((told,), tools) == {"later"}
+
+
+def test_a_search_by_the_vendor_would_find_them_all() -> None:
+    """So they are all shown where it does not run."""
+    search = HostedTool("openai_responses", "tool_search", "tool_search", Raw(b"{}"), ability=ToolSearch())
+    assert loaded((), (LATER, STAND_IN, search)) == {"later"}
+    assert loaded((), (FunctionTool("now"), search)) == frozenset()

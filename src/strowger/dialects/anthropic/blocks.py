@@ -23,6 +23,7 @@ from strowger.ir.request import (
     Document,
     Extras,
     FileId,
+    Found,
     Image,
     InlineText,
     Opaque,
@@ -100,11 +101,41 @@ def parse_text(fields: Fields) -> Text:
 
 def parse_other(fields: Fields, kind: str, raw: Raw) -> ServerToolResult | Opaque:
     """A block that is carried whole: what a server tool gave, or a type that is Anthropic's alone."""
-    if kind.endswith("_tool_result"):
+    if kind.endswith(_RESULT):
         call_id = fields.text("tool_use_id")
         if call_id is not None:
-            return ServerToolResult(call_id, kind, raw)
+            found, error = _findings(fields.rest.get("content"))
+            return ServerToolResult(call_id, kind, raw, kind.removesuffix(_RESULT), found, error)
     return Opaque(NAME, kind, raw)
+
+
+_RESULT = "_tool_result"
+
+
+class _Page(Struct):
+    url: str
+    title: str | None = None
+    page_age: str | None = None
+
+
+class _Error(Struct):
+    error_code: str = ""
+
+
+_FINDINGS = msgspec.json.Decoder(list[_Page] | _Error)
+
+
+def _findings(raw: Raw | None) -> tuple[tuple[Found, ...], str]:
+    """The pages of a web search, and the code of a failure; neither where a result is of something else."""
+    if raw is None:
+        return (), ""
+    try:
+        said = _FINDINGS.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return (), ""
+    if isinstance(said, _Error):
+        return (), said.error_code
+    return tuple(Found(page.url, page.title or "", page.page_age or "") for page in said), ""
 
 
 def json_text(raw: Raw) -> str:
@@ -121,7 +152,9 @@ def citations(fields: Fields) -> tuple[Citation, ...]:
 
 class _Cited(Struct):
     url: str | None = None
+    source: str | None = None  # of a search result that the client gave; often an address
     title: str | None = None
+    document_title: str | None = None
     cited_text: str | None = None
 
 
@@ -134,7 +167,9 @@ def citation(raw: Raw) -> Citation:
         cited = _CITED.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Citation(raw)
-    return Citation(raw, cited.url or "", cited.title or "", cited.cited_text or "")
+    url = cited.url or cited.source or ""
+    title = cited.title or cited.document_title or ""
+    return Citation(raw, url if url.startswith(("https://", "http://")) else "", title, cited.cited_text or "")
 
 
 def cache_hint(fields: Fields) -> CacheHint | None:

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from strowger.dialects.anthropic.blocks import Json, render_part, tool_input
 from strowger.dialects.anthropic.errors import described, failure_object
+from strowger.dialects.anthropic.searching import Searches, whole_input
 from strowger.dialects.anthropic.wire import NAME, REDACTED, STOP_WORDS
 from strowger.dialects.base import EncoderSetup, Loss, Severity
 from strowger.dialects.envelope import seal
@@ -39,6 +40,7 @@ from strowger.ir.events import (
 from strowger.ir.request import (
     NO_EXTRAS,
     Audio,
+    Citation,
     Extras,
     Opaque,
     Part,
@@ -67,12 +69,13 @@ def _frame(name: bytes, data: bytes) -> bytes:
 class _Said:
     """What an answer has said so far, for the words at its end; and how foreign state is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: EncoderSetup) -> None:
         self.own = False
         self.origin = ""
         self.called = False
         self.refused = False
         self.losses: list[Loss] = []
+        self.searches = Searches(setup.new_id, lambda path, reason: self.lose(path, reason, "info"))
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         loss = Loss(path, reason, severity)
@@ -81,6 +84,7 @@ class _Said:
 
     def begin(self, origin: str) -> None:
         self.own, self.origin = origin == NAME, origin
+        self.searches.origin = origin
 
     def extras(self, extras: Extras, path: str) -> Extras:
         """Extras that mean something here; those of another dialect are losses."""
@@ -104,8 +108,6 @@ class _Said:
     def carries(self, part: Part) -> bool:
         """Whether the part can be written; if not, it is a loss."""
         match part:
-            case ServerToolCall() | ServerToolResult() if not self.own:
-                self.lose("content", f"the provider's own tool call ({type(part).__name__}) has no block here")
             case Opaque() if part.origin != NAME:
                 self.lose("content", f"{part.kind}: only {part.origin} understands it")
             case Audio():
@@ -113,6 +115,10 @@ class _Said:
             case _:
                 return True
         return False
+
+    def foreign_tool(self, part: Part) -> bool:
+        """Whether the part is of a tool that ran at another provider."""
+        return not self.own and isinstance(part, ServerToolCall | ServerToolResult)
 
     def stop_reason(self, finish: Finish) -> str | None:
         """The word for why it stopped; a client must see tool_use to run the tools that were called."""
@@ -146,6 +152,12 @@ def usage_object(usage: Usage, said: _Said) -> Json:
     if usage.reasoning is not None:
         details = msgspec.json.decode(written.get("output_tokens_details", _EMPTY), type=dict[str, Raw])
         written["output_tokens_details"] = {**details, "thinking_tokens": usage.reasoning}
+    searches = usage.searches if said.own or usage.searches is not None else said.searches.count or None
+    if searches is not None:
+        tools: Json = msgspec.json.decode(written.get("server_tool_use", _EMPTY), type=dict[str, Raw])
+        if not said.own:
+            tools["web_fetch_requests"] = 0  # the member is required
+        written["server_tool_use"] = {**tools, "web_search_requests": searches}
     return written
 
 
@@ -157,7 +169,7 @@ class StreamEncoder:
 
     def __init__(self, setup: EncoderSetup) -> None:
         self._setup = setup
-        self._said = _Said()
+        self._said = _Said(setup)
         self.losses = self._said.losses
         self._start: Start | None = None
         self._usage = Usage()
@@ -219,7 +231,7 @@ class StreamEncoder:
             case SignatureDelta():
                 return b"" if self._skipped else self._signature(event.signed)
             case CitationDelta():
-                return self._citation(event.citation.raw)
+                return self._citation(event.citation)
             case Finish():
                 return self._finish(event)
             case Failure():
@@ -232,16 +244,43 @@ class StreamEncoder:
     def _open(self, part: Part) -> bytes:
         said = self._said
         said.note_part(part)
+        if said.foreign_tool(part):
+            return self._foreign_tool(part)
+        answered = self._unanswered()
         self._skipped = not said.carries(part) or (isinstance(part, Thinking) and not self._setup.thinking_wanted)
         if self._skipped:
-            return b""
+            return answered
         self._index += 1
         block, after = self._head(part)
-        opened = _frame(
+        return answered + self._started(block) + after
+
+    def _started(self, block: Json | Raw) -> bytes:
+        return _frame(
             b"content_block_start",
             b'{"type":"content_block_start","index":%d,"content_block":%s}' % (self._index, _ENCODE(block)),
         )
-        return opened + after
+
+    def _foreign_tool(self, part: Part) -> bytes:
+        searches = self._said.searches
+        block = None
+        if isinstance(part, ServerToolCall):
+            block = searches.call(part)
+        elif isinstance(part, ServerToolResult):
+            block = searches.result(part)
+        self._skipped = block is None
+        if block is None:
+            return b""
+        self._index += 1
+        self._prefix = self._deltas(b"input_json_delta", b"partial_json")
+        return self._started(block) + (self._first(part.arguments) if isinstance(part, ServerToolCall) else b"")
+
+    def _unanswered(self) -> bytes:
+        """Blocks for searches of which no result came, before anything else."""
+        written = b""
+        for block in self._said.searches.unanswered():
+            self._index += 1
+            written += self._started(block) + self._close()
+        return written
 
     def _head(self, part: Part) -> tuple[Json | Raw, bytes]:
         """The block as it begins, and the deltas that its head already brings."""
@@ -291,11 +330,14 @@ class StreamEncoder:
     def _signature(self, signed: Signed) -> bytes:
         return self._deltas(b"signature_delta", b"signature") + _ENCODE(self._said.signature(signed)) + b"}}\n\n"
 
-    def _citation(self, raw: Raw) -> bytes:
+    def _citation(self, citation: Citation) -> bytes:
+        written = bytes(citation.raw)
         if not self._said.own:
-            self._said.lose("content.citations", f"only {self._said.origin} understands them", "info")
-            return b""
-        return self._deltas(b"citations_delta", b"citation") + bytes(raw) + b"}}\n\n"
+            block = self._said.searches.citation(citation)
+            if block is None:
+                return b""
+            written = _ENCODE(block)
+        return self._deltas(b"citations_delta", b"citation") + written + b"}}\n\n"
 
     def _close(self) -> bytes:
         if self._skipped:
@@ -305,6 +347,7 @@ class StreamEncoder:
 
     def _finish(self, finish: Finish) -> bytes:
         said = self._said
+        answered = self._unanswered()
         extras = said.extras(finish.extras, "")
         delta: Json = {key: value for key, value in extras.items() if key not in _EVENT_LEVEL}
         delta["stop_reason"] = said.stop_reason(finish)
@@ -313,7 +356,7 @@ class StreamEncoder:
         usage.setdefault("output_tokens", 0)
         event: Json = {"type": "message_delta", "delta": delta, "usage": usage}
         event |= {key: value for key, value in extras.items() if key in _EVENT_LEVEL}
-        return _frame(b"message_delta", _ENCODE(event)) + _STOP
+        return answered + _frame(b"message_delta", _ENCODE(event)) + _STOP
 
 
 def _name_of(raw: Raw) -> bytes:
@@ -339,14 +382,19 @@ def _message_head(answer_id: str, model: str, setup: EncoderSetup) -> Json:
 
 def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, list[Loss]]:
     """A whole answer as a body, with what could not be said."""
-    said = _Said()
+    said = _Said(setup)
     said.begin(response.origin)
     finish = response.finish
     content: list[Json | Raw] = []
     for i, part in enumerate(response.parts):
         said.note_part(part)
+        if said.foreign_tool(part):
+            content += _foreign_tool(part, said)
+            continue
+        content += said.searches.unanswered()
         if said.carries(part) and (setup.thinking_wanted or not isinstance(part, Thinking)):
             content.append(_block(part, said, f"content[{i}]"))
+    content += said.searches.unanswered()
     usage = usage_object(response.usage, said)
     if not said.own:
         usage.setdefault("input_tokens", setup.input_estimate)
@@ -366,6 +414,17 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     return _ENCODE(message), said.losses
 
 
+def _foreign_tool(part: Part, said: _Said) -> list[Json]:
+    block = None
+    if isinstance(part, ServerToolCall):
+        block = said.searches.call(part)
+        if block is not None:
+            block["input"] = whole_input(part.arguments)
+    elif isinstance(part, ServerToolResult):
+        block = said.searches.result(part)
+    return [] if block is None else [block]
+
+
 def _block(part: Part, said: _Said, path: str) -> Json | Raw:
     if not said.own:
         said.extras(getattr(part, "extras", NO_EXTRAS), path)
@@ -379,7 +438,8 @@ def _block(part: Part, said: _Said, path: str) -> Json | Raw:
                 block["signature"] = said.signature(part.signed)
             return block
         case Text() if part.citations and not said.own:
-            said.lose(f"{path}.citations", f"only {said.origin} understands them", "info")
+            cited = [found for each in part.citations if (found := said.searches.citation(each)) is not None]
+            return {"type": "text", "text": part.text} | ({"citations": cited} if cited else {})
         case _:
             pass
     return render_part(part, own=said.own)

@@ -12,8 +12,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import tool_input
-from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE, safe_id, safe_name
+from strowger.dialects.anthropic.wire import FOREIGN_ID, NAME, REDACTED, SIGNATURE, safe_id, safe_name
 from strowger.dialects.base import Capabilities, Loss, Severity
+from strowger.dialects.envelope import MARK
 from strowger.dialects.losses import extra_severity, extras_losses, says_nothing
 from strowger.ir.request import (
     NO_EXTRAS,
@@ -130,16 +131,29 @@ class Fitting:
                 self.lose(path, "this dialect cannot carry sound", "error")
                 return [Text(f"[audio omitted: {part.format}]")]
             case ServerToolCall() | ServerToolResult():
-                if self.own and self.caps.hosted_tools:
-                    return [part]
-                self.lose(path, "this provider does not run such tools itself", "warning")
-                return []
+                return self._server_tool(part, path)
             case Opaque():
                 return self._opaque(part, path)
 
+    def _server_tool(self, part: ServerToolCall | ServerToolResult, path: str) -> list[Part]:
+        """What a provider's own tool did is for that provider; what it found is also in the text that follows."""
+        call_id = part.id if isinstance(part, ServerToolCall) else part.call_id
+        if call_id.startswith(FOREIGN_ID) or (isinstance(part, ServerToolResult) and MARK in bytes(part.raw)):
+            self.lose(path, "a tool that ran at another provider", "info")
+        elif self.own and self.caps.hosted_tools:
+            return [part]
+        else:
+            self.lose(path, "this provider does not run such tools itself", "warning" if self.own else "info")
+        return []
+
     def _text(self, part: Text, path: str) -> list[Part]:
         if self.own:
-            return [replace(part, cache=self.cache(part.cache, path), extras=self.extras(part.extras, path))]
+            citations = part.citations
+            if citations and any(MARK in bytes(each.raw) for each in citations):
+                self.lose(f"{path}.citations", "what a tool at another provider found", "info")
+                citations = tuple(each for each in citations if MARK not in bytes(each.raw))
+            cache, extras = self.cache(part.cache, path), self.extras(part.extras, path)
+            return [replace(part, cache=cache, citations=citations, extras=extras)]
         if part.citations:
             self.lose(f"{path}.citations", f"only {self.origin} understands them", "info")
         if not part.text.strip():

@@ -11,11 +11,12 @@ from functools import lru_cache
 import msgspec
 from msgspec import Raw, Struct
 
-from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, NAME
+from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, FOREIGN_ID, NAME
 from strowger.dialects.base import Capabilities, patch_member, values_of
 from strowger.dialects.envelope import MARK
 
 _ATTRIBUTION = ATTRIBUTION.encode()
+_FOREIGN = FOREIGN_ID.encode()
 # Ids of other vendors (`functions.ls:0`) are refused by Anthropic. A result names its call, so results are enough.
 _FOREIGN_ID = re.compile(rb'"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
 _BETAS = (
@@ -58,7 +59,7 @@ def _is_attribution(block: Raw) -> bool:
 
 def passes(body: bytes, caps: Capabilities) -> bool:
     """Whether nothing in the trimmed body has to be changed or left out for this upstream."""
-    if MARK in body or any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id")):
+    if MARK in body or _FOREIGN in body or any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id")):
         return False
     if caps.judges_itself:
         return True

@@ -12,35 +12,25 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, cache_control, render_part
+from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYSTEM_STRING
 from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.thinking import Plan, plan
+from strowger.dialects.anthropic.tools import forced, write_tools
 from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
-from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MAX_CACHE_HINTS, NAME
+from strowger.dialects.anthropic.wire import MAX_CACHE_HINTS
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.client_tools import described
-from strowger.dialects.fields import Fields
 from strowger.dialects.losses import refuse_extras, unique
 from strowger.ir.request import (
-    CustomTool,
-    FunctionTool,
-    HostedTool,
     Opaque,
     OutputFormat,
     Request,
     Text,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    plain_tools,
 )
 
-_CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
 _NULL = Raw(b"null")
 _JSON_ONLY = "Answer with a single JSON object and nothing else: no words around it, no code fence."
-_FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
@@ -66,16 +56,14 @@ class _Body:
         """All of it, as JSON."""
         fitting, body = self._fitting, self._body
         thinking = self._conversation()
-        forced = self._forced()
-        if forced and thinking.on and not self._caps.forced_tool_choice_with_thinking:
+        if forced(self._request) and thinking.on and not self._caps.forced_tool_choice_with_thinking:
             # The client relies on the call that it forces; thinking only makes it better.
             fitting.lose(
                 "thinking", "switched off: a model that thinks cannot be forced to call a tool here", "warning"
             )
             thinking.member = body["thinking"] = {"type": "disabled"}
         self._limits()
-        self._tools()
-        self._tool_choice()
+        write_tools(self._request, fitting, body)
         self._sampling(thinking_on=thinking.on)
         self._output(thinking.effort)
         self._write_system()
@@ -129,134 +117,6 @@ class _Body:
             self._fitting.lose("max_tokens", f"raised to the provider's minimum of {caps.min_output_tokens}", "info")
             limit = caps.min_output_tokens
         self._body["max_tokens"] = limit
-
-    # ---- tools ----
-
-    def _tools(self) -> None:
-        if self._request.tools and not self._caps.tools:
-            self._fitting.lose("tools", "this model takes no tools", "error")
-            return
-        written: list[Json | Raw] = []
-        for i, tool in enumerate(plain_tools(self._request)):
-            written += self._tool(tool, f"tools[{i}]")
-        if not written and not self._fitting.own:
-            written += self._stubs()
-        if written:
-            self._body["tools"] = written
-
-    def _tool(self, tool: Tool, path: str) -> list[Json | Raw]:
-        fitting = self._fitting
-        match tool:
-            case FunctionTool():
-                return [self._function(tool, path)]
-            case CustomTool():
-                fitting.extras(tool.extras, path)
-                if tool.format is not None:
-                    fitting.lose(f"{path}.format", "this dialect cannot bind a tool's input to a grammar", "warning")
-                name = fitting.name(tool.name)
-                fitting.names[name] = CUSTOM + tool.name  # so that its calls come back as free text
-                written: Json = {"name": name, "input_schema": _FREE_TEXT}
-                if tool.description:
-                    written["description"] = tool.description
-                return [written]
-            case HostedTool():
-                takes = self._caps.hosted_tools or (tool.type.startswith(CLIENT_TOOLS) and self._caps.betas)
-                if tool.origin == NAME and takes:
-                    return [tool.raw]
-                plain = described(tool) if tool.origin == NAME else None
-                if plain is not None:
-                    fitting.lose(path, "this provider does not know the tool by its type; its schema is sent", "info")
-                    return [self._function(plain, path)]
-                fitting.lose(path, f"this provider does not have the tool {tool.type}", "error")
-                return []
-
-    def _function(self, tool: FunctionTool, path: str) -> Json:
-        fitting, own = self._fitting, self._fitting.own
-        written: Json = {"name": fitting.name(tool.name)}
-        if tool.form and own:
-            written["type"] = tool.form
-        if tool.description is not None:
-            written["description"] = tool.description
-        if tool.parameters is not None:
-            written["input_schema"] = tool.parameters if own else _object_schema(tool.parameters, f"{path}.parameters")
-        elif not own:
-            written["input_schema"] = Raw(b'{"type":"object","properties":{}}')
-        if tool.strict is not None and (own or tool.strict):
-            enforced = own or not enforceable(tool.parameters or EMPTY_OBJECT)[1]
-            if self._caps.strict_tools and enforced:
-                written["strict"] = tool.strict
-            elif tool.strict:
-                fitting.lose(f"{path}.strict", "the tool is not held to its schema", "info")
-        if tool.deferred and own:
-            if self._caps.betas:
-                written["defer_loading"] = True
-            else:
-                fitting.lose(f"{path}.defer_loading", "the tool is shown to the model from the start", "info")
-        cache = fitting.cache(tool.cache, path)
-        if cache is not None:
-            written["cache_control"] = cache_control(cache, own)
-        extras = fitting.extras(tool.extras, path)
-        return {**extras, **written} if extras else written
-
-    def _stubs(self) -> list[Json]:
-        """The API wants tools with a history that has calls; these cannot be called."""
-        names = dict.fromkeys(
-            part.name for message in self._request.messages for part in message.parts if isinstance(part, ToolCall)
-        )
-        if not names:
-            return []
-        self._body["tool_choice"] = {"type": "none"}
-        schema = _object_schema(EMPTY_OBJECT, "tools")
-        return [{"name": self._fitting.name(name), "input_schema": schema} for name in names]
-
-    def _forced(self) -> bool:
-        choice = self._request.tool_choice
-        return choice is not None and choice.mode in {"tool", "required"} and bool(self._request.tools)
-
-    def _tool_choice(self) -> None:
-        fitting, caps = self._fitting, self._caps
-        choice, parallel = self._request.tool_choice, self._request.parallel
-        if "tools" not in self._body and (self._request.tools or not fitting.own):
-            if self._forced():
-                fitting.lose("tool_choice", "there is no tool left to choose", "warning")
-            return  # the API refuses a choice without tools
-        if not caps.tool_choice:
-            if choice is not None and choice.mode != "auto":
-                fitting.lose("tool_choice", "this provider lets the model choose", "warning")
-            return
-        if choice is not None:
-            choice = self._possible(choice)
-        if choice is None and (parallel is None or (parallel and not fitting.own)):
-            return
-        choice = choice or ToolChoice("auto")
-        written: Json = {"type": _CHOICES[choice.mode]}
-        if choice.name is not None:
-            written["name"] = fitting.name(choice.name)
-        if parallel is not None and (fitting.own or not parallel) and choice.mode != "none":
-            if caps.parallel_switch:
-                written["disable_parallel_tool_use"] = not parallel
-            elif not parallel:
-                fitting.lose("tool_choice", "this provider may call several tools at once", "warning")
-        extras = fitting.extras(choice.extras, "tool_choice")
-        self._body["tool_choice"] = {**extras, **written} if extras else written
-
-    def _possible(self, choice: ToolChoice) -> ToolChoice | None:
-        """The choice if the upstream can follow it."""
-        fitting, tools = self._fitting, plain_tools(self._request)
-        if choice.mode == "tool" and choice.name not in {tool.name for tool in tools}:
-            if fitting.own and self._caps.betas:
-                return choice  # toolsets and servers bring tools that are not listed
-            fitting.lose("tool_choice", "it names a tool that is not there", "warning")
-            return None
-        if choice.mode == "tool" and not any(self._is_sent(tool) for tool in tools if tool.name == choice.name):
-            fitting.lose("tool_choice", "it names a tool that this provider does not have", "warning")
-            return None
-        return choice
-
-    def _is_sent(self, tool: Tool) -> bool:
-        if not isinstance(tool, HostedTool):
-            return True
-        return tool.origin == NAME and (self._caps.hosted_tools or described(tool) is not None)
 
     # ---- the rest ----
 
@@ -377,11 +237,3 @@ def _cap_hints(system: list[Text | Opaque], turns: list[Turn], fitting: Fitting)
             if left < 0:
                 parts[i] = replace(parts[i], cache=None)
                 fitting.lose("cache_control", f"only the last {MAX_CACHE_HINTS} breakpoints are kept", "info")
-
-
-def _object_schema(schema: Raw, path: str) -> Raw:
-    """A tool's schema with the `type` that the API asks for. Raises BadRequest when it is no schema."""
-    members = Fields(schema, path).rest
-    if bytes(members.get("type", b"")) == b'"object"':
-        return schema
-    return Raw(msgspec.json.encode({**members, "type": "object"}))

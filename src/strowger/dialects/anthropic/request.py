@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic import usual
 from strowger.dialects.anthropic.blocks import cache_hint, parse_block
+from strowger.dialects.anthropic.hosted import Servers, ability_of, bare_servers, servers_of
 from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
@@ -110,6 +111,7 @@ def parse_request(body: bytes) -> Request:
     messages = _messages(fields)
     system = _system(fields, forms)
     tools = _tools(fields)
+    tools += bare_servers(fields.rest.get("mcp_servers"), tools)
     choice, parallel = _tool_choice(fields)
     reasoning, output = _reasoning_and_output(fields, forms)
     stream = fields.flag("stream")
@@ -185,15 +187,17 @@ def _tools(fields: Fields) -> tuple[Tool, ...]:
         return read
     if fields.holds("tools", b"[]"):
         return ()
-    return tuple(_tool(item, f"tools[{i}]") for i, item in enumerate(fields.items("tools") or ()))
+    servers = servers_of(fields.rest.get("mcp_servers"))
+    return tuple(_tool(item, f"tools[{i}]", servers) for i, item in enumerate(fields.items("tools") or ()))
 
 
-def _tool(raw: Raw, path: str) -> Tool:
+def _tool(raw: Raw, path: str, servers: Servers) -> Tool:
     fields = Fields(raw, path)
     kind = fields.text("type")
     if kind is not None and kind != "custom":
         # mcp_toolset and its like have no name of their own
-        return HostedTool(NAME, kind, fields.text("name") or kind, raw, cache_hint(fields))
+        ability = ability_of(kind, raw, servers)
+        return HostedTool(NAME, kind, fields.text("name") or kind, raw, cache_hint(fields), ability)
     name = fields.need(fields.text("name"), "name")
     deferred = fields.holds("defer_loading", b"true") and bool(fields.flag("defer_loading"))
     return FunctionTool(

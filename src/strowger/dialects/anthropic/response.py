@@ -48,6 +48,7 @@ class Counts:
     def __init__(self) -> None:
         self._wire: dict[str, int] = {}
         self._reasoning: int | None = None
+        self._searches: int | None = None
 
     def update(self, raw: Raw) -> Usage | None:
         """Usage after one more usage object; None when it is none."""
@@ -58,14 +59,8 @@ class Counts:
             count = _count(fields, key)
             if count is not None:
                 self._wire[key] = count
-        details = members(fields.rest.get("output_tokens_details", NULL))
-        if details is not None:
-            reasoning = _count(details, "thinking_tokens")
-            if reasoning is not None:
-                self._reasoning = reasoning
-                del fields.rest["output_tokens_details"]
-                if details.rest:
-                    fields.rest["output_tokens_details"] = Raw(msgspec.json.encode(details.rest))
+        self._reasoning = _inner_count(fields, "output_tokens_details", "thinking_tokens", self._reasoning)
+        self._searches = _inner_count(fields, "server_tool_use", "web_search_requests", self._searches)
         wire = self._wire
         read, write = wire.get("cache_read_input_tokens"), wire.get("cache_creation_input_tokens")
         fresh = wire.get("input_tokens")
@@ -76,6 +71,7 @@ class Counts:
             cache_write=write,
             reasoning=self._reasoning,
             extras=fields.extras(),
+            searches=self._searches,
         )
 
 
@@ -99,6 +95,18 @@ def _count(fields: Fields, key: str) -> int | None:
         return None
     del fields.rest[key]
     return int(digits)
+
+
+def _inner_count(fields: Fields, key: str, member: str, before: int | None) -> int | None:
+    """Take a count out of an object, of which the rest stays; `before` where there is none."""
+    inner = members(fields.rest.get(key, NULL))
+    count = None if inner is None else _count(inner, member)
+    if inner is None or count is None:
+        return before
+    del fields.rest[key]
+    if inner.rest:
+        fields.rest[key] = Raw(msgspec.json.encode(inner.rest))
+    return count
 
 
 def word(raw: Raw) -> str | None:

@@ -112,6 +112,27 @@ KINDS_OF_ERROR = {
 CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_", "computer_toolset_", "browser_toolset_")
 """Types that Anthropic defines and the client runs; all other typed tools run at Anthropic."""
 
+TOOL_SEARCH = "tool_search_tool_"
+"""How the types of Anthropic's own search among deferred tools begin."""
+MCP_TOOLSET = "mcp_toolset"
+MCP_SERVER = "mcp_server"
+"""`HostedTool.type` of an MCP server that no toolset names, which an older version of the API takes for all its tools.
+It stands in `mcp_servers`, not among the tools."""
+
+FOREIGN_ID = "srvtoolu_strowger_"
+"""How we begin the ids of tools that ran at another provider, so that they are known when a client sends them back:
+Anthropic would refuse what such tools found."""
+FOREIGN_SEARCH = "web_search"
+"""`Signed.kind` of the envelopes in such results and in the citations of them. There is nothing in them to give back,
+but clients want an opaque string there."""
+SEARCH_ERRORS = frozenset(
+    {
+        "invalid_tool_input", "unavailable", "max_uses_exceeded", "too_many_requests", "query_too_long",
+        "request_too_large",
+    }
+)  # fmt: skip
+"""Codes with which a web search can fail."""
+
 CUSTOM = "custom:"
 """Before a name in `Rendered.names`: the client's tool takes free text, not arguments. No tool's name has a colon."""
 

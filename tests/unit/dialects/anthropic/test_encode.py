@@ -222,7 +222,7 @@ def test_what_this_dialect_cannot_say_is_left_out() -> None:
     sent, losses = encode(unfold(_whole(*parts)))
     starts = [event["index"] for event in sent if event["type"] == "content_block_start"]
     assert starts == [0, 1]
-    assert [loss.severity for loss in losses] == ["warning", "error", "warning"]
+    assert [loss.severity for loss in losses] == ["warning", "error", "info"]
     body, losses = _body(_whole(*parts))
     assert [block["text"] for block in body["content"]] == ["a", "b"]
     assert len(losses) == 3
@@ -382,7 +382,9 @@ _parts: st.SearchStrategy[Any] = st.one_of(
     st.builds(ToolCall, _ids, _words, st.sampled_from(["{}", '{"a":[1,"é"]}', '{"b":{}}'])),
     st.builds(ServerToolCall, _ids, _words, st.just('{"q":1}'), st.just("server_tool_use")),
     st.just(
-        ServerToolResult("s", "web_search_tool_result", Raw(b'{"type":"web_search_tool_result","tool_use_id":"s"}'))
+        ServerToolResult(
+            "s", "web_search_tool_result", Raw(b'{"type":"web_search_tool_result","tool_use_id":"s"}'), "web_search"
+        )
     ),
 )
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.base import Capabilities, Loss
+from strowger.dialects.envelope import seal
 from strowger.ir.request import (
     Audio,
     Base64,
@@ -221,6 +222,31 @@ def test_the_vendors_own_tools_stay_with_the_vendor(part: Part) -> None:
     assert _fit(part, ANTHROPIC, "anthropic") == ([part], [])
     assert _fit(part, PLAIN, "anthropic")[0] == []
     assert [loss.severity for loss in _fit(part, PLAIN, "anthropic")[1]] == ["warning"]
+
+
+SEALED = Raw(f'{{"type":"x","encrypted_index":"{seal(Signed("gemini", "web_search", ""))}"}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ServerToolCall("srvtoolu_strowger_1", "web_search", "{}"),
+        ServerToolResult("srvtoolu_strowger_1", "web_search_tool_result", Raw(b"{}")),
+        ServerToolResult("srvtoolu_1", "web_search_tool_result", SEALED),
+    ],
+)
+def test_what_ran_at_another_provider_stays_behind(part: Part) -> None:
+    """Anthropic would refuse the opaque strings in it; the text that came of it is there."""
+    fitted, losses = _fit(part, ANTHROPIC, "anthropic")
+    assert (fitted, [loss.severity for loss in losses]) == ([], ["info"])
+
+
+def test_citations_of_another_providers_search_stay_behind() -> None:
+    """The text and its other citations stay."""
+    own = Citation(Raw(b'{"type":"char_location"}'))
+    fitted, losses = _fit(Text("a", citations=(Citation(SEALED), own)), ANTHROPIC, "anthropic")
+    assert fitted == [Text("a", citations=(own,))]
+    assert [loss.path for loss in losses] == ["p.citations"]
 
 
 def test_unknown_blocks_pass_only_where_they_are_known() -> None:

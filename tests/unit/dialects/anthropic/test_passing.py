@@ -121,3 +121,10 @@ def test_what_only_speaks_of_it_stays(body: dict[str, Any]) -> None:
     """Words in a conversation are the conversation's."""
     data = dumps(body)
     assert DIALECT.upstream.trim(data, replace(FAITHFUL, attribution=False)) is data
+
+
+def test_a_tool_that_ran_elsewhere_does_not_pass() -> None:
+    """Its call and its result have to be left out, also where the result holds no envelope."""
+    call = {"type": "server_tool_use", "id": "srvtoolu_strowger_1", "name": "web_search", "input": {}}
+    assert not _passes(FAITHFUL, messages=_assistant(call))
+    assert not _passes(replace(FAITHFUL, judges_itself=True), messages=_assistant(call))

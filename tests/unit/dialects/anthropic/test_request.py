@@ -24,6 +24,7 @@ from strowger.ir.request import (
     Sampling,
     Text,
     ToolChoice,
+    WebSearch,
 )
 from tests.unit.dialects.anthropic.transcripts import USER, dumps, parse, render
 
@@ -218,7 +219,8 @@ def test_tools() -> None:
     described = {"name": "f", "description": "d", "input_schema": SCHEMA, "defer_loading": True, "strict": True}
     function, hosted = parse(tools=[described, search]).tools
     assert function == FunctionTool("f", "d", Raw(dumps(SCHEMA)), strict=True, deferred=True)
-    assert hosted == HostedTool("anthropic", "web_search_20250305", "web_search", Raw(dumps(search)))
+    ability = WebSearch(max_uses=3)
+    assert hosted == HostedTool("anthropic", "web_search_20250305", "web_search", Raw(dumps(search)), ability=ability)
 
 
 def test_the_attribution_block_is_opaque() -> None:

@@ -105,7 +105,7 @@ def test_what_an_answer_means() -> None:
         Thinking("hm", Signed("deepseek", "anthropic:signature", "s")),
         Text("hi"),
         ServerToolCall("s", "web_search", '{"q":1}', "server_tool_use"),
-        ServerToolResult("s", "web_search_tool_result", Raw(dumps(content[3]))),
+        ServerToolResult("s", "web_search_tool_result", Raw(dumps(content[3])), "web_search"),
         Opaque("anthropic", "newer", Raw(dumps(content[4]))),
         ToolCall("t", "f", '{"a":1}'),
     )

@@ -197,7 +197,7 @@ def test_server_tools() -> None:
     )
     assert response.parts == (
         ServerToolCall("s", "web_search", '{"q":1}', "server_tool_use"),
-        ServerToolResult("s", "web_search_tool_result", Raw(dumps(result))),
+        ServerToolResult("s", "web_search_tool_result", Raw(dumps(result)), "web_search"),
         ServerToolCall("m", "ask", "{}", "mcp_tool_use", extras={"server_name": Raw(b'"wiki"')}),
     )
     assert response.finish.reason is StopReason.PAUSE

@@ -1,0 +1,248 @@
+"""The tools of a request and the choice among them, as an upstream of this dialect is told.
+
+Tools of this dialect go out as they came, where the upstream has them. A tool that runs at another provider becomes
+the one here that does the same; what nobody has here is a loss.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, cache_control
+from strowger.dialects.anthropic.fit import Fitting
+from strowger.dialects.anthropic.hosted import hosted
+from strowger.dialects.anthropic.schema import enforceable
+from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MCP_SERVER, NAME
+from strowger.dialects.client_tools import described, loaded
+from strowger.dialects.fields import Fields
+from strowger.ir.request import (
+    CustomTool,
+    FunctionTool,
+    HostedTool,
+    Request,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolSearch,
+    plain_tools,
+)
+
+_CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
+_FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+
+
+def forced(request: Request) -> bool:
+    """Whether the model must call a tool."""
+    choice = request.tool_choice
+    return choice is not None and choice.mode in {"tool", "required"} and bool(_listed(request))
+
+
+def write_tools(request: Request, fitting: Fitting, body: Json) -> None:
+    """Set `tools`, `tool_choice` and `mcp_servers`."""
+    writer = _Writer(request, fitting, body)
+    writer.tools()
+    writer.choice()
+
+
+def _listed(request: Request) -> tuple[Tool, ...]:
+    """The tools that stand in a list of tools."""
+    return tuple(
+        tool for tool in plain_tools(request) if not (isinstance(tool, HostedTool) and tool.type == MCP_SERVER)
+    )
+
+
+class _Writer:
+    """The tools of one body. `_names`: the client's name of each tool that is sent, and the one it is sent under."""
+
+    def __init__(self, request: Request, fitting: Fitting, body: Json) -> None:
+        self._request = request
+        self._fitting = fitting
+        self._caps = fitting.caps
+        self._body = body
+        self._tools = _listed(request) if fitting.own else plain_tools(request)
+        self._names: dict[str, str] = {}
+        self._servers: list[Json] = []
+
+    def tools(self) -> None:
+        """Set `tools`, and the servers that they need."""
+        if self._tools and not self._caps.tools:
+            self._fitting.lose("tools", "this model takes no tools", "error")
+            return
+        written: list[Json | Raw] = []
+        for i, tool in self._shown():
+            written += self._tool(tool, f"tools[{i}]")
+        if not written and not self._fitting.own:
+            written += self._stubs()
+        if written:
+            self._body["tools"] = written
+        if self._servers:
+            self._body["mcp_servers"] = self._servers
+
+    def _shown(self) -> list[tuple[int, Tool]]:
+        """The tools that the upstream can be shown, numbered as the client did."""
+        tools = list(enumerate(self._tools))
+        if self._fitting.own:
+            return tools
+        named = loaded(self._request.messages, self._tools)
+        shown = [(i, tool) for i, tool in tools if not _hidden(tool, named)]
+        if len(shown) < len(tools):
+            self._fitting.lose("tools", "deferred tools are shown once they are named", "info")
+        return shown if self._caps.search_with_tools else self._alone(shown)
+
+    def _alone(self, tools: list[tuple[int, Tool]]) -> list[tuple[int, Tool]]:
+        """Functions or the upstream's own tools, for it takes only one of the two: functions unless one of the others
+        is asked for by its name.
+        """
+        theirs = {tool.name for _, tool in tools if isinstance(tool, HostedTool)}
+        if not theirs or all(isinstance(tool, HostedTool) for _, tool in tools):
+            return tools
+        choice = self._request.tool_choice
+        wanted = choice is not None and choice.mode == "tool" and choice.name in theirs
+        reason = "the provider takes functions or its own tools, not both: {} stay behind"
+        self._fitting.lose("tools", reason.format("functions" if wanted else "its own tools"), "error")
+        return [(i, tool) for i, tool in tools if isinstance(tool, HostedTool) is wanted]
+
+    def _tool(self, tool: Tool, path: str) -> list[Json | Raw]:
+        match tool:
+            case FunctionTool():
+                return [self._function(tool, path)]
+            case CustomTool():
+                return [self._custom(tool, path)]
+            case HostedTool():
+                return self._hosted(tool, path)
+
+    def _custom(self, tool: CustomTool, path: str) -> Json:
+        fitting = self._fitting
+        fitting.extras(tool.extras, path)
+        if tool.format is not None:
+            fitting.lose(f"{path}.format", "this dialect cannot bind a tool's input to a grammar", "warning")
+        name = self._names[tool.name] = fitting.name(tool.name)
+        fitting.names[name] = CUSTOM + tool.name  # so that its calls come back as free text
+        written: Json = {"name": name, "input_schema": _FREE_TEXT}
+        if tool.description:
+            written["description"] = tool.description
+        return written
+
+    def _hosted(self, tool: HostedTool, path: str) -> list[Json | Raw]:
+        fitting = self._fitting
+        takes = self._caps.hosted_tools or (tool.type.startswith(CLIENT_TOOLS) and self._caps.betas)
+        if tool.origin == NAME and takes:
+            self._names[tool.name] = tool.name
+            return [tool.raw]
+        plain = described(tool) if tool.origin == NAME else None
+        if plain is not None:
+            fitting.lose(path, "this provider does not know the tool by its type; its schema is sent", "info")
+            return [self._function(plain, path)]
+        if isinstance(tool.ability, ToolSearch):
+            fitting.lose(path, "tools cannot be searched there, so all are shown at once", "info")
+            return []
+        offered = hosted(tool.ability, fitting, path)
+        if offered is None:
+            fitting.lose(path, f"this provider does not have the tool {tool.type}", "error")
+            return []
+        if any(isinstance(other, FunctionTool | CustomTool) and other.name == offered.name for other in self._tools):
+            fitting.lose(
+                path, f"a function has the name {offered.name} that the provider's own tool must have", "error"
+            )
+            return []
+        if offered.server is not None:
+            self._servers.append(offered.server)
+        if not offered.name:
+            return [offered.tool]
+        again = offered.name in self._names.values()  # two tools of the client that are one here
+        self._names[tool.name] = offered.name
+        return [] if again else [offered.tool]
+
+    def _function(self, tool: FunctionTool, path: str) -> Json:
+        fitting, own = self._fitting, self._fitting.own
+        name = self._names[tool.name] = fitting.name(tool.name)
+        written: Json = {"name": name}
+        if tool.form and own:
+            written["type"] = tool.form
+        if tool.description is not None:
+            written["description"] = tool.description
+        if tool.parameters is not None:
+            written["input_schema"] = tool.parameters if own else _object_schema(tool.parameters, f"{path}.parameters")
+        elif not own:
+            written["input_schema"] = Raw(b'{"type":"object","properties":{}}')
+        if tool.strict is not None and (own or tool.strict):
+            enforced = own or not enforceable(tool.parameters or EMPTY_OBJECT)[1]
+            if self._caps.strict_tools and enforced:
+                written["strict"] = tool.strict
+            elif tool.strict:
+                fitting.lose(f"{path}.strict", "the tool is not held to its schema", "info")
+        if tool.deferred and own:
+            if self._caps.betas:
+                written["defer_loading"] = True
+            else:
+                fitting.lose(f"{path}.defer_loading", "the tool is shown to the model from the start", "info")
+        cache = fitting.cache(tool.cache, path)
+        if cache is not None:
+            written["cache_control"] = cache_control(cache, own)
+        extras = fitting.extras(tool.extras, path)
+        return {**extras, **written} if extras else written
+
+    def _stubs(self) -> list[Json]:
+        """The API wants tools with a history that has calls; these cannot be called."""
+        names = dict.fromkeys(
+            part.name for message in self._request.messages for part in message.parts if isinstance(part, ToolCall)
+        )
+        if not names:
+            return []
+        self._body["tool_choice"] = {"type": "none"}
+        schema = _object_schema(EMPTY_OBJECT, "tools")
+        return [{"name": self._fitting.name(name), "input_schema": schema} for name in names]
+
+    def choice(self) -> None:
+        """Set `tool_choice`."""
+        fitting, caps = self._fitting, self._caps
+        choice, parallel = self._request.tool_choice, self._request.parallel
+        if "tools" not in self._body and (self._tools or not fitting.own):
+            if forced(self._request):
+                fitting.lose("tool_choice", "there is no tool left to choose", "warning")
+            return  # the API refuses a choice without tools
+        if not caps.tool_choice:
+            if choice is not None and choice.mode != "auto":
+                fitting.lose("tool_choice", "this provider lets the model choose", "warning")
+            return
+        if choice is not None:
+            choice = self._possible(choice)
+        if choice is None and (parallel is None or (parallel and not fitting.own)):
+            return
+        choice = choice or ToolChoice("auto")
+        written: Json = {"type": _CHOICES[choice.mode]}
+        if choice.name is not None:
+            written["name"] = self._names.get(choice.name) or fitting.name(choice.name)
+        if parallel is not None and (fitting.own or not parallel) and choice.mode != "none":
+            if caps.parallel_switch:
+                written["disable_parallel_tool_use"] = not parallel
+            elif not parallel:
+                fitting.lose("tool_choice", "this provider may call several tools at once", "warning")
+        extras = fitting.extras(choice.extras, "tool_choice")
+        self._body["tool_choice"] = {**extras, **written} if extras else written
+
+    def _possible(self, choice: ToolChoice) -> ToolChoice | None:
+        """The choice if the upstream can follow it."""
+        fitting = self._fitting
+        if choice.mode != "tool" or choice.name in self._names:
+            return choice
+        if choice.name not in {tool.name for tool in self._tools}:
+            if fitting.own and self._caps.betas:
+                return choice  # toolsets and servers bring tools that are not listed
+            fitting.lose("tool_choice", "it names a tool that is not there", "warning")
+        else:
+            fitting.lose("tool_choice", "it names a tool that this provider does not have", "warning")
+        return None
+
+
+def _hidden(tool: Tool, named: frozenset[str]) -> bool:
+    return isinstance(tool, FunctionTool) and tool.deferred and tool.name not in named
+
+
+def _object_schema(schema: Raw, path: str) -> Raw:
+    """A tool's schema with the `type` that the API asks for. Raises BadRequest when it is no schema."""
+    members = Fields(schema, path).rest
+    if bytes(members.get("type", b"")) == b'"object"':
+        return schema
+    return Raw(msgspec.json.encode({**members, "type": "object"}))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from anthropic.types.beta import message_create_params
+from google.genai import types as google
 from msgspec import Struct
 from msgspec.structs import replace
 from openai.types.chat import completion_create_params
-from pydantic import TypeAdapter, ValidationError
+from openai.types.responses import response_create_params
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
 from strowger.config.schema import ProviderConfig
 from strowger.dialects.base import Capabilities, Loss, Rendered
@@ -19,10 +23,11 @@ from strowger.errors import GatewayError, Unsupported
 from strowger.providers.base import build_provider
 from strowger.providers.presets import PRESETS
 from tests.conformance import lanes
-from tests.conformance.asking import Item, compact, of, said
-from tests.conformance.outcome import Outcome
-from tests.conformance.recordings import OTHER, Asked, requests
-from tests.fakes import anthropic_rules, chat_rules
+from tests.conformance.asking import Item, compact, leaves, of, said
+from tests.conformance.outcome import WHOLE, Outcome
+from tests.conformance.reading import parsed
+from tests.conformance.recordings import SPOKEN, Asked, requests
+from tests.fakes import anthropic_rules, chat_rules, gemini_flavours, gemini_rules, responses_flavours, responses_rules
 from tests.fakes.flavours import DEEPSEEK, LOCAL, OPENAI, Flavour
 from tests.fakes.refusal import Refusal
 
@@ -34,6 +39,8 @@ COLUMNS = (
     "tools",
     "tool calls",
     "results and pictures",
+    "refused with a reason",
+    WHOLE,
 )
 
 
@@ -44,7 +51,7 @@ class Goal(Struct, frozen=True):
     dialect: str
     preset: str | None
     model: str
-    flavour: Flavour | None = None
+    rules: Callable[[Any, str], object]
 
     @property
     def caps(self) -> Capabilities:
@@ -56,46 +63,73 @@ class Goal(Struct, frozen=True):
 
     def check(self, body: Any) -> None:
         """Raise Refusal where the vendor would refuse."""
-        if self.flavour is not None:
-            chat_rules.check_request(body, self.flavour)
-        else:
-            headers = {"anthropic-version": "2023-06-01"}
-            anthropic_rules.check_request(body, headers, anthropic_rules.Rules(any_model=True))
+        self.rules(body, self.model)
 
 
-GOALS = (
-    Goal("OpenAI, gpt-4.1", "openai_chat", "openai", "gpt-4.1", OPENAI),
-    Goal("OpenAI, a reasoning model", "openai_chat", "openai", "gpt-5.2", OPENAI),
-    Goal("DeepSeek", "openai_chat", "deepseek", "deepseek-chat", DEEPSEEK),
-    Goal("any Chat server", "openai_chat", None, "some-model", LOCAL),
-    Goal("Anthropic, newest", "anthropic", "anthropic", "claude-sonnet-5-5"),
-    Goal("Anthropic, Claude 4.5", "anthropic", "anthropic", "claude-sonnet-4-5"),
-    Goal("any Messages server", "anthropic", None, "claude-3-some-model"),
+def _chat_rules(flavour: Flavour) -> Callable[[Any, str], object]:
+    return lambda body, _: chat_rules.check_request(body, flavour)
+
+
+def _anthropic_rules(body: Any, _: str) -> None:
+    headers = {"anthropic-version": "2023-06-01"}
+    anthropic_rules.check_request(body, headers, anthropic_rules.Rules(any_model=True))
+
+
+def _responses_rules(flavour: responses_flavours.ResponsesFlavour) -> Callable[[Any, str], object]:
+    def judge(body: Any, _: str) -> None:
+        responses_rules.check_request(body, flavour)
+        responses_rules.check_history(body)
+
+    return judge
+
+
+def _gemini_rules(flavour: gemini_flavours.Flavour) -> Callable[[Any, str], object]:
+    rules = gemini_rules.Rules(flavour, any_model=True)
+    return lambda body, model: gemini_rules.check_request(body, gemini_flavours.model_of(model), rules)
+
+
+GOALS = tuple(
+    goal
+    for goal in (
+        Goal("Anthropic, newest", "anthropic", "anthropic", "claude-sonnet-5-5", _anthropic_rules),
+        Goal("Anthropic, Claude 4.5", "anthropic", "anthropic", "claude-sonnet-4-5", _anthropic_rules),
+        Goal("any Messages server", "anthropic", None, "claude-3-some-model", _anthropic_rules),
+        Goal("OpenAI, gpt-4.1", "openai_chat", "openai", "gpt-4.1", _chat_rules(OPENAI)),
+        Goal("OpenAI, a reasoning model", "openai_chat", "openai", "gpt-5.2", _chat_rules(OPENAI)),
+        Goal("DeepSeek", "openai_chat", "deepseek", "deepseek-chat", _chat_rules(DEEPSEEK)),
+        Goal("any Chat server", "openai_chat", None, "some-model", _chat_rules(LOCAL)),
+        Goal(
+            "any Responses server",
+            "openai_responses",
+            None,
+            "some-model",
+            _responses_rules(responses_flavours.OPENAI),
+        ),
+        Goal("any Gemini server", "gemini", None, "gemini-2.5-flash", _gemini_rules(gemini_flavours.GEMINI)),
+    )
+    if goal.dialect in SPOKEN and (goal.preset is None or goal.preset in PRESETS)
 )
 
 
-def translated(goal: Goal) -> Outcome:
-    """Every recorded request that its own vendor accepted, for an upstream of the other dialect."""
+def translated(source: str, goal: Goal) -> Outcome:
+    """Every recorded request that its own vendor accepted, for an upstream of another dialect."""
     outcome = Outcome()
     for column in COLUMNS:
         outcome.count(column, False)
-    source = OTHER[goal.dialect]
-    found = requests(source)
-    outcome.excluded = found.excluded.copy()
-    for case in found.cases:
+    for case in requests(source).cases:
         if not case.answered:
-            outcome.excluded["the vendor refused the request"] += 1
             continue
+        outcome.count("recordings")
         try:
-            request = lanes.DIALECTS[source].client.parse_request(case.body)
+            request = lanes.parsed(source, case)
             rendered = lanes.rendered(replace(request, stream=True), goal.dialect, goal.caps, goal.model)
         except Unsupported as error:
-            outcome.excluded[f"refused by us with a reason: {error.message}"] += 1
+            outcome.count("refused with a reason")
+            outcome.refused[error.message] += 1
             continue
         except GatewayError as error:
             outcome.failures.append(f"{case.name}: {error.text}")
             continue
-        outcome.count("recordings")
         outcome.lose(rendered.losses)
         _judge(outcome, goal, source, case, rendered)
     return outcome
@@ -105,17 +139,17 @@ def _judge(outcome: Outcome, goal: Goal, source: str, case: Asked, rendered: Ren
     body = json.loads(rendered.body)
     try:
         goal.check(body)
-        wrong = []
+        wrong: list[str] = []
     except Refusal as refusal:
         wrong = [refusal.message]
     outcome.check("keeps the vendor's rules", case.name, wrong)
     outcome.check("fits the SDK's types", case.name, _types(goal.dialect, body))
-    before, after = said(source, json.loads(case.body)), said(goal.dialect, body)
+    before, after = _said(source, case), said(goal.dialect, body)
     names = {original: sent for sent, original in rendered.names.items()}
     missing = [item for item in before if not _named(item, rendered.losses)]
     outcome.check("text", case.name, _texts(of(missing, "text"), after))
     outcome.check("tools", case.name, _tools(of(missing, "tool"), after, names))
-    outcome.check("tool calls", case.name, _calls(of(missing, "call"), after, names))
+    outcome.check("tool calls", case.name, _calls(of(missing, "call"), after, names, goal))
     pictures = _pictures(of(missing, "image"), after)
     outcome.check("results and pictures", case.name, _inside(of(missing, "result"), after) + pictures)
 
@@ -137,7 +171,19 @@ def _inside(items: list[Item], after: list[Item]) -> list[str]:
 
 
 def _found(text: str, texts: list[str]) -> bool:
-    return any(text in one for one in texts)
+    """Whether a text is in one of the others: as it is, inside of JSON, or, being JSON, leaf by leaf."""
+    if any(text in one for one in texts):
+        return True
+    written = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    if any(form in one for form in written for one in texts):
+        return True
+    value = parsed(text)
+    return isinstance(value, dict | list) and all(any(leaf in one for one in texts) for leaf in leaves(value))
+
+
+@functools.cache
+def _said(source: str, case: Asked) -> list[Item]:
+    return said(source, json.loads(case.body))
 
 
 def _texts(items: list[Item], after: list[Item]) -> list[str]:
@@ -161,17 +207,25 @@ def _tools(items: list[Item], after: list[Item], names: dict[str, str]) -> list[
     return [f"{item.path} is gone: {item.value}" for item in items if names.get(item.value, item.value) not in offered]
 
 
-def _calls(items: list[Item], after: list[Item], names: dict[str, str]) -> list[str]:
-    """Calls that are not there; they keep their order."""
-    made = iter([(item.value, compact(item.arguments)) for item in of(after, "call")])
+def _calls(items: list[Item], after: list[Item], names: dict[str, str], goal: Goal) -> list[str]:
+    """Calls that are not there; they keep their order, and their ids where the dialect can hold them."""
+    made = iter(of(after, "call"))
     wrong = []
     for item in items:
         name = names.get(item.value, item.value)
-        wanted = [(name, compact(form)) for form in _forms(item.arguments)]
-        if not any(call in wanted for call in made):
+        wanted = [compact(form) for form in _forms(item.arguments)]
+        found = next((call for call in made if call.value == name and compact(call.arguments) in wanted), None)
+        if found is None:
             wrong.append(f"{item.path} is gone: {name}({compact(item.arguments)[:60]})")
             break
+        if item.id and item.id != found.id and _ID.fullmatch(item.id) and len(item.id) <= _LONGEST_ID:
+            wrong.append(f"{item.path}: {item.id} became {found.id}")
     return wrong
+
+
+_ID = re.compile("[a-zA-Z0-9_-]+")
+_LONGEST_ID = 40
+"""What every dialect can hold."""
 
 
 def _forms(arguments: Any) -> list[Any]:
@@ -186,14 +240,31 @@ def _pictures(items: list[Item], after: list[Item]) -> list[str]:
     return [f"{item.path} is gone: a picture" for item in items if item.value not in there]
 
 
+class _GenerateContent(BaseModel):
+    """A request to Gemini, of the SDK's types; the SDK has no type for the whole."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+    contents: list[google.Content]
+    system_instruction: google.Content | None = None
+    tools: list[google.Tool] | None = None
+    tool_config: google.ToolConfig | None = None
+    generation_config: google.GenerationConfig | None = None
+    safety_settings: list[google.SafetySetting] | None = None
+    cached_content: str | None = None
+
+
+_PARAMS: dict[str, Any] = {
+    "anthropic": message_create_params.MessageCreateParamsStreaming,
+    "openai_chat": completion_create_params.CompletionCreateParamsStreaming,
+    "openai_responses": response_create_params.ResponseCreateParamsStreaming,
+    "gemini": _GenerateContent,
+}
+
+
 @functools.cache
 def _adapter(dialect: str) -> Callable[[Any], Any]:
-    params: Any = (
-        message_create_params.MessageCreateParamsStreaming
-        if dialect == "anthropic"
-        else completion_create_params.CompletionCreateParamsStreaming
-    )
-    return TypeAdapter(params).validate_python
+    return TypeAdapter(_PARAMS[dialect]).validate_python
 
 
 def _types(dialect: str, body: Any) -> list[str]:

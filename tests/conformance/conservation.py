@@ -13,41 +13,72 @@ from strowger.ir.request import Refusal, Text, Thinking, ToolCall
 from strowger.ir.response import fold
 from tests.conformance.reading import Piece, Reading, Tokens, is_object, joined, parsed
 
-# From the vendors' documentation; `None` stands for an answer that gives no reason.
-STOPS: dict[str, dict[str | None, str]] = {
+# From the vendors' documentation: what the words for the end of an answer mean. `None`: it gives no reason.
+MEANINGS: dict[str, dict[str | None, str]] = {
     "anthropic": {
-        "end_turn": "stop",
-        "stop_sequence": "stop",
+        "end_turn": "end",
+        "stop_sequence": "stopped",
         "max_tokens": "length",
-        "tool_use": "tool_calls",
-        "refusal": "content_filter",
-        "pause_turn": "stop",
+        "tool_use": "calls",
+        "refusal": "refusal",
+        "pause_turn": "pause",
         "model_context_window_exceeded": "length",
-        "compaction": "stop",
-        None: "stop",
+        "compaction": "pause",
+        None: "end",
     },
     "openai_chat": {
-        "stop": "end_turn",
-        "length": "max_tokens",
-        "tool_calls": "tool_use",
-        "function_call": "tool_use",
+        "stop": "end",
+        "length": "length",
+        "tool_calls": "calls",
+        "function_call": "calls",
         "content_filter": "refusal",
-        "": "end_turn",
-        None: "end_turn",
+        "": "end",
+        None: "end",
+    },
+    "openai_responses": {
+        "completed": "end",
+        "max_output_tokens": "length",
+        "content_filter": "refusal",
+        None: "end",
+    },
+    "gemini": {
+        "STOP": "end",
+        "MAX_TOKENS": "length",
+        "SAFETY": "refusal",
+        "RECITATION": "refusal",
+        "BLOCKLIST": "refusal",
+        "PROHIBITED_CONTENT": "refusal",
+        "SPII": "refusal",
+        "MODEL_ARMOR": "refusal",
+        None: "end",
     },
 }
-CALLED = {"anthropic": "tool_calls", "openai_chat": "tool_use"}
-_LAX = {"stop", "end_turn", "", None}
-"""Upstreams are seen to say these although they called tools, whose client has to see that."""
+# The word that a client of each dialect knows for it.
+WORDS = {
+    "anthropic": {
+        "end": "end_turn",
+        "stopped": "stop_sequence",
+        "length": "max_tokens",
+        "calls": "tool_use",
+        "refusal": "refusal",
+        "pause": "pause_turn",
+    },
+    "openai_chat": {"end": "stop", "length": "length", "calls": "tool_calls", "refusal": "content_filter"},
+    "openai_responses": {"end": "completed", "length": "max_output_tokens", "refusal": "content_filter"},
+    "gemini": {"end": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"},
+}
+_LAX = "end"
+"""Upstreams are seen to say this although they called tools, or have no other word; their client has to see that."""
 
 
-def expected_stop(upstream: str, said: Reading) -> str:
+def expected_stop(upstream: str, client: str, said: Reading) -> str:
     """The client's word for the end of what the upstream said."""
-    if said.stop in _LAX and said.calls:
-        return CALLED[upstream]
-    if said.stop in _LAX and upstream == "openai_chat":
-        return "refusal" if said.refused else "stop_sequence" if said.stopped_at else "end_turn"
-    return STOPS[upstream].get(said.stop, STOPS[upstream][None])
+    meanings = MEANINGS[upstream]
+    meaning = "refusal" if (said.stop or "").startswith("prompt:") else meanings.get(said.stop, meanings[None])
+    if meaning == _LAX:
+        meaning = "calls" if said.calls else "refusal" if said.refused else "stopped" if said.stopped_at else meaning
+    words = WORDS[client]
+    return words.get(meaning, words["end"])
 
 
 def folded(events: Iterable[Event]) -> Reading:

@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
+import re
 from typing import Any, Literal
 
 from strowger.errors import GatewayError
 from strowger.ir.events import Checker
-from tests.conformance import lanes, naive_anthropic, naive_chat, sdks
+from tests.conformance import lanes, naive_gemini, sdks, sse
 from tests.conformance.conservation import differences, expected_stop, folded
+from tests.conformance.grammar import violations
+from tests.conformance.naive import STREAM, WHOLE, recorded
+from tests.conformance.outcome import WHOLE as UNLOST
 from tests.conformance.outcome import Outcome
 from tests.conformance.reading import Reading
-from tests.conformance.recordings import OTHER, Answered, answers
+from tests.conformance.recordings import SPOKEN, Answered, answers
 from tests.conformance.verbatim import cut_short
 
 Form = Literal["stream", "body"]
 
-STREAM: dict[str, Callable[[bytes], Reading]] = {
-    "anthropic": naive_anthropic.stream,
-    "openai_chat": naive_chat.stream,
-}
-WHOLE: dict[str, Callable[[Any], Reading]] = {"anthropic": naive_anthropic.whole, "openai_chat": naive_chat.whole}
-SEVERAL = "the stream holds several answers, joined by its source"
 ACCEPTED = "accepted by SDK"
+WELL_FORMED = "well formed"
 CONSERVED = ("text", "thinking", "tool calls", "order", "stop reason", "usage")
 FAILED = "failed as it should"
+SEVERAL = "the stream holds several answers, joined by its source"
+_BEGINNING = {
+    "anthropic": re.compile(rb'"type": ?"message_start"'),
+    "openai_responses": re.compile(rb'"type": ?"response\.created"'),
+}
 
 
-def crossed(upstream: str, form: Form, wanted: Form) -> Outcome:
-    """Every recorded answer in one form, to clients of the other dialect that want it in one form."""
+def crossed(upstream: str, client: str, form: Form, wanted: Form) -> Outcome:
+    """Every recorded answer in one form, to clients of another dialect that want it in one form."""
     outcome = Outcome()
-    ordered = tells_order(upstream, form) and tells_order(OTHER[upstream], wanted)
-    for column in ("recordings", FAILED, ACCEPTED, *(c for c in CONSERVED if ordered or c != "order")):
+    ordered = tells_order(upstream, form) and tells_order(client, wanted)
+    well_formed = (WELL_FORMED,) if wanted == "stream" else ()
+    for column in ("recordings", FAILED, ACCEPTED, *well_formed, *(c for c in CONSERVED if ordered or c != "order")):
         outcome.count(column, False)
-    found = answers(upstream, form)
-    outcome.excluded = found.excluded.copy()
-    for case in found.cases:
-        if form == "stream" and case.body.count(b'"message_start"') > 1:
-            outcome.excluded[SEVERAL] += 1
+    outcome.count(UNLOST, False)
+    for case in answers(upstream, form).cases:
+        if form == "stream" and several(upstream, case.body):
             continue
         outcome.count("recordings")
-        said = read(upstream, case, form)
+        said = recorded(upstream, case)
         if said.ending == "whole":
-            _carry(outcome, upstream, case, said, form, wanted)
+            _carry(outcome, upstream, client, case, said, form, wanted)
         else:
-            outcome.check(FAILED, case.name, _fails(upstream, case, form, wanted))
+            outcome.check(FAILED, case.name, _fails(upstream, client, case, form, wanted))
     return outcome
 
 
+def several(dialect: str, body: bytes) -> bool:
+    """Whether a stream is more than one, as some sources keep them."""
+    beginning = _BEGINNING.get(dialect)
+    return beginning is not None and len(beginning.findall(body)) > 1
+
+
 def chunked(upstream: str) -> Outcome:
-    """Every recorded stream, cut in other places: the events are the same and in legal order, and so are the client's
-    bytes.
+    """Every recorded stream, cut in other places: the events are the same and in legal order, and so are the bytes of
+    clients in the other dialects.
     """
     outcome = Outcome()
     for case in answers(upstream, "stream").cases:
@@ -61,31 +70,51 @@ def chunked(upstream: str) -> Outcome:
         for event in events:
             checker.check(event)
         outcome.check("legal order", case.name, [] if checker.state == "ended" else ["the events do not end"])
-        wrong = [] if lanes.decoded(upstream, lanes.bytewise(case.body)) == events else ["other events byte by byte"]
-        once = lanes.translated(upstream, [case.body]).body
-        if lanes.translated(upstream, lanes.at_random(case.body, case.name)).body != once:
-            wrong.append("other bytes at random")
-        outcome.check("same for any chunking", case.name, wrong)
+        same = lanes.decoded(upstream, lanes.bytewise(case.body)) == events
+        outcome.check("same events byte by byte", case.name, [] if same else ["other events"])
+        wrong = []
+        for framed in reframed(upstream, case):
+            wrong += [] if lanes.decoded(upstream, [framed]) == events else [f"other events from {framed[:20]!r}"]
+        outcome.check("same events in other frames", case.name, wrong)
+        pieces, wrong = lanes.at_random(case.body, case.name), []
+        for client in SPOKEN:
+            if client != upstream:
+                once = lanes.translated(upstream, [case.body], client).body
+                wrong += [] if lanes.translated(upstream, pieces, client).body == once else [f"other bytes in {client}"]
+        outcome.check("same bytes for clients", case.name, wrong)
     return outcome
 
 
-def broken(upstream: str) -> Outcome:
+def reframed(dialect: str, case: Answered) -> list[bytes]:
+    """The same stream with the other line ends, and where the dialect has other frames, in those."""
+    if case.body.lstrip()[:1] == b"[":
+        found = naive_gemini.values(case.body.decode())
+        return [b"".join(b"data: " + json.dumps(value).encode() + end for value in found) for end in _ENDS]
+    lines = case.body.replace(b"\r\n", b"\n")
+    ends = [lines, lines.replace(b"\n", b"\r\n"), lines.replace(b"\n", b"\r")]
+    if dialect == "gemini" and naive_gemini.unframed(case.body) is None:
+        ends.append(json.dumps(sse.documents(case.body)).encode())
+    return ends
+
+
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+def broken(upstream: str, client: str) -> Outcome:
     """Every recorded stream, cut off before its end: the client has what came, and is told that there was more."""
     outcome = Outcome()
-    client = OTHER[upstream]
     for case in answers(upstream, "stream").cases:
         part = cut_short(upstream, case)
         if part is None:
-            outcome.excluded["the stream is an error, or too short to be cut"] += 1
             continue
         outcome.count("recordings")
-        said = STREAM[upstream](part)
-        delivered = lanes.translated(upstream, lanes.at_random(part, case.name))
+        said = _cut(upstream, case)
+        delivered = lanes.translated(upstream, lanes.at_random(part, case.name), client)
         outcome.check("raised by SDK", case.name, _fails_in_stream(client, delivered))
         heard = STREAM[client](delivered.body)
         outcome.check("text before the end", case.name, [] if said.text.startswith(heard.text) else ["other text"])
         try:
-            lanes.translated_whole(upstream, part)
+            lanes.translated_whole(upstream, part, client)
             wrong = ["half an answer became a body"]
         except GatewayError:
             wrong = []
@@ -93,10 +122,14 @@ def broken(upstream: str) -> Outcome:
     return outcome
 
 
-def errors(upstream: str) -> Outcome:
+@functools.cache
+def _cut(upstream: str, case: Answered) -> Reading:
+    return STREAM[upstream](cut_short(upstream, case) or b"")
+
+
+def errors(upstream: str, client: str) -> Outcome:
     """Error answers: the SDK raises the error that it has for the status, and says what the upstream said."""
     outcome = Outcome()
-    client = OTHER[upstream]
     for case in answers(upstream, "error").cases:
         outcome.count("recordings")
         refused = lanes.DIALECTS[upstream].upstream.parse_error(case.status, case.headers, case.body)
@@ -114,38 +147,44 @@ def errors(upstream: str) -> Outcome:
 
 def tells_order(dialect: str, form: Form) -> bool:
     """Whether an answer tells what came first; Chat's bodies keep thinking, text and calls apart."""
-    return form == "stream" or dialect == "anthropic"
+    return form == "stream" or dialect != "openai_chat"
 
 
-def read(upstream: str, case: Answered, form: Form) -> Reading:
-    """The plain reading of a recorded answer."""
-    return STREAM[upstream](case.body) if form == "stream" else WHOLE[upstream](json.loads(case.body))
-
-
-def _delivered(upstream: str, case: Answered, form: Form, wanted: Form) -> lanes.Delivered:
+def _delivered(upstream: str, client: str, case: Answered, form: Form, wanted: Form) -> lanes.Delivered:
     if wanted == "body":
-        return lanes.translated_whole(upstream, case.body)
+        return lanes.translated_whole(upstream, case.body, client)
     if form == "stream":
-        return lanes.translated(upstream, [case.body])
-    return lanes.restreamed(upstream, case.body)
+        return lanes.translated(upstream, [case.body], client)
+    return lanes.restreamed(upstream, case.body, client)
 
 
-def _carry(outcome: Outcome, upstream: str, case: Answered, said: Reading, form: Form, wanted: Form) -> None:
+@functools.cache
+def _decoded(upstream: str, case: Answered) -> Reading:
+    """What our decoder makes of a stream."""
+    return folded(lanes.decoded(upstream, [case.body]))
+
+
+def _carry(
+    outcome: Outcome, upstream: str, client: str, case: Answered, said: Reading, form: Form, wanted: Form
+) -> None:
     """One answer to its client: what it got is read plainly and by the SDK, and what we decoded is looked at too."""
-    client = OTHER[upstream]
     try:
-        delivered = _delivered(upstream, case, form, wanted)
+        delivered = _delivered(upstream, client, case, form, wanted)
     except GatewayError as error:
         outcome.failures.append(f"{case.name}: nothing was delivered: {error.text}")
         return
     outcome.lose(delivered.flow.losses)
     outcome.failures += [f"{case.name}: {note}" for note in delivered.flow.notes]
     ordered = tells_order(upstream, form) and tells_order(client, wanted)
-    heard = STREAM[client](delivered.body) if wanted == "stream" else WHOLE[client](json.loads(delivered.body))
+    if wanted == "stream":
+        outcome.check(WELL_FORMED, case.name, violations(client, delivered.body))
+        heard = STREAM[client](delivered.body)
+    else:
+        heard = WHOLE[client](json.loads(delivered.body))
     found = [differences(said, heard, ordered=ordered)]
     stops = [heard.stop]
     if form == "stream":
-        found.append(differences(said, folded(lanes.decoded(upstream, [case.body])), ordered=True))
+        found.append(differences(said, _decoded(upstream, case), ordered=True))
     try:
         by_sdk = (sdks.read_stream if wanted == "stream" else sdks.read_whole)(client, delivered.body)
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises means that it does not take the answer
@@ -153,24 +192,24 @@ def _carry(outcome: Outcome, upstream: str, case: Answered, said: Reading, form:
     else:
         outcome.count(ACCEPTED)
         stops.append(by_sdk.stop)
-        # Chat SDKs gather calls and text apart, so they cannot tell what came first
-        found.append(differences(said, by_sdk, ordered=ordered and client == "anthropic", by_sdk=True))
-    expected = expected_stop(upstream, said)
+        # Chat's SDK gathers calls and text apart, so it cannot tell what came first
+        found.append(differences(said, by_sdk, ordered=ordered and client != "openai_chat", by_sdk=True))
+    expected = expected_stop(upstream, client, said)
     wrong_stops = [f"{said.stop} became {stop}, not {expected}" for stop in stops if stop != expected]
     for column in CONSERVED if ordered else (c for c in CONSERVED if c != "order"):
         wrong = wrong_stops if column == "stop reason" else [line for one in found for line in one[column]]
         outcome.check(column, case.name, wrong)
 
 
-def _fails(upstream: str, case: Answered, form: Form, wanted: Form) -> list[str]:
+def _fails(upstream: str, client: str, case: Answered, form: Form, wanted: Form) -> list[str]:
     """An answer that broke off, or says that it failed, is an error for the client, in a stream or as a status."""
     try:
-        delivered = _delivered(upstream, case, form, wanted)
+        delivered = _delivered(upstream, client, case, form, wanted)
     except GatewayError as error:
         return [] if error.message else ["the error says nothing"]
     if wanted == "body":
         return ["half an answer became a body"]
-    return _fails_in_stream(OTHER[upstream], delivered)
+    return _fails_in_stream(client, delivered)
 
 
 def _fails_in_stream(client: str, delivered: lanes.Delivered) -> list[str]:
@@ -187,9 +226,10 @@ def _fails_in_stream(client: str, delivered: lanes.Delivered) -> list[str]:
 def _words(body: bytes) -> str:
     """The beginning of the upstream's own sentence."""
     try:
-        value = json.loads(body)
+        value: Any = json.loads(body)
     except ValueError:
         return ""
+    value = value[0] if isinstance(value, list) and value else value
     found = value.get("error", value) if isinstance(value, dict) else value
     message = found.get("message") if isinstance(found, dict) else None
     return message[:30] if isinstance(message, str) else ""

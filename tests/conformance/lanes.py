@@ -13,20 +13,29 @@ import msgspec
 from msgspec import Struct
 
 from strowger.config.schema import ProviderConfig
-from strowger.dialects.anthropic import DIALECT as ANTHROPIC
-from strowger.dialects.base import Capabilities, DecoderSetup, Dialect, EncoderSetup, NewId, Rendered
-from strowger.dialects.openai_chat import DIALECT as CHAT
+from strowger.dialects.base import (
+    NOWHERE,
+    Capabilities,
+    DecoderSetup,
+    Dialect,
+    EncoderSetup,
+    NewId,
+    Rendered,
+    Spot,
+)
 from strowger.flows.flow import Flow
-from strowger.gateway.endpoints import Call, Endpoint, Verb
+from strowger.gateway.app import DIALECTS as REGISTERED
+from strowger.gateway.endpoints import Call, match
 from strowger.gateway.lanes import Asked, Draft, Passing, Receiver, Translating, Watch, draft
 from strowger.gateway.origins import Origins
 from strowger.ir.events import Event
 from strowger.ir.request import Request
 from strowger.providers.base import build_provider
 from strowger.routing.table import Target
-from tests.conformance.recordings import OTHER, PATHS
+from tests.conformance.recordings import SPOKEN, path_of
+from tests.conformance.recordings import Asked as Recorded
 
-DIALECTS: dict[str, Dialect] = {"anthropic": ANTHROPIC, "openai_chat": CHAT}
+DIALECTS: dict[str, Dialect] = {name: REGISTERED[name] for name in SPOKEN}
 ORIGIN = "recorded"
 CREATED = 1_700_000_000
 
@@ -80,19 +89,25 @@ def target(dialect: str, model: str, caps: Capabilities | None = None) -> Target
     return Target(provider if caps is None else msgspec.structs.replace(provider, base=caps, rules=()), model)
 
 
-def call(dialect: str, body: bytes, headers: dict[str, str] | None = None) -> Call:
+def call(dialect: str, body: bytes, headers: dict[str, str] | None = None, spot: Spot = NOWHERE) -> Call:
     """A client's call as the server hands it to the line."""
     headers = {"content-type": "application/json", **(headers or {})}
-    endpoint = Endpoint(Verb.CREATE, dialect)
-    return Call("POST", PATHS[dialect], "", endpoint, headers, tuple(headers.items()), body)
+    path, _, query = path_of(dialect, spot).partition("?")
+    endpoint = match("POST", path, headers, (), query)
+    return Call("POST", path, query, endpoint, headers, tuple(headers.items()), body)
 
 
 def drafted(
-    dialect: str, body: bytes, upstream: str, model: str | None = None, caps: Capabilities | None = None
+    asked: Recorded, dialect: str, body: bytes, model: str | None = None, caps: Capabilities | None = None
 ) -> Draft:
-    """What leaves for an upstream of a dialect; the model as asked for, or another."""
-    asked = Asked(call(dialect, body), DIALECTS[dialect], Origins())
-    return draft(asked, target(upstream, model or asked.peek.model, caps), DIALECTS[upstream], strict=False)
+    """What leaves for an upstream of the same dialect; the model as asked for, or another."""
+    taken = Asked(call(dialect, body, spot=asked.spot), DIALECTS[dialect], Origins())
+    return draft(taken, target(dialect, model or taken.peek.model, caps), DIALECTS[dialect], strict=False)
+
+
+def parsed(dialect: str, asked: Recorded) -> Request:
+    """A recorded request as it is read. Raises GatewayError."""
+    return DIALECTS[dialect].client.parse_request(asked.body, asked.spot)
 
 
 def rendered(request: Request, dialect: str, caps: Capabilities, model: str | None = None) -> Rendered:
@@ -105,9 +120,9 @@ def decoder_setup() -> DecoderSetup:
     return DecoderSetup(ORIGIN, new_id())
 
 
-def encoder_setup() -> EncoderSetup:
+def encoder_setup(form: str = "") -> EncoderSetup:
     """The setup of an encoder with ids that count, at a fixed time."""
-    return EncoderSetup("asked-for", new_id(), created=CREATED, input_estimate=7)
+    return EncoderSetup("asked-for", new_id(), created=CREATED, input_estimate=7, form=form)
 
 
 def decoded(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
@@ -117,9 +132,9 @@ def decoded(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
     return events + decoder.close()
 
 
-def passed(dialect: str, pieces: Iterable[bytes]) -> Delivered:
+def passed(dialect: str, pieces: Iterable[bytes], form: str = "") -> Delivered:
     """A stream through the verbatim lane."""
-    return _streamed(_passing(dialect), pieces)
+    return _streamed(_passing(dialect, form), pieces)
 
 
 def passed_whole(dialect: str, body: bytes) -> Delivered:
@@ -128,30 +143,35 @@ def passed_whole(dialect: str, body: bytes) -> Delivered:
     return Delivered(receiver.whole(body), receiver)
 
 
-def translated(upstream: str, pieces: Iterable[bytes]) -> Delivered:
-    """A stream to a client of the other dialect that waits for a stream."""
-    return _streamed(_translating(upstream), pieces)
+def translated(upstream: str, pieces: Iterable[bytes], client: str = "", form: str = "") -> Delivered:
+    """A stream to a client of another dialect (`ANOTHER` unless told) that waits for a stream."""
+    return _streamed(_translating(upstream, client, form), pieces)
 
 
-def translated_whole(upstream: str, body: bytes) -> Delivered:
-    """A body or a stream to a client of the other dialect that waits for a body. Raises GatewayError."""
-    receiver = _translating(upstream)
+def translated_whole(upstream: str, body: bytes, client: str = "") -> Delivered:
+    """A body or a stream to a client of another dialect that waits for a body. Raises GatewayError."""
+    receiver = _translating(upstream, client)
     return Delivered(receiver.whole(body), receiver)
 
 
-def restreamed(upstream: str, body: bytes) -> Delivered:
-    """A body to a client of the other dialect that waits for a stream. Raises GatewayError."""
-    receiver = _translating(upstream)
+def restreamed(upstream: str, body: bytes, client: str = "") -> Delivered:
+    """A body to a client of another dialect that waits for a stream. Raises GatewayError."""
+    receiver = _translating(upstream, client)
     return Delivered(receiver.restream(body), receiver)
 
 
-def _passing(dialect: str) -> Receiver:
-    return Passing(DIALECTS[dialect], decoder_setup(), encoder_setup, _watch(dialect))
+ANOTHER = {"anthropic": "openai_chat"}
+"""The other dialect where any will do; for all but this one it is Anthropic's."""
 
 
-def _translating(upstream: str) -> Receiver:
-    client = OTHER[upstream]
-    return Translating(DIALECTS[client], DIALECTS[upstream], decoder_setup(), encoder_setup, _watch(client))
+def _passing(dialect: str, form: str = "") -> Receiver:
+    return Passing(DIALECTS[dialect], decoder_setup(), lambda: encoder_setup(form), _watch(dialect))
+
+
+def _translating(upstream: str, client: str, form: str = "") -> Receiver:
+    client = client or ANOTHER.get(upstream, "anthropic")
+    both = DIALECTS[client], DIALECTS[upstream]
+    return Translating(*both, decoder_setup(), lambda: encoder_setup(form), _watch(client))
 
 
 def _streamed(receiver: Receiver, pieces: Iterable[bytes]) -> Delivered:
@@ -166,4 +186,4 @@ def _streamed(receiver: Receiver, pieces: Iterable[bytes]) -> Delivered:
 
 
 def _watch(dialect: str) -> Watch:
-    return Watch(Flow("flow_test", CREATED, 0.0, "POST", PATHS[dialect], dialect), Origins())
+    return Watch(Flow("flow_test", CREATED, 0.0, "POST", path_of(dialect, NOWHERE), dialect), Origins())

@@ -10,15 +10,20 @@ from msgspec import Struct, field
 
 from strowger.dialects.base import Loss
 
+WHOLE = "nothing lost"
+"""The column that counts recordings without a loss that matters."""
 _INDEX = re.compile(r"\[-?\d+\]")
 
 
 class Outcome(Struct):
-    """`counts` are the columns of the report, in order; `excluded` counts the reasons for leaving recordings out."""
+    """`counts` are the columns of the report, in order; `excluded` counts the reasons for leaving recordings out, and
+    `refused` those with which the gateway itself says no.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     losses: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, column: str, hit: bool = True) -> None:
@@ -33,8 +38,10 @@ class Outcome(Struct):
         return not wrongs
 
     def lose(self, losses: Iterable[Loss]) -> None:
-        """Count the kinds of losses of one recording, each kind once."""
-        self.losses.update({(loss.severity, f"{_INDEX.sub('[]', loss.path)}: {loss.reason}") for loss in losses})
+        """Count the kinds of losses of one recording, each kind once, and whether any matters."""
+        kinds = {(loss.severity, f"{_INDEX.sub('[]', loss.path)}: {loss.reason}") for loss in losses}
+        self.losses.update(kinds)
+        self.count(WHOLE, all(severity == "info" for severity, _ in kinds))
 
     def told(self, most: int = 40) -> str:
         """The failures, for an assertion."""

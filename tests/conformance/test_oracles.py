@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance import sdks
 from tests.conformance.conservation import differences
-from tests.conformance.crossing import STREAM, WHOLE
+from tests.conformance.naive import STREAM, WHOLE
 from tests.conformance.reading import Reading, parsed
 from tests.conformance.recordings import Answered, Shape, answers
 from tests.shared import needs_shared

@@ -1,7 +1,8 @@
 """Strict stand-ins for vendors' clouds, on loopback sockets: they refuse what the vendor refuses, in its words.
 
 `FakeAnthropic` (anthropic.py) speaks Messages, `FakeChat` (chat.py) Chat Completions in several vendors' flavours,
-`FakeResponses` (responses.py) Responses over HTTP and WebSocket, as OpenAI's public API or as ChatGPT's Codex backend.
+`FakeResponses` (responses.py) Responses over HTTP and WebSocket, as OpenAI's public API or as ChatGPT's Codex backend,
+`FakeGemini` (gemini.py) generateContent behind an API key, a project's path or Code Assist.
 Without a script they answer by a small brain (brain.py) that drives a client through a real tool loop; a script
 (script.py) makes them say, refuse or break anything. Every request is recorded.
 

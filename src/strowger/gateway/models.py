@@ -15,7 +15,7 @@ import anyio
 from msgspec import Struct
 
 from strowger.errors import BadRequest, GatewayError, Malformed
-from strowger.gateway.endpoints import ANTHROPIC, Call
+from strowger.gateway.endpoints import ANTHROPIC, GEMINI, Call
 from strowger.providers.base import Provider
 from strowger.routing import catalog
 from strowger.routing.catalog import Entry, Listed
@@ -25,6 +25,7 @@ from strowger.upstreams.base import Outgoing, Upstream
 _FRESH_SECONDS = 600.0
 _RETRY_SECONDS = 30.0
 _WAIT_SECONDS = 2.0
+_WHOLE_LIST = {ANTHROPIC: "?limit=1000", GEMINI: "?pageSize=1000"}
 _LISTING_LIMIT = 16 * 1024 * 1024
 
 
@@ -82,7 +83,7 @@ class Models:
         lines = {**dict(provider.default_headers), "Accept": "application/json", "Accept-Encoding": "identity"}
         if not provider.client_auth:
             lines.update(provider.header_lines(await provider.credentials(), provider.models_url))
-        url = provider.models_url + ("?limit=1000" if provider.dialect == ANTHROPIC else "")
+        url = provider.models_url + _WHOLE_LIST.get(provider.dialect, "")
         incoming = await self._upstream.open(Outgoing("GET", url, tuple(lines.items()), b""))
         try:
             if incoming.status != 200:
@@ -94,22 +95,28 @@ class Models:
 
 def page(entries: tuple[Entry, ...], call: Call) -> bytes:
     """The list for a call, in its dialect. Raises BadRequest for a bad cursor or limit."""
-    if call.endpoint.dialect != ANTHROPIC:
-        return catalog.openai_list(entries)
     query = {name: values[-1] for name, values in parse_qs(call.query).items()}
-    return catalog.anthropic_page(
-        entries, limit=_limit(query), after_id=query.get("after_id"), before_id=query.get("before_id")
-    )
+    if call.endpoint.dialect == GEMINI:
+        size = _number(query, "pageSize", catalog.GEMINI_SIZE)
+        return catalog.gemini_page(entries, size=size, token=query.get("pageToken", ""))
+    if call.endpoint.dialect == ANTHROPIC:
+        limit = _number(query, "limit", catalog.DEFAULT_LIMIT)
+        return catalog.anthropic_page(
+            entries, limit=limit, after_id=query.get("after_id"), before_id=query.get("before_id")
+        )
+    return catalog.codex_list(entries) if "client_version" in query else catalog.openai_list(entries)
 
 
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(catalog.DEFAULT_LIMIT))
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
     if not text.isdigit():
-        raise BadRequest("limit: expected a number", param="limit")
+        raise BadRequest(f"{name}: expected a number", param=name)
     return int(text[:6])
 
 
 def one(entries: tuple[Entry, ...], call: Call) -> bytes:
     """One model for a call, in its dialect. Raises UnknownModel."""
     entry = catalog.find(entries, call.endpoint.name)
+    if call.endpoint.dialect == GEMINI:
+        return catalog.gemini_model(entry)
     return catalog.anthropic_model(entry) if call.endpoint.dialect == ANTHROPIC else catalog.openai_model(entry)

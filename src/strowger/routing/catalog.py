@@ -12,10 +12,14 @@ import msgspec
 
 from strowger.errors import BadRequest, Malformed, UnknownModel
 from strowger.routing import aliases
+from strowger.routing.facts import UNKNOWN, Facts, known
 from strowger.routing.table import RouteTable, Target
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
+GEMINI_SIZE = 50
+# What Codex keeps of the output of one tool, as for its own models.
+_CODEX_TOOL_OUTPUT = 10_000
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -24,10 +28,13 @@ class Listed(msgspec.Struct, frozen=True):
     id: str
     display_name: str = ""
     created: int = 0
+    facts: Facts = UNKNOWN
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A model as we list it: the id to ask for, and where that leads. `discovery`: a second name, for Claude Code."""
+    """A model as we list it: the id to ask for, and where that leads. `discovery`: a second name, for Claude Code.
+    `efforts` are the words for how hard it shall think, weakest first.
+    """
 
     id: str
     provider: str
@@ -35,24 +42,48 @@ class Entry(msgspec.Struct, frozen=True):
     display_name: str = ""
     created: int = 0
     discovery: bool = False
+    facts: Facts = UNKNOWN
+    efforts: tuple[str, ...] = ()
 
 
 def parse_listing(body: bytes) -> tuple[Listed, ...]:
-    """A provider's answer to GET /models, in the shape of either dialect. Raises Malformed."""
+    """A provider's answer to GET /models, in the shape of any dialect. Raises Malformed."""
     try:
-        listing = msgspec.json.decode(body, type=_Listing)
+        listing = msgspec.json.decode(body, type=_Listing | list[_ListedItem])
     except msgspec.DecodeError as error:
         raise Malformed(f"the list of models cannot be read: {error}") from None
-    # Google's compatible endpoint lists its ids with this prefix, and takes them without.
-    return tuple(
-        Listed(
-            item.id.removeprefix("models/"),
-            item.display_name or item.name or "",
-            _seconds(item.created, item.created_at),
-        )
-        for item in listing.data
-        if item.id
+    # OpenAI's and Anthropic's list is called `data`, Google's and Codex's `models`, Together's has no name.
+    items = listing if isinstance(listing, list) else listing.data or listing.models
+    if items is msgspec.UNSET:
+        raise Malformed("the list of models holds no models")
+    return tuple(_listed(item) for item in items if item.id or item.slug or item.name)
+
+
+def _listed(item: _ListedItem) -> Listed:
+    # Google lists its models as `models/…`, also on its compatible endpoint, and takes them without.
+    name = (item.id or item.slug or item.name or "").removeprefix("models/")
+    shown = item.display_name or item.displayName or (item.name if item.id else "") or ""
+    return Listed(name, shown, _seconds(item.created, item.created_at), _facts(item))
+
+
+def _facts(item: _ListedItem) -> Facts:
+    served = item.top_provider or _Served()
+    context = (
+        item.context_length,
+        item.context_window,
+        item.max_context_length,
+        item.max_model_len,
+        item.max_input_tokens,
+        item.inputTokenLimit,
     )
+    output = (item.max_completion_tokens, served.max_completion_tokens, item.outputTokenLimit, item.max_tokens)
+    takes = (item.architecture or _Architecture()).input_modalities or item.input_modalities
+    images = "image" in takes if takes else item.supports_image_in
+    return Facts(_first(context), _first(output), images)
+
+
+def _first(values: Iterable[object]) -> int:
+    return next((value for value in values if isinstance(value, int) and value > 0), 0)
 
 
 def entries(table: RouteTable, listings: Mapping[str, Sequence[Listed]]) -> tuple[Entry, ...]:
@@ -63,9 +94,22 @@ def entries(table: RouteTable, listings: Mapping[str, Sequence[Listed]]) -> tupl
     followed by its discovery id.
     """
     found: dict[str, Entry] = {}
+    facts = {(name, item.id): item.facts for name, listed in listings.items() for item in listed}
     for entry in _all(table, listings):
-        found.setdefault(entry.id, entry)
+        found.setdefault(entry.id, _told(table, entry, facts.get((entry.provider, entry.model), UNKNOWN)))
     return tuple(found.values())
+
+
+def _told(table: RouteTable, entry: Entry, facts: Facts) -> Entry:
+    """The entry with what is known of its model."""
+    provider = table.providers.get(entry.provider)
+    if provider is None:
+        return entry
+    caps = provider.capabilities(entry.model)
+    told = facts.completed(known(entry.model))
+    if not caps.images:
+        told = msgspec.structs.replace(told, images=False)
+    return msgspec.structs.replace(entry, facts=told, efforts=caps.efforts)
 
 
 def anthropic_page(
@@ -96,6 +140,24 @@ def openai_list(entries: Iterable[Entry]) -> bytes:
     return msgspec.json.encode({"object": "list", "data": [_openai(entry) for entry in entries if not entry.discovery]})
 
 
+def gemini_page(entries: Sequence[Entry], *, size: int = GEMINI_SIZE, token: str = "") -> bytes:
+    """A page in Google's shape, without the discovery ids. The token is the id of the next model."""
+    shown = [entry for entry in entries if not entry.discovery]
+    start = _position(shown, token, "pageToken") if token else 0
+    end = start + max(1, min(size, MAX_LIMIT))
+    page: dict[str, object] = {"models": [_gemini(entry) for entry in shown[start:end]]}
+    if end < len(shown):
+        page["nextPageToken"] = shown[end].id
+    return msgspec.json.encode(page)
+
+
+def codex_list(entries: Iterable[Entry]) -> bytes:
+    """The whole list in the shape that Codex asks for with `client_version`, and OpenAI's beside it."""
+    shown = [entry for entry in entries if not entry.discovery]
+    models = [_codex(number, entry) for number, entry in enumerate(shown)]
+    return msgspec.json.encode({"models": models, "object": "list", "data": [_openai(entry) for entry in shown]})
+
+
 def find(entries: Iterable[Entry], model: str) -> Entry:
     """The entry of one id. Raises UnknownModel."""
     for entry in entries:
@@ -114,16 +176,47 @@ def openai_model(entry: Entry) -> bytes:
     return msgspec.json.encode(_openai(entry))
 
 
+def gemini_model(entry: Entry) -> bytes:
+    """One model in Google's shape."""
+    return msgspec.json.encode(_gemini(entry))
+
+
+class _Served(msgspec.Struct):
+    max_completion_tokens: object = None
+
+
+class _Architecture(msgspec.Struct):
+    input_modalities: list[str] | None = None
+
+
 class _ListedItem(msgspec.Struct):
+    """One model in any vendor's list; the names are the vendors'."""
+
     id: str = ""
+    slug: str = ""
     display_name: str | None = None
+    displayName: str | None = None  # noqa: N815 - as Google writes it
     name: str | None = None
     created: int | float | str | None = None
     created_at: int | float | str | None = None
+    context_length: object = None  # OpenRouter, Together, Moonshot
+    context_window: object = None  # Groq, Codex
+    max_context_length: object = None  # Mistral, LM Studio
+    max_model_len: object = None  # vLLM
+    max_input_tokens: object = None  # Anthropic
+    inputTokenLimit: object = None  # noqa: N815 - as Google writes it
+    max_completion_tokens: object = None  # Groq
+    max_tokens: object = None  # Anthropic
+    outputTokenLimit: object = None  # noqa: N815 - as Google writes it
+    top_provider: _Served | None = None  # OpenRouter
+    architecture: _Architecture | None = None  # OpenRouter
+    input_modalities: list[str] | None = None  # Codex
+    supports_image_in: bool | None = None  # Moonshot
 
 
 class _Listing(msgspec.Struct):
-    data: list[_ListedItem]
+    data: list[_ListedItem] | msgspec.UnsetType = msgspec.UNSET
+    models: list[_ListedItem] | msgspec.UnsetType = msgspec.UNSET
 
 
 def _all(table: RouteTable, listings: Mapping[str, Sequence[Listed]]) -> Iterator[Entry]:
@@ -178,11 +271,75 @@ def _position(entries: Sequence[Entry], model: str, parameter: str) -> int:
 
 def _anthropic(entry: Entry) -> dict[str, object]:
     created = datetime.fromtimestamp(entry.created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "model", "id": entry.id, "display_name": entry.display_name or entry.id, "created_at": created}
+    shown: dict[str, object] = {
+        "type": "model",
+        "id": entry.id,
+        "display_name": entry.display_name or entry.id,
+        "created_at": created,
+        "lifecycle": "active",
+    }
+    return shown | _named(entry, "max_input_tokens", "max_tokens")
 
 
 def _openai(entry: Entry) -> dict[str, object]:
-    return {"id": entry.id, "object": "model", "created": entry.created, "owned_by": entry.provider}
+    shown: dict[str, object] = {
+        "id": entry.id,
+        "object": "model",
+        "created": entry.created,
+        "owned_by": entry.provider,
+    }
+    # OpenAI says no more; these are the names that OpenRouter gave them, and that clients know
+    return shown | _named(entry, "context_length", "max_completion_tokens")
+
+
+def _named(entry: Entry, context: str, output: str) -> dict[str, object]:
+    """The two limits, as far as they are known."""
+    told = {context: entry.facts.context, output: entry.facts.output}
+    return {name: value for name, value in told.items() if value}
+
+
+def _gemini(entry: Entry) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "name": f"models/{entry.id}",
+        "baseModelId": entry.id,
+        "version": "1",
+        "displayName": entry.display_name or entry.id,
+        "description": f"{entry.model} of {entry.provider}",
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "thinking": bool(entry.efforts),
+    }
+    return shown | _named(entry, "inputTokenLimit", "outputTokenLimit")
+
+
+def _codex(number: int, entry: Entry) -> dict[str, object]:
+    """Codex reads all or nothing: a member that it misses in one model loses it the whole list (openai/codex,
+    protocol/openai_models).
+    """
+    efforts = [word for word in entry.efforts if word != "none"]
+    shown: dict[str, object] = {
+        "slug": entry.id,
+        "display_name": entry.display_name or entry.id,
+        "description": f"{entry.model} of {entry.provider}",
+        "supported_reasoning_levels": [{"effort": word, "description": f"{word} effort"} for word in efforts],
+        "shell_type": "unified_exec",
+        "visibility": "list",
+        "supported_in_api": True,
+        "priority": number,
+        "availability_nux": None,
+        "upgrade": None,
+        "base_instructions": "",  # required by versions up to 0.15x
+        "supports_reasoning_summaries": bool(efforts),
+        "support_verbosity": False,
+        "default_verbosity": None,
+        "apply_patch_tool_type": None,
+        "truncation_policy": {"mode": "tokens", "limit": _CODEX_TOOL_OUTPUT},
+        "supports_parallel_tool_calls": True,
+        "experimental_supported_tools": [],
+        "input_modalities": ["text"] if entry.facts.images is False else ["text", "image"],
+    }
+    if efforts:
+        shown["default_reasoning_level"] = "medium" if "medium" in efforts else efforts[-1]
+    return shown | _named(entry, "context_window", "max_output_tokens")
 
 
 def _seconds(*values: float | str | None) -> int:

@@ -12,6 +12,7 @@ from strowger.errors import BadRequest, Malformed, UnknownModel
 from strowger.providers import build_providers
 from strowger.routing import aliases, catalog
 from strowger.routing.catalog import Entry, Listed, entries, parse_listing
+from strowger.routing.facts import Facts
 from strowger.routing.table import RouteTable
 
 
@@ -84,6 +85,9 @@ def test_anthropic_shape() -> None:
         "id": "claude-opus-5",
         "display_name": "Claude Opus 5",
         "created_at": "2023-11-14T22:13:20Z",
+        "lifecycle": "active",
+        "max_input_tokens": 1_000_000,
+        "max_tokens": 128_000,
     }
     assert by_id["claude-openai-gpt-5"]["display_name"] == "gpt-5 (openai)"
     assert by_id["claude-openai-o9"]["display_name"] == "Omega 9"
@@ -141,7 +145,14 @@ def test_openai_shape() -> None:
         "local:gpt-oss:20b",
         "local:llama",
     ]
-    assert shown["data"][2] == {"id": "gpt-5", "object": "model", "created": 1, "owned_by": "openai"}
+    assert shown["data"][2] == {
+        "id": "gpt-5",
+        "object": "model",
+        "created": 1,
+        "owned_by": "openai",
+        "context_length": 400_000,
+        "max_completion_tokens": 128_000,
+    }
 
 
 def test_one_model() -> None:
@@ -167,6 +178,20 @@ def test_one_model() -> None:
         (b'{"data":[{"id":"a","name":"A","created":null,"pricing":{}}]}', Listed("a", "A", 0)),
         (b'{"data":[{"id":"models/a","created":1e300}]}', Listed("a")),
         (b'{"data":[{"id":"a","created_at":"soon"}]}', Listed("a")),
+        (b'[{"id":"a","context_length":7}]', Listed("a", facts=Facts(7))),
+        (b'{"data":[{"id":"a","max_model_len":7,"context_length":null}]}', Listed("a", facts=Facts(7))),
+        (b'{"data":[{"id":"a","max_input_tokens":7,"max_tokens":5}]}', Listed("a", facts=Facts(7, 5))),
+        (b'{"models":[{"slug":"a","display_name":"A","context_window":7}]}', Listed("a", "A", facts=Facts(7))),
+        (
+            b'{"models":[{"name":"models/a","displayName":"A","inputTokenLimit":7,"outputTokenLimit":5}]}',
+            Listed("a", "A", facts=Facts(7, 5)),
+        ),
+        (
+            b'{"data":[{"id":"a","context_length":7,"top_provider":{"max_completion_tokens":5},'
+            b'"architecture":{"input_modalities":["text","image"]}}]}',
+            Listed("a", facts=Facts(7, 5, True)),
+        ),
+        (b'{"data":[{"id":"a","supports_image_in":false}]}', Listed("a", facts=Facts(images=False))),
     ],
 )
 def test_parse_listing(body: bytes, listed: Listed) -> None:
@@ -179,8 +204,55 @@ def test_nameless_models_are_left_out() -> None:
     assert parse_listing(b'{"data":[{"id":""},{}]}') == ()
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"models":[]}', b'{"data":[1]}', b'{"data":"x"}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"{}", b'{"error":{}}', b'{"data":[1]}', b'{"data":"x"}'])
 def test_what_is_no_listing(body: bytes) -> None:
     """Anything else is Malformed, never another exception."""
     with pytest.raises(Malformed):
         parse_listing(body)
+
+
+def test_a_listed_model_says_more_than_the_table() -> None:
+    """What a provider lists beats what we know of the family; what it leaves open is filled in."""
+    listings = {"openai": [Listed("gpt-5", facts=Facts(9))]}
+    entry = catalog.find(entries(table(), listings), "gpt-5")
+    assert entry.facts == Facts(9, 128_000, True)
+
+
+def test_gemini_shape() -> None:
+    """Google's page: names with their prefix, limits, and a token for the next page."""
+    listed = entries(table(), LISTINGS)
+    first = json.loads(catalog.gemini_page(listed, size=3))
+    assert [model["name"] for model in first["models"]] == ["models/fast", "models/house-model", "models/gpt-5"]
+    assert first["models"][2]["inputTokenLimit"] == 400_000
+    second = json.loads(catalog.gemini_page(listed, size=1000, token=first["nextPageToken"]))
+    assert len(second["models"]) == 4
+    assert "nextPageToken" not in second
+    assert json.loads(catalog.gemini_model(listed[0]))["supportedGenerationMethods"] == [
+        "generateContent",
+        "countTokens",
+    ]
+    with pytest.raises(BadRequest, match="pageToken"):
+        catalog.gemini_page(listed, token="nobody")
+
+
+def test_codex_shape() -> None:
+    """Every member without which Codex drops the whole list, and OpenAI's list beside it."""
+    shown = json.loads(catalog.codex_list(entries(table(), LISTINGS)))
+    needed = {
+        "slug",
+        "display_name",
+        "supported_reasoning_levels",
+        "shell_type",
+        "visibility",
+        "supported_in_api",
+        "priority",
+        "support_verbosity",
+        "truncation_policy",
+        "experimental_supported_tools",
+        "base_instructions",
+        "supports_parallel_tool_calls",
+    }
+    assert all(needed <= model.keys() for model in shown["models"])
+    assert [model["slug"] for model in shown["models"]] == [model["id"] for model in shown["data"]]
+    by_slug = {model["slug"]: model for model in shown["models"]}
+    assert by_slug["gpt-5"]["context_window"] == 400_000

@@ -1,0 +1,187 @@
+"""A Responses request body to the middle form.
+
+The inverse is `render.py`; together they are the identity on everything a client can write. What has no field stays
+in extras; which of several spellings was used is remembered in `forms` (see `Form`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from strowger.dialects.base import NOWHERE, Peek, Spot
+from strowger.dialects.fields import Fields, is_string
+from strowger.dialects.openai_responses.items import TRIGGER, brought, parse_input
+from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
+from strowger.dialects.openai_responses.tools import names_of, parse_tools, take_choice
+from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME
+from strowger.ir.request import (
+    Message,
+    OutputFormat,
+    Reasoning,
+    Request,
+    Sampling,
+    Text,
+    Tool,
+    ToolChoice,
+    ToolGroup,
+)
+
+
+class Form:
+    """Names of spellings in `Request.forms`, beside those of `tools`."""
+
+    NOT_STREAMING = "stream=false"
+    INPUT_STRING = "input=string"
+    BROUGHT = "brought="
+    """Before how many of the tools, the last ones, were brought by items of the input."""
+    CHOICE = "chosen="
+    """Before the client's own choice among tools, raw, where a compaction forbids all calls."""
+
+
+ASKED = "asked_to_compact"
+"""`Message.form` of the question that stands for the endpoint /responses/compact; the client did not write it."""
+
+_DISPLAY = {b'"none"': "omitted"}
+_SHOWN = frozenset({b'"auto"', b'"concise"', b'"detailed"'})
+
+
+class _Metadata(Struct):
+    session_id: str | None = None
+    thread_id: str | None = None
+
+
+class _Peek(Struct):
+    model: Raw
+    stream: bool | None = None
+    prompt_cache_key: str | None = None
+    client_metadata: _Metadata | None = None
+
+
+_PEEK = msgspec.json.Decoder(_Peek)
+
+
+def peek(body: bytes) -> Peek:
+    """The members that routing needs; raises BadRequest."""
+    try:
+        seen = _PEEK.decode(body)
+        model = msgspec.json.decode(seen.model, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _peek_slowly(body)
+    named = seen.client_metadata or _Metadata()
+    session = seen.prompt_cache_key or named.session_id or named.thread_id
+    return Peek(model, bool(seen.stream), session, bytes(seen.model))
+
+
+def _peek_slowly(body: bytes) -> Peek:
+    fields = Fields(body)
+    model = fields.need(fields.text("model"), "model")
+    return Peek(model, bool(fields.flag("stream")), fields.text("prompt_cache_key"))
+
+
+def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
+    """A request body to IR; raises BadRequest that names the member at fault."""
+    fields = Fields(body)
+    forms: set[str] = set()
+    model = filled(fields, "model")
+    messages = _messages(fields, forms)
+    stream = fields.flag("stream")
+    if stream is False:
+        forms.add(Form.NOT_STREAMING)
+    tools = _tools(fields, messages, forms)
+    choice = take_choice(fields, forms)
+    if spot.form == COMPACT:
+        messages += (Message("user", (Text(HAND_OVER),), plain=True, form=ASKED),)
+        forms.add(COMPACTION)
+    elif messages and messages[-1].form == TRIGGER:
+        forms.add(COMPACTION)
+    if COMPACTION in forms:
+        choice = _no_calls(body, choice, forms)
+    instructions = filled(fields, "instructions")
+    return Request(
+        origin=NAME,
+        model=model,
+        messages=messages,
+        system=(Text(instructions),) if instructions else (),
+        tools=tools,
+        tool_choice=choice,
+        parallel=fields.flag("parallel_tool_calls"),
+        max_tokens=fields.integer("max_output_tokens"),
+        sampling=Sampling(fields.number("temperature"), fields.number("top_p")),
+        reasoning=_reasoning(fields),
+        output=_output(fields),
+        stream=bool(stream) if spot.stream is None else spot.stream,
+        user=fields.text("user"),
+        cache_key=fields.text("prompt_cache_key"),
+        tier=fields.text("service_tier"),
+        forms=frozenset(forms),
+        extras=fields.extras(),
+    )
+
+
+def _messages(fields: Fields, forms: set[str]) -> tuple[Message, ...]:
+    raw = fields.raw("input")
+    if raw is None:
+        return ()  # what came before says it all, or a stored prompt
+    if is_string(raw):
+        forms.add(Form.INPUT_STRING)
+    elif bytes(raw) == bytes(EMPTY_LIST):
+        fields.rest["input"] = raw
+    return parse_input(raw)
+
+
+def _tools(fields: Fields, messages: tuple[Message, ...], forms: set[str]) -> tuple[Tool | ToolGroup, ...]:
+    """The tools of the request, and behind them those that items brought."""
+    tools: tuple[Tool | ToolGroup, ...] = ()
+    items = fields.items("tools")
+    if items:
+        tools = parse_tools(items, "tools")
+    elif items is not None:
+        fields.rest["tools"] = EMPTY_LIST
+    known = {name for tool in tools for name in names_of(tool)}
+    more: list[Tool | ToolGroup] = []
+    for tool in brought(messages):
+        names = set(names_of(tool))
+        if names and not names <= known:
+            known |= names
+            more.append(tool)
+    if more:
+        forms.add(f"{Form.BROUGHT}{len(more)}")
+    return tools + tuple(more)
+
+
+def _no_calls(body: bytes, choice: ToolChoice | None, forms: set[str]) -> ToolChoice:
+    """A summary is written without calls; the client's own choice is kept for an upstream that compacts by itself."""
+    if choice is not None:
+        written = msgspec.json.decode(body, type=dict[str, Raw])["tool_choice"]
+        forms.add(f"{Form.CHOICE}{bytes(written).decode()}")
+    return ToolChoice("none")
+
+
+def _reasoning(fields: Fields) -> Reasoning | None:
+    raw = fields.rest.get("reasoning")
+    if raw is None or bytes(memoryview(raw)[:1]) != b"{":
+        return None
+    inner = Fields(raw, "reasoning")
+    del fields.rest["reasoning"]
+    summary = bytes(inner.rest.get("summary", b""))
+    display = "summarized" if summary in _SHOWN else _DISPLAY.get(summary)
+    return Reasoning(effort=inner.text("effort"), display=display, extras=inner.extras())
+
+
+def _output(fields: Fields) -> OutputFormat | None:
+    """`text.format`; a kind that is not known stays in the rest, as does what else is in `text`."""
+    raw = fields.rest.get("text")
+    if raw is None or bytes(memoryview(raw)[:1]) != b"{":
+        return None
+    outer = Fields(raw, "text")
+    inner = outer.fields("format")
+    kind = inner.text("type") if inner is not None else None
+    if inner is None or kind not in {"text", "json_object", "json_schema"}:
+        return None
+    del fields.rest["text"]
+    leftovers(fields, "text", outer)
+    if kind != "json_schema":
+        return OutputFormat(kind, extras=inner.extras())  # type: ignore[arg-type]
+    name, schema, strict = inner.text("name"), inner.raw("schema"), inner.flag("strict")
+    return OutputFormat("json_schema", name, schema, strict, inner.text("description"), inner.extras())

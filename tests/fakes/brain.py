@@ -16,6 +16,8 @@ COMMAND = "echo strowger-e2e-$((40+2))"
 RESULT = "strowger-e2e-42"
 SECOND_COMMAND = "echo strowger-e2e-$((50+7))"
 SECOND_RESULT = "strowger-e2e-57"
+# The same results for clients that run no command with a substitution in it.
+WARY = {"run_shell_command": ("printf 'strowger-e2e-%d\\n' 0x2a", "printf 'strowger-e2e-%d\\n' 0x39")}
 HELLO = "FAKE-DONE: hello from the fake upstream, grüße, 電話交換機 ☎."
 
 _SHELLS = ("bash", "shell", "exec", "exec_command", "run_shell_command", "run_command", "terminal", "local_shell")
@@ -69,10 +71,9 @@ def _calls(view: View) -> tuple[Call, ...]:
     shell = shell_tool(view.tools) if wanted else None
     if shell is None:
         return ()
-    first = Call(shell, _shell_arguments(view.tools[shell], COMMAND))
-    if "RUN_TOOLS" not in view.text:
-        return (first,)
-    return (first, Call(shell, _shell_arguments(view.tools[shell], SECOND_COMMAND)))
+    commands = WARY.get(shell, (COMMAND, SECOND_COMMAND))
+    several = commands if "RUN_TOOLS" in view.text else commands[:1]
+    return tuple(Call(shell, _shell_arguments(view.tools[shell], command)) for command in several)
 
 
 def shell_tool(tools: dict[str, dict[str, Any]]) -> str | None:

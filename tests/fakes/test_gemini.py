@@ -14,6 +14,7 @@ from google import genai
 from google.genai import errors, types
 
 from tests.fakes import gemini_answers as answers
+from tests.fakes import gemini_brain
 from tests.fakes import gemini_errors as fakes
 from tests.fakes.brain import COMMAND, HELLO, SECOND_COMMAND
 from tests.fakes.gemini import KEY, FakeGemini
@@ -521,3 +522,11 @@ def test_serves_a_blocking_client() -> None:
             assert "".join(chunk.text or "" for chunk in stream) == HELLO
             assert client.models.count_tokens(model=MODEL, contents="hi").total_tokens
             assert next(iter(client.models.list())).name == f"models/{MODELS[0].id}"
+
+
+def test_wary_clients_get_plain_commands() -> None:
+    """Gemini CLI blocks commands with a substitution in them, so its shell gets the same sums as `printf` does them."""
+    for name, substitutes in (("run_shell_command", False), ("bash", True)):
+        declared = {"functionDeclarations": [{"name": name, "parametersJsonSchema": {"type": "object"}}]}
+        made = gemini_brain.answer(hi("RUN_TOOLS", tools=[declared]), MODELS[-1]).parts[2:]
+        assert [("$(" in str(part)) for part in made] == [substitutes] * 2

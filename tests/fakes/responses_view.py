@@ -78,7 +78,7 @@ def _tools(body: Json, items: list[Json]) -> dict[str, Json]:
 
 def _schema(tool: Json) -> Json:
     if tool["type"] == "function":
-        return strict_by_default(tool).get("parameters") or {}
+        return {"type": "object", **(strict_by_default(tool).get("parameters") or {})}
     return _COMMAND if tool["type"] == "local_shell" else _INPUT
 
 

@@ -24,57 +24,17 @@ from tests.conformance.lanes import (
     translated,
     translated_whole,
 )
-from tests.conformance.recordings import OTHER
+from tests.conformance.naive import STREAM
+from tests.conformance.recordings import SPOKEN
+from tests.properties.seeds import SEEDS
 
-ANTHROPIC_SEED = (
-    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
-    b'"model":"m","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
-    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"thinking",'
-    b'"thinking":""}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":'
-    b'"thinking_delta","thinking":"hm \xc3\xa9"}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta",'
-    b'"index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}\n\nevent: content_block_stop\n'
-    b'data: {"type":"content_block_stop","index":0}\n\nevent: ping\ndata: {"type": "ping"}\n\n'
-    b'event: content_block_start\ndata: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use",'
-    b'"id":"toolu_1","name":"f","input":{}}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta",'
-    b'"index":1,"delta":{"type":"input_json_delta","partial_json":"{\\"a\\":1}"}}\n\nevent: content_block_stop\n'
-    b'data: {"type":"content_block_stop","index":1}\n\nevent: message_delta\ndata: {"type":"message_delta","delta":'
-    b'{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":9}}\n\n'
-    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-)
-CHAT_SEED = (
-    b': keep-alive\n\ndata: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":'
-    b'"<thi"}}]}\n\ndata: {"id":"c","choices":[{"index":0,"delta":{"content":"nk>so</think>Hi \xf0\x9f\x92\xa1"}}]}\n\n'
-    b'data: {"id":"c","choices":[{"index":0,"delta":{"reasoning":"more","reasoning_details":[{"type":'
-    b'"reasoning.text","text":"more","index":0}]}}]}\n\n'
-    b'data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":'
-    b'{"name":"f","arguments":"{\\"x\\":"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}\n\n'
-    b'data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"[1]}"}}]},'
-    b'"finish_reason":null}]}\r\n\r\ndata: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}'
-    b'\n\ndata: {"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9,"total_tokens":12}}\n\n'
-    b"data: [DONE]\n\n"
-)
-SEEDS = {
-    "anthropic": (
-        ANTHROPIC_SEED,
-        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
-        b'{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"Hi"},{"type":'
-        b'"tool_use","id":"t","name":"f","input":{"a":[1,null]}}],"stop_reason":"tool_use","stop_sequence":null,"usage":'
-        b'{"input_tokens":1,"output_tokens":2,"cache_read_input_tokens":3}}',
-    ),
-    "openai_chat": (
-        CHAT_SEED,
-        b'data: {"error":{"message":"no","code":429}}\n\n',
-        b'{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant",'
-        b'"content":"Hi","reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f",'
-        b'"arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}',
-    ),
-}
 _SCRAPS = (
     b"\n", b"\n\n", b"\r", b"\r\n\r\n", b"data: ", b"data:", b"event: x\n", b": c\n", b"[DONE]", b"data: [DONE]\n\n",
     b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud83d", b"\\u0000", b"null", b"true", b"-1", b"1e999", b"9" * 20,
     b'""', b"{}", b"[]", b"\xff", b"\xc3", b"\xf0\x9f", b"\xef\xbb\xbf", b"\x00", b'"index":7', b'"type":"text_delta"',
     b'"choices":null', b'"content":[{}]', b'"delta":[]', b'"usage":{"prompt_tokens":"x"}', b'"finish_reason":""',
-    b'"error":{}', b"<think>", b"</think>",
+    b'"error":{}', b"<think>", b"</think>", b'"output_index":9', b'"item":null', b'"response":{}', b'"parts":[null]',
+    b'"candidates":[{}]', b'"functionCall":{}', b'"args":[1]', b'"jsonPath":"$.[["', b'"finishReason":7', b',\n',
 )  # fmt: skip
 
 
@@ -117,15 +77,17 @@ def judge(dialect: str, data: bytes, seed: str) -> None:
         _lawful(told)
         _written(dialect, told)
     passed(dialect, pieces)
-    translated(dialect, pieces)
+    client = random.Random(seed).choice([other for other in SPOKEN if other != dialect])
+    heard = translated(dialect, pieces, client).body
+    assert not heard or STREAM[client](heard).ending != "cut", f"no end in {client}"
     for whole in (translated_whole, restreamed):
         try:
-            whole(dialect, data)
+            whole(dialect, data, client)
         except GatewayError:
             continue
     DIALECTS[dialect].upstream.parse_error(500, {}, data)
     refused = DIALECTS[dialect].upstream.parse_error(400, {"retry-after": data[:20].decode("latin-1")}, data)
-    DIALECTS[OTHER[dialect]].client.render_error(refused)
+    DIALECTS[client].client.render_error(refused)
 
 
 def _framed(pieces: list[bytes]) -> list[Frame]:
@@ -148,8 +110,8 @@ def _lawful(events: list[Event]) -> None:
 
 
 def _written(dialect: str, events: list[Event]) -> None:
-    """Whatever was decoded can be told to a client of either dialect."""
-    for client in (dialect, OTHER[dialect]):
+    """Whatever was decoded can be told to a client of any dialect."""
+    for client in SPOKEN:
         encoder = DIALECTS[client].client.encoder(encoder_setup())
         for event in events:
             encoder.encode(event)
@@ -166,8 +128,8 @@ def inputs(seed: int) -> Iterator[tuple[str, str, bytes]]:
     number = 0
     while True:
         number += 1
-        dialect = chance.choice(("anthropic", "openai_chat"))
-        seeds = SEEDS[chance.choice((dialect, dialect, dialect, OTHER[dialect]))]
+        dialect = chance.choice(SPOKEN)
+        seeds = SEEDS[chance.choice((dialect, dialect, dialect, *SEEDS))]
         yield dialect, f"{seed}-{number}", mutated(chance, chance.choice(seeds), seeds)
 
 

@@ -28,7 +28,7 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import Opaque, Part, Refusal, ServerToolCall, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import Citation, Opaque, Part, Refusal, ServerToolCall, Signed, Text, Thinking, ToolCall
 from strowger.ir.response import Response
 
 # The characters that framing and escaping trip over, among plain ones; of all of Unicode a few must do.
@@ -57,6 +57,20 @@ def usages(draw: st.DrawFn) -> Usage:
         cache_read=read,
         cache_write=write,
         reasoning=reasoning,
+    )
+
+
+@st.composite
+def citations(draw: st.DrawFn) -> Citation:
+    """A source, of a web page or of something else, for a stretch of text or all of it."""
+    stretch = draw(st.one_of(st.none(), st.tuples(st.integers(0, 30), st.integers(0, 30))))
+    return Citation(
+        raw(draw(OBJECTS)),
+        url=draw(st.sampled_from(["", "https://example.test/é"])),
+        title=draw(TEXTS),
+        quote=draw(TEXTS),
+        start=None if stretch is None else stretch[0],
+        end=None if stretch is None else stretch[1],
     )
 
 
@@ -181,7 +195,7 @@ def _event(kind: type, index: int, origin: str) -> st.SearchStrategy[Event]:
         ThinkingDelta: TEXTS.map(lambda text: ThinkingDelta(index, text)),
         ArgumentsDelta: TEXTS.map(lambda text: ArgumentsDelta(index, text)),
         SignatureDelta: signed(origin).map(lambda state: SignatureDelta(index, state)),
-        CitationDelta: OBJECTS.map(lambda value: CitationDelta(index, raw(value))),
+        CitationDelta: citations().map(lambda citation: CitationDelta(index, citation)),
         PartStop: st.just(PartStop(index)),
         UsageUpdate: usages().map(UsageUpdate),
         Note: OBJECTS.map(lambda value: Note(raw({"type": "odd", **value}))),

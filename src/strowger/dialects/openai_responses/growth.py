@@ -146,7 +146,7 @@ class Growth:
         """A summary and the thinking itself may both be told: the first of them counts."""
         form = SUMMARY_FORM if "summary" in kind else CONTENT_FORM
         if item.slot is None:
-            gone = {"id", "type", "summary", "encrypted_content"} | ({"content"} if form == CONTENT_FORM else set())
+            gone = {"type", "summary", "encrypted_content"} | ({"content"} if form == CONTENT_FORM else set())
             kept = {key: value for key, value in _finished(item.head).items() if key not in gone}
             item.form, item.last = form, place
             item.slot = self.lineup.begin(item.place, Thinking("", None, form, kept), out)

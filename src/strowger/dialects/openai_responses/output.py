@@ -40,6 +40,8 @@ MESSAGE = "message"
 """In the extras of a message's first part: the members of the item itself."""
 NAMESPACE = "namespace:"
 """In `ToolCall.form`, before the length of the namespace that the name begins with."""
+CONTENT = "content "
+"""In `Opaque.kind`, before the type of a part of a message; else it is an item."""
 SUMMARY_FORM, CONTENT_FORM = "summary", "content"
 """`Thinking.form`: from which list of the item the text is."""
 BETWEEN = "\n\n"
@@ -103,7 +105,7 @@ def content_part(raw: Raw) -> Text | Refusal | Opaque:
     if kind == "refusal":
         return Refusal(fields.text("refusal") or "", fields.extras())
     if kind not in {"output_text", "text"}:
-        return Opaque(NAME, kind, raw)
+        return Opaque(NAME, f"{CONTENT}{kind}", raw)
     if kind == "text":
         fields.rest["type"] = Raw(b'"text"')
     cited = fields.items("annotations")
@@ -143,7 +145,7 @@ def _reasoning(fields: Fields, _raw: Raw, setup: DecoderSetup) -> list[Part]:
     if not text:
         text = take_texts(fields, "content")
         form = CONTENT_FORM if text else SUMMARY_FORM
-    identity = filled(fields, "id")
+    identity = _peek(fields, "id")
     return [Thinking(text, signed_of(fields, identity, setup), form, fields.extras())]
 
 
@@ -182,7 +184,7 @@ def signed_of(fields: Fields, identity: str, setup: DecoderSetup) -> Signed | No
 
 def _compaction(fields: Fields, _raw: Raw, setup: DecoderSetup) -> list[Part]:
     blob = filled(fields, "encrypted_content")
-    signed = Signed(setup.origin or VENDOR, COMPACTION_BLOB, blob, filled(fields, "id"))
+    signed = Signed(setup.origin or VENDOR, COMPACTION_BLOB, blob, _peek(fields, "id"))
     return [Thinking("", signed, "compaction", fields.extras())]
 
 

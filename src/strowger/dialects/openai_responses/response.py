@@ -28,12 +28,13 @@ _INTEGER = msgspec.json.Decoder(int | float)
 _UNFINISHED = frozenset({"queued", "in_progress", "cancelled"})
 _APART = frozenset({"output", "usage"})
 """Members of a response that are told by events of their own."""
+_NOTHING = frozenset({b"null", b"{}"})
 
 
 def start_of(response: dict[str, Raw], setup: DecoderSetup) -> Start:
     """The beginning of an answer, from the members of a response object."""
     identity, model = string(response.get("id")), string(response.get("model"))
-    kept = {key: value for key, value in response.items() if key not in _APART}
+    kept = {key: value for key, value in response.items() if key not in _APART or bytes(value) in _NOTHING}
     extras: Extras = {RESPONSE: encoded(kept)}
     return Start(NAME, identity or setup.new_id("resp_"), model or "", _seconds(response.get("created_at")), extras)
 

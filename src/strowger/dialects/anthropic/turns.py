@@ -16,6 +16,7 @@ from strowger.dialects.anthropic.blocks import Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.wire import safe_id
 from strowger.dialects.losses import extras_losses
+from strowger.dialects.neighbours import Placed, joined
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 CUT = "[no result: the conversation was cut]"
@@ -62,8 +63,9 @@ def regrouped(messages: Sequence[Message], fitting: Fitting) -> tuple[list[Text 
         system += [part for part in parts if isinstance(part, Text)]
         _message_losses(messages[leading], f"messages[{leading}]", fitting)
         leading += 1
-    builder = _Builder(messages, fitting)
-    for i in range(leading, len(messages)):
+    placed = joined(messages, leading)
+    builder = _Builder(placed, fitting)
+    for i in range(len(placed)):
         builder.add(i)
     return system, builder.finished()
 
@@ -88,8 +90,8 @@ def _message_losses(message: Message, path: str, fitting: Fitting) -> None:
 class _Builder:
     """Puts turns together, message by message. Call ids that come twice are told apart, with their results."""
 
-    def __init__(self, messages: Sequence[Message], fitting: Fitting) -> None:
-        self._messages = messages
+    def __init__(self, placed: Sequence[Placed], fitting: Fitting) -> None:
+        self._placed = placed
         self._fitting = fitting
         self._turns: list[Turn] = []
         self._claimed: set[tuple[int, int]] = set()
@@ -98,8 +100,7 @@ class _Builder:
 
     def add(self, index: int) -> None:
         """Take the next message."""
-        message = self._messages[index]
-        path = f"messages[{index}]"
+        path, message = self._placed[index]
         _message_losses(message, path, self._fitting)
         if message.role == "assistant":
             self._assistant(index, path)
@@ -158,12 +159,13 @@ class _Builder:
             self._reminders.extend(_reminder(part) for part in parts)
 
     def _assistant(self, index: int, path: str) -> None:
-        fitted = self._fitting.parts(self._messages[index].parts, path)
+        message = self._placed[index][1]
+        fitted = self._fitting.parts(message.parts, path)
         if not fitted:
             return
         if self._reminders:
             self._turn("user")
-        calls = [part for part in self._messages[index].parts if isinstance(part, ToolCall)]
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
         results = self._results_of(index, {call.id for call in calls})
         turn = self._turn("assistant")
         answers: list[Part] = []
@@ -193,19 +195,19 @@ class _Builder:
     def _results_of(self, index: int, wanted: set[str]) -> dict[str, tuple[str, ToolResult]]:
         """The first result of each call, from the messages up to the next that makes calls."""
         found: dict[str, tuple[str, ToolResult]] = {}
-        for i in range(index + 1, len(self._messages)) if wanted else ():
-            message = self._messages[i]
+        for i in range(index + 1, len(self._placed)) if wanted else ():
+            path, message = self._placed[i]
             if message.role == "assistant" and any(isinstance(part, ToolCall) for part in message.parts):
                 break
             for j, part in enumerate(message.parts):
                 if isinstance(part, ToolResult) and part.call_id in wanted and part.call_id not in found:
-                    found[part.call_id] = (f"messages[{i}].content[{j}]", part)
+                    found[part.call_id] = (f"{path}.content[{j}]", part)
                     self._claimed.add((i, j))
         return found
 
     def _user(self, index: int, path: str) -> None:
         parts: list[Part] = []
-        for j, part in enumerate(self._messages[index].parts):
+        for j, part in enumerate(self._placed[index][1].parts):
             where = f"{path}.content[{j}]"
             if not isinstance(part, ToolResult):
                 parts += self._fitting.part(part, where)

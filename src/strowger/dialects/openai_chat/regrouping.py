@@ -11,6 +11,7 @@ from typing import TypeGuard
 
 from msgspec.structs import replace
 
+from strowger.dialects.neighbours import Placed, joined
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.wire import IMAGE_FOLLOWS, NO_RESULT
 from strowger.ir.request import (
@@ -27,15 +28,14 @@ from strowger.ir.request import (
     ToolResult,
 )
 
-Placed = tuple[str, Message]
-"""A message with the path it has in the client's request."""
-
 
 def regrouped(job: Job) -> list[Placed]:
     """Messages in this dialect's order, results split off and paired with their calls."""
-    placed = [(f"messages[{i}]", message) for i, message in enumerate(job.request.messages)]
-    if not job.ours:
-        placed = _merged_users(placed)
+    messages = job.request.messages
+    if job.ours:
+        placed = [(f"messages[{i}]", message) for i, message in enumerate(messages)]
+    else:
+        placed = _merged_users(joined(messages))
     return _Regrouping(job).run(placed)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from strowger.ir.request import FunctionTool, HostedTool, Message, Tool, ToolReference, ToolResult, ToolSearch
 
@@ -47,6 +47,39 @@ _MEMORY = _object(
         "new_path": _STRING,
     },
     ["command"],
+)
+
+
+_WORDS = {"type": "array", "items": _STRING}
+_LOCAL_SHELL = _object(
+    {
+        "command": {**_WORDS, "description": "The program and its arguments"},
+        "working_directory": _STRING,
+        "env": {"type": "object", "additionalProperties": _STRING},
+        "timeout_ms": _INTEGER,
+        "user": _STRING,
+    },
+    ["command"],
+)
+_SHELL = _object(
+    {
+        "commands": {**_WORDS, "description": "Shell commands to run, in this order"},
+        "timeout_ms": _INTEGER,
+        "max_output_length": {"type": "integer", "description": "Characters of output to keep"},
+    },
+    ["commands"],
+)
+_APPLY_PATCH = _object(
+    {
+        "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+        "path": {"type": "string", "description": "Path of the file, from the root of the workspace"},
+        "diff": {
+            "type": "string",
+            "description": "What changes: hunks that begin with a line `@@`, then context lines with a space before "
+            "them, removed lines with `-`, added lines with `+`. For a new file all lines with `+`",
+        },
+    },
+    ["type", "path"],
 )
 
 
@@ -87,13 +120,46 @@ _SCHEMAS: tuple[tuple[str, str, Raw], ...] = (
 )
 """Prefix of the versioned type, description, schema; the first that fits counts."""
 
+_EXACT: dict[str, tuple[str, Raw]] = {
+    "local_shell": ("Run a program on the user's machine.", _LOCAL_SHELL),
+    "shell": ("Run shell commands on the user's machine.", _SHELL),
+    "apply_patch": ("Create, update or delete one file by a patch.", _APPLY_PATCH),
+}
+"""OpenAI's, whose types have no versions."""
+
+
+class _Given(Struct):
+    """What such a tool may say of itself: a search among tools brings its own schema when the client runs it."""
+
+    execution: str | None = None
+    description: str | None = None
+    parameters: Raw = Raw(b"null")
+    environment: dict[str, Raw] | None = None
+
 
 def described(tool: HostedTool) -> FunctionTool | None:
     """The tool as one with a schema, or None when only its vendor can offer it."""
+    if tool.type in _EXACT or tool.type == "tool_search":
+        return _described_by_itself(tool)
     for prefix, description, schema in _SCHEMAS:
         if tool.type.startswith(prefix):
             return FunctionTool(tool.name or prefix.rstrip("_"), description, schema, cache=tool.cache)
     return None
+
+
+def _described_by_itself(tool: HostedTool) -> FunctionTool | None:
+    try:
+        given = msgspec.json.decode(tool.raw, type=_Given)
+    except msgspec.MsgspecError:
+        return None
+    if tool.type == "tool_search":
+        if given.execution != "client" or bytes(given.parameters) == b"null":
+            return None
+        return FunctionTool(tool.name, given.description, given.parameters)
+    if given.environment is not None and bytes(given.environment.get("type", b'"local"')) != b'"local"':
+        return None  # it runs in a container of the vendor's
+    description, schema = _EXACT[tool.type]
+    return FunctionTool(tool.name or tool.type, description, schema)
 
 
 def loaded(messages: Iterable[Message], tools: Sequence[Tool]) -> frozenset[str]:

@@ -30,6 +30,7 @@ HARMLESS_EXTRAS = frozenset(
         "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
+        "include", "phase", "summary", "truncation", "access_programs", "image", "generate",
         "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own
     }
 )  # fmt: skip
@@ -74,6 +75,7 @@ _WRAPPERS = frozenset(
 
 _CONFIGS = frozenset({"generationConfig", "generation_config"})
 _COUNTS = frozenset({"candidateCount", "candidate_count"})
+_KEPT = frozenset({"background", "conversation", "previous_response_id", "prompt"})
 _CACHED = frozenset({"cachedContent", "cached_content"})
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -99,6 +101,7 @@ def refuse_extras(extras: Extras, target: str) -> None:
     """Raise Unsupported for members of another dialect whose loss would be a lie: several answers, spoken answers,
     a prompt that is kept elsewhere.
     """
+    refuse_kept(extras, target)
     if bytes(extras.get("n", _NULL)) not in {b"null", b"1"}:
         raise Unsupported(f"{target} gives one answer at a time", param="n", hint="ask once for each answer")
     if b'"audio"' in bytes(extras.get("modalities", _NULL)):
@@ -113,6 +116,15 @@ def refuse_extras(extras: Extras, target: str) -> None:
         if not says_nothing(extras[key]):
             raise Unsupported(
                 f"{target} cannot see the cached content, which is kept at Google", param=key, hint="send it whole"
+            )
+
+
+def refuse_kept(extras: Extras, target: str) -> None:
+    """Raise Unsupported where a part of the request is kept at OpenAI, or its answer is to be."""
+    for key in _KEPT & extras.keys():
+        if not says_nothing(extras[key]) and bytes(extras[key]) != b"false":
+            raise Unsupported(
+                f"{target} knows nothing of what is kept at OpenAI", param=key, hint=f"send all of it, without {key}"
             )
 
 

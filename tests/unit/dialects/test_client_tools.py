@@ -55,6 +55,41 @@ def test_tools_that_the_vendor_runs_have_none() -> None:
     assert described(hosted("computer_20250124", "computer")) is None
 
 
+@pytest.mark.parametrize(
+    "raw,member",
+    [
+        (b'{"type":"local_shell"}', "command"),
+        (b'{"type":"shell"}', "commands"),
+        (b'{"type":"shell","environment":{"type":"local"}}', "commands"),
+        (b'{"type":"apply_patch"}', "diff"),
+        (b'{"type":"tool_search","execution":"client","parameters":{"properties":{"query":{}}}}', "query"),
+    ],
+)
+def test_tools_of_openai_that_the_client_runs_have_a_schema(raw: bytes, member: str) -> None:
+    """They work on any model; a search among tools brings its own schema."""
+    kind = msgspec.json.decode(raw)["type"]
+    tool = described(HostedTool("openai_responses", kind, kind, Raw(raw)))
+    assert tool is not None
+    assert tool.name == kind
+    assert tool.parameters is not None
+    assert member in msgspec.json.decode(tool.parameters)["properties"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"type":"shell","environment":{"type":"container_auto"}}',
+        b'{"type":"tool_search"}',
+        b'{"type":"tool_search","execution":"client"}',
+        b'{"type":"shell","environment":7}',
+    ],
+)
+def test_tools_that_run_at_openai_have_none(raw: bytes) -> None:
+    """A container of the vendor's, a search by the vendor, and what is of no known shape."""
+    kind = msgspec.json.decode(raw)["type"]
+    assert described(HostedTool("openai_responses", kind, kind, Raw(raw))) is None
+
+
 def test_the_cache_hint_stays() -> None:
     """It says something about the place, not about the tool."""
     tool = described(HostedTool("anthropic", "bash_20250124", "bash", Raw(b"{}"), CacheHint("1h")))

@@ -49,6 +49,10 @@ def test_settings_that_are_grouped_in_an_object_are_a_loss_each() -> None:
         ("generationConfig", b'{"candidateCount":2}'),
         ("generation_config", b'{"candidate_count":3}'),
         ("cachedContent", b'"cachedContents/x"'),
+        ("background", b"true"),
+        ("conversation", b'"conv_1"'),
+        ("previous_response_id", b'"resp_1"'),
+        ("prompt", b'{"id":"pmpt_1"}'),
     ],
 )
 def test_what_cannot_be_dropped_without_a_lie_is_refused(key: str, value: bytes) -> None:
@@ -60,3 +64,4 @@ def test_what_cannot_be_dropped_without_a_lie_is_refused(key: str, value: bytes)
 def test_what_asks_for_nothing_special_is_not_refused() -> None:
     """One answer is what everyone gives."""
     refuse_extras({"n": Raw(b"1"), "generationConfig": Raw(b'{"candidateCount":1}')}, "This provider")
+    refuse_extras({"background": Raw(b"false"), "conversation": Raw(b"null")}, "This provider")

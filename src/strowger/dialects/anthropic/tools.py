@@ -130,7 +130,7 @@ class _Writer:
         if tool.origin == NAME and takes:
             self._names[tool.name] = tool.name
             return [tool.raw]
-        plain = described(tool) if tool.origin == NAME else None
+        plain = described(tool)
         if plain is not None:
             fitting.lose(path, "this provider does not know the tool by its type; its schema is sent", "info")
             return [self._function(plain, path)]

@@ -11,6 +11,7 @@ import hashlib
 import msgspec
 
 from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.losses import refuse_kept
 from strowger.dialects.openai_chat.history import render_messages
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back
@@ -36,6 +37,7 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
         if "model" not in request.extras and not model:
             del body["model"]  # Azure names it in the URL
     else:
+        refuse_kept(request.extras, "the Chat Completions API")
         job.lose_extras(request.extras, "")
     if model:
         body["model"] = model

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects.client_tools import described
+from strowger.dialects.client_tools import described, loaded
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.parts import Json
 from strowger.dialects.openai_responses.request import Form
@@ -23,16 +23,11 @@ from strowger.ir.request import (
     Tool,
     ToolChoice,
     ToolGroup,
-    ToolReference,
-    ToolResult,
     ToolSearch,
     WebFetch,
     WebSearch,
     plain_tools,
 )
-
-PLACEHOLDER = "DeferredToolPlaceholder"
-"""Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
 
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
@@ -73,13 +68,13 @@ def _shown_tools(job: Job) -> list[Tool | ToolGroup]:
         tools = tools[: len(tools) - brought(job)]
         return [kept for i, tool in enumerate(tools) if (kept := _own(job, tool, f"tools[{i}]")) is not None]
     plain = plain_tools(request)
-    loaded = _loaded(job, plain)
+    named = loaded(request.messages, plain)
     if not job.caps.search_with_tools and any(isinstance(tool, FunctionTool | CustomTool) for tool in plain):
         usual = tuple([tool for tool in plain if not isinstance(tool, HostedTool) or described(tool) is not None])
         if len(usual) < len(plain):
             job.lose("tools", "the provider's own tools do not stand beside functions there", "error")
         plain = usual
-    return [shown for i, tool in enumerate(plain) if (shown := _shown(job, tool, f"tools[{i}]", loaded)) is not None]
+    return [shown for i, tool in enumerate(plain) if (shown := _shown(job, tool, f"tools[{i}]", named)) is not None]
 
 
 def brought(job: Job) -> int:
@@ -116,11 +111,11 @@ def _is_offered(job: Job, tool: HostedTool) -> bool:
             return described(tool) is not None and job.native
 
 
-def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | None:
-    """The tool as this target can have it, or None with its loss. `loaded` are the deferred tools to show."""
+def _shown(job: Job, tool: Tool, path: str, named: frozenset[str]) -> Tool | None:
+    """The tool as this target can have it, or None with its loss. `named` are the deferred tools to show."""
     match tool:
         case FunctionTool():
-            if tool.deferred and tool.name not in loaded:
+            if tool.deferred and tool.name not in named:
                 job.lose_once("tools", "deferred tools are shown once they are named", "info")
                 return None
             return _function(job, tool, path)
@@ -177,26 +172,6 @@ def _with_properties(schema: Raw | None) -> Raw:
     if bytes(members.get("type", b"")) != b'"object"':
         return schema
     return Raw(msgspec.json.encode({**members, "properties": _EMPTY_OBJECT}))
-
-
-def _loaded(job: Job, tools: tuple[Tool, ...]) -> frozenset[str]:
-    """The deferred tools that the model shall see: those that a tool result has named. All of them where a vendor's
-    own search would have found them, for it does not run here.
-    """
-    deferred = {tool.name for tool in tools if isinstance(tool, FunctionTool) and tool.deferred}
-    if not deferred:
-        return frozenset()
-    if any(isinstance(tool, HostedTool) and isinstance(tool.ability, ToolSearch) for tool in tools):
-        return frozenset(deferred - {PLACEHOLDER})
-    named = {
-        item.name
-        for message in job.request.messages
-        for part in message.parts
-        if isinstance(part, ToolResult)
-        for item in part.content
-        if isinstance(item, ToolReference)
-    }
-    return frozenset(deferred & named - {PLACEHOLDER})
 
 
 # ---- what a vendor runs ----

@@ -33,9 +33,10 @@ _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "max_tokens_field": ("max_tokens", "max_completion_tokens"),
     "system_role": ("system", "developer"),
-    "thinking": ("effort", "thinking", "reasoning", "adaptive", "budget", "none"),
+    "thinking": ("effort", "thinking", "reasoning", "adaptive", "budget", "level", "none"),
     "thinking_replay": ("", "reasoning_content", "reasoning", "reasoning_details", "signed", "any"),
     "structured_output": ("json_schema", "json_object", "none"),
+    "tool_schema": ("json_schema", "openapi"),
 }
 """Capabilities that are words from a closed list."""
 
@@ -152,7 +153,7 @@ def _provider(name: str, provider: ProviderConfig, presets: Presets) -> Iterator
         return
     if provider.base_url is None or provider.dialect is None:
         near = near_miss(name, presets)
-        hint = f"did you mean the preset `{near}`?" if near else 'dialect is "anthropic" or "openai_chat"'
+        hint = f"did you mean the preset `{near}`?" if near else 'dialect is "anthropic", "openai_chat", "openai_responses" or "gemini"'
         yield Problem(path, f"provider `{name}` needs a `preset`, or `base_url` and `dialect`", hint)
     if provider.base_url is not None:
         yield from _base_url(provider.base_url, provider.preset, (*path, "base_url"))

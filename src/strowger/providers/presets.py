@@ -1,5 +1,6 @@
 """The packaged providers: host, dialect, key variable, model names, quirks. Data only; anything here can be overridden.
 
+A host that speaks several dialects has a preset for each; the one that is named in configurations lists the `also`.
 Sources are the vendors' own documentation (autumn 2026) and recorded traffic; where a fact is a guess, the value is the
 careful one (not sent) and the comment says so. Model lists are never closed: globs only say which provider is meant
 when nobody says it.
@@ -11,160 +12,27 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from strowger.config.checks import DEMO_URL
-from strowger.config.schema import Overrides, Preset, Presets
-
-_CLAUDE: Overrides = {
-    "origin": "anthropic",
-    "audio": False,
-    "tool_result_images": True,
-    "hosted_tools": True,
-    # Forced tools together with thinking are refused with a 400.
-    "forced_tool_choice_with_thinking": False,
-    "max_tool_name": 128,
-    "temperature_max": 1.0,
-    "max_stop_sequences": 64,
-    "mid_system": False,
-    "thinking": "adaptive",
-    "efforts": ("low", "medium", "high", "max"),
-    "thinking_replay": "signed",
-    "cache_hints": True,
-    "service_tiers": ("auto", "standard_only"),
-    "attribution": True,
-    "count_tokens": True,
-    "betas": True,
-    "judges_itself": True,
-}
-
-# Old models first; what is not listed is taken for a new one. From 4.6 on thinking is adaptive and a final assistant
-# message is refused; from 4.7 on sampling parameters are. Models up to 4.5 know budgets only.
-_CLAUDE_MODELS: tuple[tuple[str, Overrides], ...] = (
-    (
-        "claude-*",
-        {"prefill": False, "sampling": False, "mid_system": True, "efforts": ("low", "medium", "high", "xhigh", "max")},
-    ),
-    (
-        "claude-*-4-6*",
-        {"sampling": True, "mid_system": False, "efforts": ("low", "medium", "high", "max")},
-    ),
-    *(
-        (glob, {"prefill": True, "sampling": True, "mid_system": False, "thinking": "budget", "efforts": ()})
-        for glob in ("claude-*-4-5*", "claude-*-4-1*", "claude-*-4-0*", "claude-*-4-2025*", "claude-3-7*")
-    ),
-    ("claude-*-4-5*", {"max_output_tokens": 64000}),
-    ("claude-opus-4-[01]*", {"structured_output": "none", "max_output_tokens": 32000}),
-    ("claude-opus-4-2025*", {"structured_output": "none", "max_output_tokens": 32000}),
-    ("claude-sonnet-4-0*", {"structured_output": "none"}),
-    ("claude-sonnet-4-2025*", {"structured_output": "none"}),
-    ("claude-3-7*", {"structured_output": "none"}),
-    *(
-        (
-            glob,
-            {
-                "prefill": True,
-                "sampling": True,
-                "mid_system": False,
-                "thinking": "none",
-                "efforts": (),
-                "structured_output": "none",
-                "max_output_tokens": limit,
-                "default_max_tokens": limit,
-            },
-        )
-        for glob, limit in (("claude-3-5*", 8192), ("claude-3-haiku*", 4096), ("claude-3-opus*", 4096))
-    ),
+from strowger.config.schema import Preset, Presets
+from strowger.providers.families import (
+    CLAUDE,
+    CLAUDE_MODELS,
+    DEEPSEEK,
+    GEMINI,
+    GEMINI_MODELS,
+    GPT_OSS,
+    LOCAL,
+    MESSAGES,
+    MOONSHOT,
+    MOONSHOT_MODELS,
+    OPENAI,
+    OPENAI_CHAT_MODELS,
+    OPENAI_RESPONSES,
+    OPENAI_RESPONSES_MODELS,
+    RESPONSES,
+    XAI_MODELS,
+    ZAI,
+    ZAI_MODELS,
 )
-
-_OPENAI: Overrides = {
-    "origin": "openai",
-    "custom_tools": True,
-    # "string too long. Expected a string with maximum length 40"
-    "max_tool_id": 40,
-    "max_tokens_field": "max_completion_tokens",
-    "top_k": False,
-    "cache_key": True,
-    "service_tiers": ("auto", "default", "flex", "priority"),
-    "judges_itself": True,
-}
-_OPENAI_REASONING: Overrides = {"sampling": False, "max_stop_sequences": 0, "audio": False}
-_OPENAI_MODELS: tuple[tuple[str, Overrides], ...] = (
-    *((glob, {**_OPENAI_REASONING, "efforts": ("low", "medium", "high")}) for glob in ("o1*", "o3*", "o4*")),
-    ("gpt-5*", {**_OPENAI_REASONING, "efforts": ("minimal", "low", "medium", "high")}),
-    ("gpt-5.1*", {"efforts": ("none", "low", "medium", "high")}),
-    *(
-        (glob, {**_OPENAI_REASONING, "efforts": ("none", "low", "medium", "high", "xhigh")})
-        for glob in ("gpt-5.[2-9]*", "gpt-[6-9]*")
-    ),
-    ("gpt-5*-chat*", {"efforts": (), "thinking": "none", "sampling": True}),
-    ("gpt-[34]*", {"thinking": "none"}),
-)
-
-_DEEPSEEK: Overrides = {
-    "origin": "deepseek",
-    # "unknown variant `image_url`, expected `text`"
-    "images": False,
-    "image_urls": False,
-    "documents": False,
-    "audio": False,
-    "strict_tools": False,
-    "forced_tool_choice_with_thinking": False,
-}
-
-_MOONSHOT: Overrides = {
-    "origin": "moonshot",
-    "image_urls": False,
-    "documents": False,
-    "audio": False,
-    "tool_result_images": True,
-    "forced_tool_choice_with_thinking": False,
-    "max_tokens_field": "max_completion_tokens",
-    "temperature_max": 1.0,
-    "top_k": False,
-    "thinking": "thinking",
-    "thinking_replay": "reasoning_content",
-    "thinking_required_in_tool_loops": True,
-    "structured_output": "json_object",
-    "cache_key": True,
-}
-_MOONSHOT_MODELS: tuple[tuple[str, Overrides], ...] = tuple(
-    (glob, {"thinking": "none"}) for glob in ("moonshot-v1*", "kimi-k2-0*", "kimi-k2-turbo*", "kimi-k2-thinking*")
-)
-
-_ZAI: Overrides = {
-    "origin": "zai",
-    "documents": False,
-    "audio": False,
-    # Documented: tool_choice knows "auto" only.
-    "tool_choice": False,
-    "parallel_switch": False,
-    "strict_tools": False,
-    "temperature_max": 1.0,
-    "max_stop_sequences": 1,
-    "top_k": False,
-    "thinking": "thinking",
-    "thinking_replay": "reasoning_content",
-    "structured_output": "json_object",
-}
-_ZAI_MODELS: tuple[tuple[str, Overrides], ...] = (
-    ("glm-*", {"images": False}),
-    ("glm-*v*", {"images": True}),
-    ("glm-5.[2-9]*", {"efforts": ("high", "max")}),
-    ("glm-5*-flash*", {"images": True}),
-)
-
-# Messages-compatible services: text, tools and thinking are there, the rest differs and is mostly undocumented.
-_MESSAGES: Overrides = {
-    "image_urls": False,
-    "documents": False,
-    "audio": False,
-    "strict_tools": False,
-    "thinking": "budget",
-    "thinking_replay": "any",
-    "structured_output": "none",
-    "mid_system": False,
-}
-
-_LOCAL: Overrides = {"documents": False, "audio": False, "strict_tools": False, "image_urls": False}
-_GPT_OSS: tuple[tuple[str, Overrides], ...] = (("*gpt-oss*", {"efforts": ("low", "medium", "high")}),)
 
 _PRESETS: Mapping[str, Preset] = {
     # platform.claude.com/docs: Messages API
@@ -173,8 +41,8 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.anthropic.com",
         key_env=("ANTHROPIC_API_KEY",),
         models=("claude-*",),
-        capabilities=_CLAUDE,
-        model_capabilities=_CLAUDE_MODELS,
+        capabilities=CLAUDE,
+        model_capabilities=CLAUDE_MODELS,
     ),
     # platform.openai.com/docs/api-reference/chat
     "openai": Preset(
@@ -182,8 +50,21 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.openai.com/v1",
         key_env=("OPENAI_API_KEY",),
         models=("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*"),
-        capabilities=_OPENAI,
-        model_capabilities=_OPENAI_MODELS,
+        capabilities=OPENAI,
+        model_capabilities=OPENAI_CHAT_MODELS,
+        also=("openai-responses",),
+        # Chat neither shows reasoning nor takes it back.
+        foreign="openai-responses",
+    ),
+    # platform.openai.com/docs/api-reference/responses
+    "openai-responses": Preset(
+        dialect="openai_responses",
+        base_url="https://api.openai.com/v1",
+        key_env=("OPENAI_API_KEY",),
+        models=("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*"),
+        capabilities=OPENAI_RESPONSES,
+        model_capabilities=OPENAI_RESPONSES_MODELS,
+        infer=False,
     ),
     # openrouter.ai/docs: `reasoning` object, reasoning_details to be sent back as they came
     "openrouter": Preset(
@@ -197,7 +78,25 @@ _PRESETS: Mapping[str, Preset] = {
             "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"),
             "thinking_replay": "reasoning_details",
             "cache_hints": True,
+            # openrouter.ai/docs/guides/features/server-tools/web-search
+            "web_search": "openrouter:web_search",
         },
+        also=("openrouter-responses", "openrouter-anthropic"),
+    ),
+    # openrouter.ai/docs/api_reference/responses: keeps nothing
+    "openrouter-responses": Preset(
+        dialect="openai_responses",
+        base_url="https://openrouter.ai/api/v1",
+        key_env=("OPENROUTER_API_KEY",),
+        models=("*/*",),
+        capabilities={
+            **RESPONSES,
+            "origin": "openrouter",
+            "documents": True,
+            "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"),
+            "summaries": True,
+        },
+        infer=False,
     ),
     "openrouter-anthropic": Preset(
         dialect="anthropic",
@@ -206,7 +105,7 @@ _PRESETS: Mapping[str, Preset] = {
         auth_header="authorization",
         models=("*/*",),
         capabilities={
-            **_MESSAGES,
+            **MESSAGES,
             "origin": "openrouter",
             "image_urls": True,
             "documents": True,
@@ -222,7 +121,7 @@ _PRESETS: Mapping[str, Preset] = {
         key_env=("DEEPSEEK_API_KEY",),
         models=("deepseek-*",),
         capabilities={
-            **_DEEPSEEK,
+            **DEEPSEEK,
             "top_k": False,
             "max_stop_sequences": 16,
             "thinking": "thinking",
@@ -231,6 +130,7 @@ _PRESETS: Mapping[str, Preset] = {
             "thinking_required_in_tool_loops": True,
             "structured_output": "json_object",
         },
+        also=("deepseek-anthropic",),
     ),
     # api-docs.deepseek.com/guides/anthropic_api: unknown models are answered by the flash model, without a word
     "deepseek-anthropic": Preset(
@@ -238,7 +138,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.deepseek.com/anthropic",
         key_env=("DEEPSEEK_API_KEY",),
         models=("deepseek-*",),
-        capabilities={**_MESSAGES, **_DEEPSEEK, "top_k": False, "betas": True},
+        capabilities={**MESSAGES, **DEEPSEEK, "top_k": False, "betas": True},
         infer=False,
     ),
     # platform.kimi.ai/docs; for an account in China set base_url to https://api.moonshot.cn/v1
@@ -247,8 +147,9 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.moonshot.ai/v1",
         key_env=("MOONSHOT_API_KEY",),
         models=("kimi-*", "moonshot-*"),
-        capabilities=_MOONSHOT,
-        model_capabilities=_MOONSHOT_MODELS,
+        capabilities=MOONSHOT,
+        model_capabilities=MOONSHOT_MODELS,
+        also=("moonshot-anthropic",),
     ),
     "moonshot-anthropic": Preset(
         dialect="anthropic",
@@ -256,7 +157,7 @@ _PRESETS: Mapping[str, Preset] = {
         key_env=("MOONSHOT_API_KEY",),
         auth_header="authorization",
         models=("kimi-*", "moonshot-*"),
-        capabilities={**_MESSAGES, "origin": "moonshot", "tool_result_images": True, "temperature_max": 1.0},
+        capabilities={**MESSAGES, "origin": "moonshot", "tool_result_images": True, "temperature_max": 1.0},
         infer=False,
     ),
     # Kimi Code membership, with a key from its console; which clients it admits is the vendor's to say
@@ -265,14 +166,15 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.kimi.com/coding/v1",
         key_env=("KIMI_API_KEY",),
         models=("kimi-for-coding*", "k2.*", "k3*"),
-        capabilities={**_MOONSHOT, "origin": "kimi"},
+        capabilities={**MOONSHOT, "origin": "kimi"},
+        also=("kimi-anthropic",),
     ),
     "kimi-anthropic": Preset(
         dialect="anthropic",
         base_url="https://api.kimi.com/coding",
         key_env=("KIMI_API_KEY",),
         models=("kimi-for-coding*", "k2.*", "k3*"),
-        capabilities={**_MESSAGES, "origin": "kimi", "tool_result_images": True, "temperature_max": 1.0},
+        capabilities={**MESSAGES, "origin": "kimi", "tool_result_images": True, "temperature_max": 1.0},
         infer=False,
     ),
     # docs.z.ai: pay as you go; the coding plan has hosts of its own (below)
@@ -281,17 +183,19 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY", "Z_AI_API_KEY"),
         models=("glm-*",),
-        capabilities=_ZAI,
-        model_capabilities=_ZAI_MODELS,
+        capabilities=ZAI,
+        model_capabilities=ZAI_MODELS,
+        also=("zai-anthropic",),
     ),
     "zai-coding": Preset(
         dialect="openai_chat",
         base_url="https://api.z.ai/api/coding/paas/v4",
         key_env=("ZAI_API_KEY", "Z_AI_API_KEY"),
         models=("glm-*",),
-        capabilities=_ZAI,
-        model_capabilities=_ZAI_MODELS,
+        capabilities=ZAI,
+        model_capabilities=ZAI_MODELS,
         infer=False,
+        also=("zai-anthropic",),
     ),
     "zai-anthropic": Preset(
         dialect="anthropic",
@@ -299,8 +203,8 @@ _PRESETS: Mapping[str, Preset] = {
         key_env=("ZAI_API_KEY", "Z_AI_API_KEY"),
         auth_header="authorization",
         models=("glm-*",),
-        capabilities={**_MESSAGES, "origin": "zai", "temperature_max": 1.0},
-        model_capabilities=tuple(rule for rule in _ZAI_MODELS if "images" in rule[1]),
+        capabilities={**MESSAGES, "origin": "zai", "temperature_max": 1.0},
+        model_capabilities=tuple(rule for rule in ZAI_MODELS if "images" in rule[1]),
         infer=False,
     ),
     # console.groq.com/docs/api-reference: unknown members of messages are refused, so no thinking goes back
@@ -323,7 +227,7 @@ _PRESETS: Mapping[str, Preset] = {
         },
         model_capabilities=(
             *((glob, {"structured_output": "json_schema"}) for glob in ("openai/gpt-oss-*", "moonshotai/kimi-k2-*")),
-            *_GPT_OSS,
+            *GPT_OSS,
             ("meta-llama/llama-4-*", {"images": True, "image_urls": True, "structured_output": "json_schema"}),
         ),
     ),
@@ -358,11 +262,47 @@ _PRESETS: Mapping[str, Preset] = {
         key_env=("XAI_API_KEY",),
         models=("grok-*",),
         capabilities={"origin": "xai", "documents": False, "audio": False, "top_k": False, "max_stop_sequences": 0},
-        model_capabilities=(
-            ("grok-3-mini*", {"efforts": ("low", "high")}),
-            ("grok-4.[3-9]*", {"efforts": ("none", "low", "medium", "high")}),
-            ("grok-*non-reasoning*", {"max_stop_sequences": 4}),
-        ),
+        model_capabilities=(*XAI_MODELS, ("grok-*non-reasoning*", {"max_stop_sequences": 4})),
+        also=("xai-responses",),
+        foreign="xai-responses",
+    ),
+    # docs.x.ai/docs/guides/chat, tools: answers are kept for thirty days; reasoning comes encrypted
+    "xai-responses": Preset(
+        dialect="openai_responses",
+        base_url="https://api.x.ai/v1",
+        key_env=("XAI_API_KEY",),
+        models=("grok-*",),
+        capabilities={
+            **RESPONSES,
+            "origin": "xai",
+            "hosted_tools": True,
+            "web_search": "web_search",
+            "code_execution": "code_interpreter",
+            "remote_mcp": True,
+            "min_output_tokens": 1,
+            "summaries": True,
+            "stateful": True,
+            "cache_key": True,
+        },
+        model_capabilities=XAI_MODELS,
+        infer=False,
+    ),
+    # docs.perplexity.ai: the Agent API has the shape of Responses; the older Sonar endpoint has been closed
+    "perplexity": Preset(
+        dialect="openai_responses",
+        base_url="https://api.perplexity.ai/v1",
+        key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        models=("perplexity/*",),
+        capabilities={
+            **RESPONSES,
+            "origin": "perplexity",
+            "strict_tools": False,
+            "hosted_tools": True,
+            "web_search": "web_search",
+            "web_fetch": "fetch_url",
+            "efforts": ("low", "medium", "high"),
+            "user": False,
+        },
     ),
     # docs.together.ai/docs/openai-api-compatibility
     "together": Preset(
@@ -370,7 +310,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.together.xyz/v1",
         key_env=("TOGETHER_API_KEY",),
         capabilities={"origin": "together", "documents": False, "audio": False, "strict_tools": False},
-        model_capabilities=_GPT_OSS,
+        model_capabilities=GPT_OSS,
     ),
     # docs.fireworks.ai
     "fireworks": Preset(
@@ -379,7 +319,7 @@ _PRESETS: Mapping[str, Preset] = {
         key_env=("FIREWORKS_API_KEY",),
         models=("accounts/*",),
         capabilities={"origin": "fireworks", "documents": False, "audio": False, "strict_tools": False},
-        model_capabilities=_GPT_OSS,
+        model_capabilities=GPT_OSS,
     ),
     # inference-docs.cerebras.ai/resources/openai
     "cerebras": Preset(
@@ -397,11 +337,20 @@ _PRESETS: Mapping[str, Preset] = {
             "top_k": False,
             "thinking_replay": "reasoning",
         },
-        model_capabilities=_GPT_OSS,
+        model_capabilities=GPT_OSS,
     ),
-    # ai.google.dev/gemini-api/docs/openai. Gemini 3 wants its thought signatures back with tool calls; this dialect has
-    # an extension for that, which is kept on the same-dialect lane only.
+    # ai.google.dev/api/generate-content
     "google": Preset(
+        dialect="gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        models=("gemini-*", "gemma-*"),
+        capabilities=GEMINI,
+        model_capabilities=GEMINI_MODELS,
+        also=("google-openai",),
+    ),
+    # ai.google.dev/gemini-api/docs/openai: thought signatures ride in an extension of tool calls
+    "google-openai": Preset(
         dialect="openai_chat",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
@@ -420,6 +369,7 @@ _PRESETS: Mapping[str, Preset] = {
             ("gemini-2.0*", {"efforts": ()}),
             ("gemini-1*", {"efforts": ()}),
         ),
+        infer=False,
     ),
     # docs.ollama.com: the key is ignored on one's own machine; tool_choice is ignored; pictures by value only
     "ollama": Preset(
@@ -427,20 +377,30 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:11434/v1",
         key_required=False,
         capabilities={
-            **_LOCAL,
+            **LOCAL,
             "origin": "ollama",
             "tool_choice": False,
             "parallel_switch": False,
             "top_k": False,
             "thinking_replay": "reasoning",
         },
-        model_capabilities=_GPT_OSS,
+        model_capabilities=GPT_OSS,
+        also=("ollama-responses", "ollama-anthropic"),
+    ),
+    # docs.ollama.com/api/openai-compatibility: keeps nothing
+    "ollama-responses": Preset(
+        dialect="openai_responses",
+        base_url="http://localhost:11434/v1",
+        key_required=False,
+        capabilities={**RESPONSES, **LOCAL, "origin": "ollama", "tool_choice": False, "parallel_switch": False},
+        model_capabilities=GPT_OSS,
+        infer=False,
     ),
     "ollama-anthropic": Preset(
         dialect="anthropic",
         base_url="http://localhost:11434",
         key_required=False,
-        capabilities={**_MESSAGES, "origin": "ollama", "tool_choice": False},
+        capabilities={**MESSAGES, "origin": "ollama", "tool_choice": False},
     ),
     # lmstudio.ai/docs
     "lmstudio": Preset(
@@ -448,8 +408,19 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:1234/v1",
         key_env=("LM_API_TOKEN",),
         key_required=False,
-        capabilities={**_LOCAL, "origin": "lmstudio"},
-        model_capabilities=_GPT_OSS,
+        capabilities={**LOCAL, "origin": "lmstudio"},
+        model_capabilities=GPT_OSS,
+        infer=False,
+        also=("lmstudio-responses", "lmstudio-anthropic"),
+    ),
+    # lmstudio.ai/docs/developer/openai-compat/responses
+    "lmstudio-responses": Preset(
+        dialect="openai_responses",
+        base_url="http://localhost:1234/v1",
+        key_env=("LM_API_TOKEN",),
+        key_required=False,
+        capabilities={**RESPONSES, **LOCAL, "origin": "lmstudio", "stateful": True},
+        model_capabilities=GPT_OSS,
         infer=False,
     ),
     "lmstudio-anthropic": Preset(
@@ -457,7 +428,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:1234",
         key_env=("LM_API_TOKEN",),
         key_required=False,
-        capabilities={**_MESSAGES, "origin": "lmstudio"},
+        capabilities={**MESSAGES, "origin": "lmstudio"},
         infer=False,
     ),
     # docs.vllm.ai: thinking is called `reasoning`, both ways; tools need --enable-auto-tool-choice
@@ -466,8 +437,19 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:8000/v1",
         key_env=("VLLM_API_KEY",),
         key_required=False,
-        capabilities={**_LOCAL, "origin": "vllm", "image_urls": True, "thinking_replay": "reasoning"},
-        model_capabilities=_GPT_OSS,
+        capabilities={**LOCAL, "origin": "vllm", "image_urls": True, "thinking_replay": "reasoning"},
+        model_capabilities=GPT_OSS,
+        infer=False,
+        also=("vllm-responses", "vllm-anthropic"),
+    ),
+    # docs.vllm.ai: answers are kept only where VLLM_ENABLE_RESPONSES_API_STORE is set
+    "vllm-responses": Preset(
+        dialect="openai_responses",
+        base_url="http://localhost:8000/v1",
+        key_env=("VLLM_API_KEY",),
+        key_required=False,
+        capabilities={**RESPONSES, **LOCAL, "origin": "vllm", "image_urls": True, "min_output_tokens": 1},
+        model_capabilities=GPT_OSS,
         infer=False,
     ),
     "vllm-anthropic": Preset(
@@ -475,7 +457,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:8000",
         key_env=("VLLM_API_KEY",),
         key_required=False,
-        capabilities={**_MESSAGES, "origin": "vllm"},
+        capabilities={**MESSAGES, "origin": "vllm"},
         infer=False,
     ),
     # github.com/ggml-org/llama.cpp, tools/server: tools need --jinja
@@ -484,16 +466,17 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="http://localhost:8080/v1",
         key_env=("LLAMA_API_KEY",),
         key_required=False,
-        capabilities={**_LOCAL, "origin": "llamacpp", "thinking_replay": "reasoning_content"},
-        model_capabilities=_GPT_OSS,
+        capabilities={**LOCAL, "origin": "llamacpp", "thinking_replay": "reasoning_content"},
+        model_capabilities=GPT_OSS,
         infer=False,
+        also=("llamacpp-anthropic",),
     ),
     "llamacpp-anthropic": Preset(
         dialect="anthropic",
         base_url="http://localhost:8080",
         key_env=("LLAMA_API_KEY",),
         key_required=False,
-        capabilities={**_MESSAGES, "origin": "llamacpp", "count_tokens": True},
+        capabilities={**MESSAGES, "origin": "llamacpp", "count_tokens": True},
         infer=False,
     ),
     # built in: started with the gateway, which then knows its port

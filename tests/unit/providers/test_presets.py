@@ -15,6 +15,8 @@ ALL = sorted(PRESETS)
 # What the issue promises, by the names that users write.
 PROMISED = {
     "anthropic", "openai", "openrouter", "deepseek", "deepseek-anthropic", "moonshot", "zai", "groq", "mistral", "xai",
+    "openai-responses", "openrouter-responses", "xai-responses", "ollama-responses", "lmstudio-responses",
+    "vllm-responses", "google", "google-openai", "perplexity",
     "together", "fireworks", "cerebras", "ollama", "lmstudio", "vllm", "llamacpp", "demo",
 }  # fmt: skip
 
@@ -50,10 +52,17 @@ def test_capabilities_exist(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_thinking_words_fit_the_dialect(name: str) -> None:
     """How thinking is asked for is said in the words of the preset's own dialect."""
-    words = {"anthropic": {"adaptive", "budget", "none"}, "openai_chat": {"effort", "thinking", "reasoning", "none"}}
+    words = {
+        "anthropic": {"adaptive", "budget", "none"},
+        "openai_chat": {"effort", "thinking", "reasoning", "none"},
+        "openai_responses": {"effort", "none"},
+        "gemini": {"level", "budget", "none"},
+    }
     replay = {
         "anthropic": {"", "signed", "any"},
         "openai_chat": {"", "reasoning_content", "reasoning", "reasoning_details"},
+        "openai_responses": {""},
+        "gemini": {""},
     }
     preset = PRESETS[name]
     for overrides in (preset.capabilities, *({**preset.capabilities, **rule} for _, rule in preset.model_capabilities)):
@@ -95,47 +104,6 @@ def test_one_inference_per_key() -> None:
     assert len(inferred) == len(set(inferred))
 
 
-@pytest.mark.parametrize(
-    "model, thinking, efforts, sampling",
-    [
-        ("claude-3-haiku-20240307", "none", (), True),
-        ("claude-3-5-haiku-20241022", "none", (), True),
-        ("claude-3-7-sonnet-20250219", "budget", (), True),
-        ("claude-sonnet-4-20250514", "budget", (), True),
-        ("claude-opus-4-1-20250805", "budget", (), True),
-        ("claude-haiku-4-5-20251001", "budget", (), True),
-        # "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium."
-        ("claude-opus-4-6", "adaptive", ("low", "medium", "high", "max"), True),
-        ("claude-opus-4-7", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
-        ("claude-opus-5-5", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
-        ("claude-fable-5", "adaptive", ("low", "medium", "high", "xhigh", "max"), False),
-    ],
-)
-def test_claude_generations(model: str, thinking: str, efforts: tuple[str, ...], sampling: bool) -> None:
-    """Each generation of Claude is asked to think in its own way; an unknown one is taken for new."""
-    found = capabilities("anthropic", model)
-    assert (found.thinking, found.efforts, found.sampling) == (thinking, efforts, sampling)
-
-
-@pytest.mark.parametrize(
-    "model, efforts, sampling, stops",
-    [
-        ("gpt-4o-mini", (), True, 4),
-        ("gpt-4.1", (), True, 4),
-        ("o3-mini", ("low", "medium", "high"), False, 0),
-        ("gpt-5-nano", ("minimal", "low", "medium", "high"), False, 0),
-        ("gpt-5.1", ("none", "low", "medium", "high"), False, 0),
-        ("gpt-5.6-sol", ("none", "low", "medium", "high", "xhigh"), False, 0),
-        ("gpt-5-chat-latest", (), True, 0),
-    ],
-)
-def test_openai_generations(model: str, efforts: tuple[str, ...], sampling: bool, stops: int) -> None:
-    """Reasoning models refuse sampling and stop sequences, and each knows its own efforts."""
-    found = capabilities("openai", model)
-    assert (found.efforts, found.sampling, found.max_stop_sequences) == (efforts, sampling, stops)
-    assert found.max_tokens_field == "max_completion_tokens"
-
-
 def test_quirks_from_recordings() -> None:
     """Facts that recordings or documentation prove, one for each vendor that has one."""
     assert not capabilities("deepseek", "deepseek-v4-flash").images
@@ -151,3 +119,18 @@ def test_quirks_from_recordings() -> None:
     assert not capabilities("zai", "glm-4.7").images
     assert not capabilities("ollama", "qwen3").tool_choice
     assert capabilities("llamacpp-anthropic", "any").count_tokens
+    assert capabilities("google-openai", "gemini-3.5-flash").origin == "google"
+    assert not capabilities("openrouter-responses", "openai/gpt-5.5").stateful
+    assert capabilities("perplexity", "perplexity/sonar").web_fetch == "fetch_url"
+
+
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.also])
+def test_dialects_of_one_host(name: str) -> None:
+    """The presets that a provider brings along differ from it in their dialect, not in whose signatures they take."""
+    preset = PRESETS[name]
+    others = [PRESETS[other] for other in preset.also]
+    assert len({preset.dialect, *(other.dialect for other in others)}) == 1 + len(others)
+    assert all(other.key_env == preset.key_env for other in others)
+    assert {other.capabilities["origin"] for other in others} == {preset.capabilities["origin"]}
+    assert not any(other.infer for other in others if other.key_env)
+    assert preset.foreign in {"", *preset.also}

@@ -60,41 +60,46 @@ _CLAUDE_MODELS = {
 }
 _CLAUDE_PLACES = ("~/.claude/local", "~/.local/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
-_BOTH_DIALECTS = {
+_EVERY_DIALECT = {
     "ANTHROPIC_BASE_URL": _GATEWAY,
     "ANTHROPIC_AUTH_TOKEN": _TOKEN,
     "ANTHROPIC_API_KEY": _TOKEN,
     "OPENAI_BASE_URL": f"{_GATEWAY}/v1",
     "OPENAI_API_BASE": f"{_GATEWAY}/v1",
     "OPENAI_API_KEY": _TOKEN,
+    "GOOGLE_GEMINI_BASE_URL": _GATEWAY,
+    "GEMINI_API_KEY": _TOKEN,
 }
 
 
 class Spec(Struct, frozen=True, kw_only=True):
     """A client. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen.
 
-    `{url}`, `{token}` and `{model}` stand for their values. `nicknames` are words that the client itself turns into the
-    name of a model, so no gateway ever hears them. `unserved` says why the client cannot use the gateway yet;
-    `note` what its user has to do besides.
+    `{url}`, `{token}` and `{model}` stand for their values. `arguments` go before the user's own, `chosen` with them
+    when a model is chosen. `settings` are variables that name a file, with what stands in it for as long as the client runs.
+    `nicknames` are words that the client itself turns into the name of a model, so no gateway ever hears them. `note`
+    says what its user has to do besides.
     """
 
     name: str
     set: Mapping[str, str]
     default: Mapping[str, str] = {}
     models: Mapping[str, str] = {}
+    arguments: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    settings: Mapping[str, str] = {}
     nicknames: frozenset[str] = frozenset()
     strip: tuple[str, ...] = _CLAUDE_STRIP
     places: tuple[str, ...] = ()
     bundled_in: str | None = None
     install: str | None = None
-    unserved: str | None = None
     note: str | None = None
 
 
 GENERIC = Spec(
     name="",
-    set=_BOTH_DIALECTS,
-    models={"ANTHROPIC_MODEL": _MODEL, "OPENAI_MODEL": _MODEL},
+    set=_EVERY_DIALECT,
+    models={"ANTHROPIC_MODEL": _MODEL, "OPENAI_MODEL": _MODEL, "GEMINI_MODEL": _MODEL},
     strip=tuple(name for name in _CLAUDE_STRIP if not name.startswith("AWS_")),
 )
 """Any other command: it may be a script that speaks either dialect, or a shell from which one is started."""
@@ -119,27 +124,47 @@ CLIENTS = {
         ),
         Spec(
             name="aider",
-            set={**_BOTH_DIALECTS, "ANTHROPIC_API_BASE": _GATEWAY},
+            set={**_EVERY_DIALECT, "ANTHROPIC_API_BASE": _GATEWAY},
             note="aider takes the model from `--model openai/NAME` or `--model anthropic/NAME`",
         ),
         Spec(
             name="opencode",
-            set=_BOTH_DIALECTS,
+            set=_EVERY_DIALECT,
             note="opencode reads base URLs from its own configuration only: give a provider of the package "
             '@ai-sdk/openai-compatible the options {"baseURL": "{env:OPENAI_BASE_URL}", '
             '"apiKey": "{env:OPENAI_API_KEY}"}',
         ),
         Spec(
             name="codex",
-            set=_BOTH_DIALECTS,
-            unserved="codex speaks only the OpenAI Responses dialect, which this version does not serve; it would pass "
-            "by the gateway",
+            set={"STROWGER_LAUNCH_TOKEN": _TOKEN},
+            # It reads no base URL from its environment. Its own configuration stays as it is.
+            arguments=(
+                "-c",
+                'model_provider="strowger"',
+                "-c",
+                'model_providers.strowger={name="Strowger",base_url="{url}/v1",env_key="STROWGER_LAUNCH_TOKEN",'
+                'wire_api="responses",supports_websockets=true}',
+            ),
+            chosen=("-c", 'model="{model}"'),
+            strip=("OPENAI_API_KEY", "CODEX_API_KEY"),
+            install="npm install -g @openai/codex",
         ),
         Spec(
             name="gemini",
-            set=_BOTH_DIALECTS,
-            unserved="gemini speaks only the Gemini dialect, which this version does not serve; it would pass by the "
-            "gateway",
+            set={"GOOGLE_GEMINI_BASE_URL": _GATEWAY, "GEMINI_API_KEY": _TOKEN},
+            models={"GEMINI_MODEL": _MODEL},
+            # Without it, it takes a base URL of another host for a login that it refuses where it has no terminal.
+            settings={"GEMINI_CLI_SYSTEM_DEFAULTS_PATH": '{"security":{"auth":{"selectedType":"gemini-api-key"}}}'},
+            strip=(
+                "GOOGLE_API_KEY",
+                "GOOGLE_GENAI_USE_VERTEXAI",
+                "GOOGLE_GENAI_USE_GCA",
+                "GOOGLE_CLOUD_ACCESS_TOKEN",
+                "GOOGLE_VERTEX_BASE_URL",
+                "CODE_ASSIST_ENDPOINT",
+                "GEMINI_CLI_CUSTOM_HEADERS",
+            ),
+            install="npm install -g @google/gemini-cli",
         ),
     )
 }
@@ -170,6 +195,12 @@ def environment(
     _keep_own_headers(made)
     _bypass_proxies(made)
     return made
+
+
+def arguments(spec: Spec, *, url: str, model: str | None = None) -> tuple[str, ...]:
+    """What goes before the user's own arguments. Nothing secret: everyone on the machine can read them."""
+    values = {_GATEWAY: url, _MODEL: model or ""}
+    return tuple(_filled(word, values) for word in (*spec.arguments, *(spec.chosen if model else ())))
 
 
 def routed(spec: Spec, model: str | None) -> str | None:
@@ -211,7 +242,7 @@ def _filled(value: str, values: Mapping[str, str]) -> str:
 
 
 def _is_main(name: str) -> bool:
-    return name in {"ANTHROPIC_MODEL", "OPENAI_MODEL"}
+    return name in {"ANTHROPIC_MODEL", "OPENAI_MODEL", "GEMINI_MODEL"}
 
 
 def _keep_own_headers(env: dict[str, str]) -> None:

@@ -30,10 +30,10 @@ from strowger.errors import (
     TimedOut,
     UnknownModel,
     Unreachable,
-    Unsupported,
 )
 from strowger.launcher import clients, sessions
 from strowger.launcher.sessions import Session
+from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -81,11 +81,9 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
     """Run a command on a gateway. Gives its exit code, 128 + n when signal n ended it.
 
     `setup` loads the configuration when no running gateway is joined; `tell` is called with what the user should know.
-    Raises CannotStart, Unsupported, UnknownModel, and what building a gateway raises.
+    Raises CannotStart, UnknownModel, and what building a gateway raises.
     """
     spec = clients.spec_for(order.command)
-    if spec.unserved:
-        raise Unsupported(spec.unserved, hint=f"run {spec.name} without strowger until it is")
     program = clients.find(order.command, spec, env)
     if program is None:
         raise _not_there(order.command, spec)
@@ -95,7 +93,9 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
-            await child.run((program, *order.arguments), child_env)
+            before = clients.arguments(spec, url=way.url, model=order.model)
+            with written(env, spec.settings) as files:
+                await child.run((program, *before, *order.arguments), {**child_env, **files})
     return child.code
 
 

@@ -18,7 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from strowger.config.schema import Config, ProviderConfig
-from strowger.errors import ConfigError, UnknownModel, Unsupported
+from strowger.errors import ConfigError, UnknownModel
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.run import CannotStart, Order, run
@@ -279,10 +279,28 @@ async def test_a_file_that_cannot_be_run_is_told(tmp_path: Path, monkeypatch: py
     assert caught.value.exit_code == 126
 
 
-async def test_a_client_that_would_pass_by_is_not_run() -> None:
-    """Codex speaks a dialect that is not served: running it would look as if it were on the gateway."""
-    with pytest.raises(Unsupported, match="Responses"):
-        await launched(Order("codex"), os.environ)
+async def test_a_client_gets_its_arguments_and_its_settings_file(tmp_path: Path) -> None:
+    """What a client reads from neither environment nor its user's files: both are gone when it is."""
+    gemini = tmp_path / "gemini"
+    gemini.write_text(
+        f"#!{sys.executable}\nimport os, pathlib, sys\n"
+        "path = os.environ['GEMINI_CLI_SYSTEM_DEFAULTS_PATH']\n"
+        "assert 'gemini-api-key' in pathlib.Path(path).read_text()\n"
+        "pathlib.Path(sys.argv[1]).write_text(path)\n"
+    )
+    codex = tmp_path / "codex"
+    codex.write_text(
+        f"#!{sys.executable}\nimport pathlib, sys\npathlib.Path(sys.argv[-1]).write_text(' '.join(sys.argv[1:-1]))\n"
+    )
+    told = tmp_path / "told"
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
+    for program in (gemini, codex):
+        program.chmod(0o700)
+    assert await launched(Order(str(gemini), (str(told),)), env) == 0
+    assert list((tmp_path / "runtime" / "strowger").glob("launch-*")) == []
+    assert await launched(Order(str(codex), ("exec", str(told))), env) == 0
+    assert told.read_text().startswith("-c model_provider=")
+    assert told.read_text().endswith(" exec")
 
 
 async def test_settings_that_overrule_us_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

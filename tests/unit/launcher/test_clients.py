@@ -99,10 +99,26 @@ def test_a_client_is_known_by_its_file(command: str, name: str) -> None:
     assert clients.spec_for(command).name == name
 
 
-@pytest.mark.parametrize("name", ["codex", "gemini"])
-def test_what_is_not_served_is_said(name: str) -> None:
-    """A client whose dialect is not served would go its own way unseen: there is a reason to give instead."""
-    assert "not serve" in (clients.CLIENTS[name].unserved or "")
+def test_codex_is_told_by_arguments() -> None:
+    """It reads no address from its environment; the token, which arguments would show to everyone, it does."""
+    spec = clients.CLIENTS["codex"]
+    words = clients.arguments(spec, url="http://127.0.0.1:1", model="a:b")
+    assert 'base_url="http://127.0.0.1:1/v1"' in words[3]
+    assert words[-2:] == ("-c", 'model="a:b"')
+    assert "launch-token" not in " ".join(words)
+    env = made(spec, {"OPENAI_API_KEY": "planted"})
+    assert env["STROWGER_LAUNCH_TOKEN"] == "launch-token"
+    assert "planted" not in env.values()
+    assert clients.arguments(spec, url="http://127.0.0.1:1")[-1] == words[3]
+    assert clients.arguments(clients.GENERIC, url="http://127.0.0.1:1", model="m") == ()
+
+
+def test_gemini_cannot_go_elsewhere() -> None:
+    """Its ways to Vertex and Code Assist are taken away, and so are keys of the user's."""
+    env = made(clients.CLIENTS["gemini"], {"GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": "planted"})
+    assert env["GOOGLE_GEMINI_BASE_URL"].startswith("http://")
+    assert env["GEMINI_API_KEY"] == "launch-token"
+    assert not {"GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_API_KEY"} & env.keys()
 
 
 def program(path: Path) -> Path:

@@ -1,0 +1,35 @@
+"""Settings files for a client's life: what a client takes from files only is written beside its user's own, which stay
+as they are, and is gone when the client is. Must not know which client needs what.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from strowger.config.paths import runtime_dir
+
+
+@contextmanager
+def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Write each text to a file of its own; gives the variables with the files' paths.
+
+    In the runtime directory, where nobody else may write: clients refuse settings that others could have planted.
+    """
+    if not settings:
+        yield {}
+        return
+    base = runtime_dir(env)
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="launch-", dir=base) as folder:
+        named: dict[str, str] = {}
+        for variable, text in settings.items():
+            path = Path(folder) / f"{variable.lower()}.json"
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+            named[variable] = str(path)
+        yield named

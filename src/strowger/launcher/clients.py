@@ -76,7 +76,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     """A client. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen.
 
     `{url}`, `{token}` and `{model}` stand for their values. `arguments` go before the user's own, `chosen` with them
-    when a model is chosen. `settings` are variables that name a file, with what stands in it for as long as the client runs.
+    when a model is chosen. `settings` are variables that name a file, and what stands in it while the client runs.
     `nicknames` are words that the client itself turns into the name of a model, so no gateway ever hears them. `note`
     says what its user has to do besides.
     """

@@ -189,7 +189,7 @@ def _web_search(part: WebSearch, manner: Manner) -> Written:
 def _remote_tools(part: RemoteTools, manner: Manner) -> Written:
     frame: Json = {"id": fresh("mcpl"), "type": "mcp_list_tools", "server_label": part.server, "tools": []}
     steps: list[tuple[str, Json]] = [(f"response.mcp_list_tools.{state}", {}) for state in ("in_progress", "completed")]
-    return Written(frame, steps, {**frame, "tools": list(part.tools), "error": None})
+    return Written(frame, steps, {**frame, "tools": list(part.tools)})
 
 
 def _remote_call(part: RemoteCall, manner: Manner) -> Written:

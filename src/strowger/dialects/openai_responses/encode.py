@@ -8,35 +8,17 @@ say is a loss.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.openai_responses.echo import repeated
 from strowger.dialects.openai_responses.errors import failed_object, members, string
-from strowger.dialects.openai_responses.items_out import (
-    CODE_ITEM,
-    CUSTOM,
-    FUNCTION,
-    WEB_ITEM,
-    Voice,
-    annotation_node,
-    call_node,
-    compaction_node,
-    content_node,
-    free_text,
-    image_node,
-    message_head,
-    reasoning_node,
-    server_head,
-    server_kind,
-    server_node,
-)
-from strowger.dialects.openai_responses.output import CALL_ITEMS, CONTENT, CONTENT_FORM, MESSAGE
+from strowger.dialects.openai_responses.items_out import Voice, compaction_node
 from strowger.dialects.openai_responses.parts import Json
 from strowger.dialects.openai_responses.response import RESPONSE
+from strowger.dialects.openai_responses.speaking import Speaker
 from strowger.dialects.openai_responses.usage import render_usage
-from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, COMPACTION_BLOB, INCOMPLETE, NAME
+from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, INCOMPLETE
 from strowger.errors import GatewayError, Malformed
 from strowger.ir.events import (
     ArgumentsDelta,
@@ -55,58 +37,41 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import (
-    Citation,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    ServerToolCall,
-    ServerToolResult,
-    Signed,
-    Text,
-    Thinking,
-    ToolCall,
-)
+from strowger.ir.request import Text, Thinking
 from strowger.ir.response import Response, unfold
 
 HEARTBEAT = b": keep-alive\n\n"
 _ENCODE = msgspec.json.Encoder().encode
 _PENDING = frozenset({"", "in_progress", "queued"})
+_CHANGING = frozenset({"status", "error", "incomplete_details", "output", "usage", "completed_at"})
+_NOTHING_YET: Json = {"error": None, "incomplete_details": None, "output": [], "usage": None}
 
 
-class _Frames:
-    """Writes events, numbered."""
+class _Summary:
+    """An answer that becomes a compaction: its text, unless the upstream has made one; then it is kept as it is."""
 
     def __init__(self) -> None:
-        self.sequence = 0
+        self.text = ""
+        self.made = False
+        self.events: list[Event] = []
+        self._open = False
 
-    def one(self, kind: str, members: bytes) -> bytes:
-        """An event; `members` are its own, as JSON without the braces."""
-        name = kind.encode()
-        number, self.sequence = self.sequence, self.sequence + 1
-        return b'event: %b\ndata: {"type":"%b","sequence_number":%d,%b}\n\n' % (name, name, number, members)
-
-
-class _Pending:
-    """An item of a provider's own tool that has begun and not ended."""
-
-    __slots__ = ("arguments", "call", "identity", "index", "kind")
-
-    def __init__(self, index: int, identity: str, kind: str, call: ServerToolCall) -> None:
-        self.index = index
-        self.identity = identity
-        self.kind = kind
-        self.call = call
-        self.arguments: list[str] = []
+    def take(self, event: Event) -> None:
+        """The next event of a part."""
+        self.events.append(event)
+        match event:
+            case PartStart(part=part):
+                self._open = isinstance(part, Text)
+                self.made = self.made or (isinstance(part, Thinking) and part.form == COMPACTION)
+                self.text += part.text if isinstance(part, Text) else ""
+            case TextDelta(text=text) if self._open:
+                self.text += text
+            case _:
+                pass
 
 
 class StreamEncoder:
-    """Events to a stream's bytes. One per answer.
-
-    One part is open at a time. Its text goes out at once (`_live`), is held until the part ends (`_held`), or is not
-    wanted. A message stays open over all the texts that follow one another.
-    """
+    """Events to a stream's bytes. One per answer."""
 
     def __init__(self, setup: EncoderSetup) -> None:
         self._setup = setup
@@ -115,52 +80,38 @@ class StreamEncoder:
         self.final = b""
         """The whole answer, once it has ended."""
         self.failed: GatewayError | None = None
-        self._frames = _Frames()
+        self._items = Speaker(self._voice, setup)
+        self._grow = self._items.grow
         self._first: Json = {}
+        self._head: Json = {}
         self._base = b""
         self._usage = Usage()
-        self._output: list[bytes] = []
         self._ended = False
         wanted = setup.request is not None and COMPACTION in setup.request.forms
         self._compacting = wanted or setup.form == COMPACT
-        self._summary: list[str] = []
-        self._compacted = False
-        # the open part
-        self._part: Part | None = None
-        self._text: list[str] = []
-        self._live = False
-        self._held = False
-        self._before = self._after = b""
-        self._index = -1
-        self._identity = ""
-        self._kind = ""
-        self._signed: Signed | None = None
-        self._cited: list[Raw] = []
-        # the open message
-        self._message: Json | None = None
-        self._message_index = -1
-        self._contents: list[bytes] = []
-        self._waiting: dict[str, _Pending] = {}
-        self._server: _Pending | None = None
+        self._summary: _Summary | None = None
 
     # ---- the protocol ----
 
     def encode(self, event: Event) -> bytes:
         """The event on the wire; empty for what says nothing here."""
         kind = type(event)
+        if self._summary is not None and kind in _OF_PARTS:
+            self._summary.take(event)
+            return b""
         if kind is TextDelta or kind is ThinkingDelta or kind is ArgumentsDelta:
             return self._grow(event.text)  # type: ignore[union-attr]
         match event:
             case PartStart():
-                return self._open(event.part)
+                return self._items.open(event.part)
             case PartStop():
-                return self._close()
+                return self._items.close()
             case UsageUpdate():
                 self._usage = self._usage.merged(event.usage)
             case SignatureDelta():
-                self._signed = event.signed
+                self._items.sign(event.signed)
             case CitationDelta():
-                return self._cite(event.citation)
+                return self._items.cite(event.citation)
             case Start():
                 return self._start(event)
             case Finish():
@@ -170,7 +121,7 @@ class StreamEncoder:
                     GatewayError(event.message, kind=event.kind, code=event.code, retry_after=event.retry_after)
                 )
             case Note() if self._voice.own:
-                return self._note(event.raw)
+                return self._items.note(event.raw)
             case _:
                 pass
         return b""
@@ -187,15 +138,19 @@ class StreamEncoder:
         self.failed = error
         if not self._base:
             self._begin(Start("", "", ""))
-        failed = {"error": failed_object(error), "incomplete_details": None, "output": self._listed(), "usage": None}
-        return self._frames.one("response.failed", b'"response":' + self._response("failed", failed))
+        failed = {"error": failed_object(error), "incomplete_details": None, "output": self._items.items, "usage": None}
+        return self._items.frames.one("response.failed", b'"response":' + self._response("failed", failed))
 
     # ---- the frame ----
 
     def _start(self, start: Start) -> bytes:
         self._begin(start)
+        if self._compacting:
+            self._summary = _Summary()
         response = b'"response":' + self._response("in_progress", _NOTHING_YET)
-        return self._frames.one("response.created", response) + self._frames.one("response.in_progress", response)
+        return self._items.frames.one("response.created", response) + self._items.frames.one(
+            "response.in_progress", response
+        )
 
     def _begin(self, start: Start) -> None:
         voice, setup = self._voice, self._setup
@@ -215,345 +170,11 @@ class StreamEncoder:
                 **repeated(setup),
             }
         head.setdefault("id", start.id or setup.new_id("resp_"))
-        self._base = _ENCODE(head)[1:-1]
+        self._head, self._base = head, _ENCODE(head)[1:-1]
 
     def _response(self, status: str, rest: Json) -> bytes:
         """The response object at some time of its life."""
         return b'{%b,"status":"%b",%b' % (self._base, status.encode(), _ENCODE(rest)[1:])
-
-    def _listed(self) -> list[Raw]:
-        return [Raw(item) for item in self._output if item]
-
-    def _note(self, raw: Raw) -> bytes:
-        """An event of the upstream's own, numbered anew."""
-        kept = members(raw)
-        if kept is None or (kind := string(kept.get("type"))) is None:
-            return b""
-        for key in ("type", "sequence_number"):
-            kept.pop(key, None)
-        if "output_index" in kept:
-            if self._server is None:
-                return b""
-            kept["output_index"] = Raw(b"%d" % self._server.index)
-        return self._frames.one(kind.replace("\n", " "), _ENCODE(kept)[1:-1]) if kept else b""
-
-    # ---- growing ----
-
-    def _grow(self, text: str) -> bytes:
-        if self._live:
-            self._text.append(text)
-            frames = self._frames
-            number = frames.sequence
-            frames.sequence = number + 1
-            return b"%b%d%b%b}\n\n" % (self._before, number, self._after, _ENCODE(text))
-        if self._held:
-            self._text.append(text)
-            return b""
-        match self._part:
-            case Text() | Refusal() as part:
-                return self._open_text(part) + self._grow(text)
-            case Thinking() as part:
-                return self._open_thinking(part) + self._grow(text)
-            case _:
-                return b""
-
-    def _deltas(self, kind: str, where: Json) -> None:
-        """Deltas of the open part go out from now on."""
-        name = kind.encode()
-        self._before = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name, name)
-        place = {"item_id": self._identity, "output_index": self._index, **where}
-        self._after = b"," + _ENCODE(place)[1:-1] + b',"delta":'
-        self._live = True
-
-    # ---- parts ----
-
-    def _open(self, part: Part) -> bytes:
-        self._part, self._text, self._signed, self._cited = part, [], None, []
-        self._live = self._held = False
-        if self._compacting and not self._voice.own:
-            return self._open_compacting(part)
-        match part:
-            case Text() | Refusal():
-                if part.text or self._voice.own:
-                    return self._open_text(part) + (self._grow(part.text) if part.text else b"")
-            case Thinking():
-                return self._open_thought(part)
-            case ToolCall():
-                return self._open_call(part)
-            case ServerToolCall():
-                return self._open_server(part)
-            case ServerToolResult():
-                self._part = None
-                return self._server_result(part)
-            case _:
-                self._part = None
-                return self._whole(part)
-        return b""
-
-    def _open_compacting(self, part: Part) -> bytes:
-        """The text is the summary; whatever else the model does is not asked for."""
-        if isinstance(part, Text):
-            self._held = True
-            self._text = [part.text] if part.text else []
-        else:
-            self._part = None
-            if not isinstance(part, Thinking):
-                self._voice.lose("output", f"{type(part).__name__} is no part of a compaction", "info")
-        return b""
-
-    def _close(self) -> bytes:
-        part, self._part = self._part, None
-        live, self._live, self._held = self._live, False, False
-        match part:
-            case Text() if self._compacting and not self._voice.own:
-                self._summary.append("".join(self._text))
-            case Text() | Refusal() if live:
-                return self._close_text(part)
-            case Thinking():
-                return self._close_thinking(part, live=live)
-            case ToolCall():
-                return self._close_call(part)
-            case ServerToolCall() if self._server is not None:
-                self._server.arguments = self._text
-            case _:
-                pass
-        return b""
-
-    def _added(self, item: Json, kind: str) -> bytes:
-        """A new item begins: it has the next index from now on."""
-        self._index = len(self._output)
-        self._output.append(b"")
-        identity = item.get("id")
-        if isinstance(identity, Raw):
-            identity = string(identity)
-        self._identity = identity if isinstance(identity, str) and identity else self._voice.new_id(kind)
-        if "status" in item:
-            item = {**item, "status": "in_progress"}
-        return self._frames.one("response.output_item.added", self._item_members(self._index, _ENCODE(item)))
-
-    def _done(self, index: int, item: Json | Raw) -> bytes:
-        written = bytes(item) if isinstance(item, Raw) else _ENCODE(item)
-        self._output[index] = written
-        return self._frames.one("response.output_item.done", self._item_members(index, written))
-
-    @staticmethod
-    def _item_members(index: int, item: bytes) -> bytes:
-        return b'"output_index":%d,"item":%b' % (index, item)
-
-    def _event(self, kind: str, **rest: object) -> bytes:
-        """An event of the open item."""
-        return self._frames.one(kind, _ENCODE({"item_id": self._identity, "output_index": self._index, **rest})[1:-1])
-
-    # ---- messages ----
-
-    def _open_text(self, part: Text | Refusal) -> bytes:
-        voice, out = self._voice, b""
-        if voice.own and MESSAGE in part.extras:
-            out += self._close_message("completed")
-        if self._message is None:
-            self._message, self._contents = message_head(voice, part), []
-            out += self._added({**self._message, "content": []}, "message")
-            self._message_index, self._message_id = self._index, self._identity
-        self._index, self._identity = self._message_index, self._message_id
-        place = len(self._contents)
-        node = content_node(voice, part, "", [])
-        out += self._event("response.content_part.added", content_index=place, part=node)
-        if isinstance(part, Text):
-            self._deltas("response.output_text.delta", {"content_index": place, "logprobs": []})
-        else:
-            self._deltas("response.refusal.delta", {"content_index": place})
-        return out
-
-    def _close_text(self, part: Text | Refusal) -> bytes:
-        text, place = "".join(self._text), len(self._contents)
-        node = content_node(self._voice, part, text, self._cited)
-        if isinstance(part, Text):
-            out = self._event("response.output_text.done", content_index=place, text=text, logprobs=[])
-        else:
-            out = self._event("response.refusal.done", content_index=place, refusal=text)
-        written = _ENCODE(node)
-        self._contents.append(written)
-        return out + self._event("response.content_part.done", content_index=place, part=Raw(written))
-
-    def _cite(self, citation: Citation) -> bytes:
-        part, out = self._part, b""
-        if not isinstance(part, Text) or self._held:
-            return b""
-        if not self._live:
-            out = self._open_text(part)
-        raw = citation.raw if self._voice.own else annotation_node(citation, sum(map(len, self._text)))
-        if raw is None:
-            self._voice.lose("content.citations", "only web pages can be cited here", "info")
-            return out
-        self._cited.append(raw)
-        return out + self._event(
-            "response.output_text.annotation.added",
-            content_index=len(self._contents),
-            annotation_index=len(self._cited) - 1,
-            annotation=raw,
-        )
-
-    def _close_message(self, status: str) -> bytes:
-        message, self._message = self._message, None
-        if message is None:
-            return b""
-        content: Raw | list[Raw] = [Raw(each) for each in self._contents]
-        if isinstance(given := message.get("content"), Raw) and len(self._contents) == 1 and bytes(given) == b'""':
-            content = _text_of(self._contents[0])
-        item = {**message, "content": content}
-        if not self._voice.own or ("status" in item and status == "incomplete"):
-            item["status"] = status
-        return self._done(self._message_index, item)
-
-    # ---- thinking ----
-
-    def _open_thought(self, part: Thinking) -> bytes:
-        self._signed = part.signed
-        if not self._setup.thinking_wanted and part.form != "compaction":
-            self._part = None
-            return b""
-        if part.text:
-            return self._open_thinking(part) + self._grow(part.text)
-        return b""
-
-    def _open_thinking(self, part: Thinking) -> bytes:
-        out = self._close_message("completed") + self._begin_thinking(part)
-        if self._voice.own and part.form == CONTENT_FORM:
-            self._deltas("response.reasoning_text.delta", {"content_index": 0})
-            return out
-        out += self._event("response.reasoning_summary_part.added", summary_index=0, part=_summary_part(""))
-        self._deltas("response.reasoning_summary_text.delta", {"summary_index": 0})
-        return out
-
-    def _begin_thinking(self, part: Thinking) -> bytes:
-        head = reasoning_node(self._voice, part, "", None)
-        head.pop("content", None)
-        head["summary"] = []
-        if not self._voice.own:
-            head["id"] = self._voice.new_id("reasoning")
-        return self._added(head, "reasoning")
-
-    def _close_thinking(self, part: Thinking, *, live: bool) -> bytes:
-        text, signed, out = "".join(self._text), self._signed, b""
-        if not live:
-            if signed is None and not self._voice.own:
-                return b""
-            if self._voice.own and (part.form == "compaction" or (signed and signed.kind == COMPACTION_BLOB)):
-                self._compacted = True
-                node = reasoning_node(self._voice, part, "", signed)
-                return self._whole_item(node, "compaction")
-            out = self._close_message("completed") + self._begin_thinking(part)
-        elif self._voice.own and part.form == CONTENT_FORM:
-            out = self._event("response.reasoning_text.done", content_index=0, text=text)
-        else:
-            out = self._event("response.reasoning_summary_text.done", summary_index=0, text=text)
-            out += self._event("response.reasoning_summary_part.done", summary_index=0, part=_summary_part(text))
-        item = reasoning_node(self._voice, part, text, signed)
-        if not self._voice.own:
-            item = {"id": self._identity, **item}
-        return out + self._done(self._index, item)
-
-    # ---- calls ----
-
-    def _open_call(self, call: ToolCall) -> bytes:
-        voice = self._voice
-        kind = self._kind = voice.form_of(call)
-        head = call_node(voice, call, kind, "")
-        if not voice.own:
-            head = {"id": voice.new_id(kind), **head}
-        out = self._close_message("completed") + self._added(head, kind)
-        if kind == FUNCTION:
-            self._deltas("response.function_call_arguments.delta", {})
-        elif kind == CUSTOM and call.kind == "custom":
-            self._deltas("response.custom_tool_call_input.delta", {})
-        else:
-            self._held = True
-        return out + (self._grow(call.arguments) if call.arguments else b"")
-
-    def _close_call(self, call: ToolCall) -> bytes:
-        kind, arguments, out = self._kind, "".join(self._text), b""
-        if kind == CUSTOM:
-            if call.kind != "custom":
-                arguments = free_text(arguments)
-                if arguments:
-                    out = self._event("response.custom_tool_call_input.delta", delta=arguments)
-            out += self._event("response.custom_tool_call_input.done", input=arguments)
-        elif kind not in CALL_ITEMS:
-            name = self._voice.named(call)["name"]
-            out = self._event("response.function_call_arguments.done", name=name, arguments=arguments)
-        node = call_node(self._voice, call, kind, arguments)
-        if not self._voice.own:
-            node = {"id": self._identity, **node}
-        return out + self._done(self._index, node)
-
-    # ---- tools of the provider ----
-
-    def _open_server(self, call: ServerToolCall) -> bytes:
-        kind = server_kind(self._voice, call)
-        if not kind:
-            self._part = None
-            self._voice.lose("output", f"the provider's own tool {call.name} has no item here")
-            return b""
-        self._held = True
-        self._text = [call.arguments] if call.arguments else []
-        identity = call.id if self._voice.own else self._voice.new_id(kind)
-        out = self._close_message("completed") + self._added(server_head(identity, kind), kind)
-        if kind == WEB_ITEM:
-            out += self._event("response.web_search_call.in_progress") + self._event(
-                "response.web_search_call.searching"
-            )
-        elif kind == CODE_ITEM and not self._voice.own:
-            out += self._event("response.code_interpreter_call.in_progress")
-        self._server = self._waiting[call.id] = _Pending(self._index, self._identity, kind, call)
-        return out
-
-    def _server_result(self, result: ServerToolResult) -> bytes:
-        pending = self._waiting.pop(result.call_id, None)
-        if pending is not None:
-            return self._server_done(pending, result)
-        return self._whole_item(result.raw, result.kind) if self._voice.own else b""
-
-    def _server_done(self, pending: _Pending, result: ServerToolResult | None) -> bytes:
-        self._server = None
-        self._index, self._identity = pending.index, pending.identity
-        out = b""
-        if pending.kind == WEB_ITEM:
-            out = self._event("response.web_search_call.completed")
-        elif pending.kind == CODE_ITEM and not self._voice.own:
-            self._voice.lose("output.outputs", "what code of the provider's printed is in another form", "info")
-            out = self._event("response.code_interpreter_call.completed")
-        if self._voice.own:
-            head = server_head(pending.identity, pending.kind)
-            return out + self._done(pending.index, head if result is None else result.raw)
-        arguments = "".join(pending.arguments)
-        return out + self._done(
-            pending.index, server_node(pending.identity, pending.kind, pending.call, arguments, result)
-        )
-
-    # ---- whole items ----
-
-    def _whole(self, part: Part) -> bytes:
-        """A part without deltas."""
-        voice = self._voice
-        match part:
-            case Opaque() if part.origin == NAME and part.kind.startswith(CONTENT):
-                self._contents.append(bytes(part.raw))
-                return b""
-            case Opaque() if part.origin == NAME:
-                return self._whole_item(part.raw, part.kind)
-            case Opaque():
-                voice.lose("output", f"{part.kind}: only {part.origin} understands it")
-            case Image() if (node := image_node(voice, part)) is not None:
-                return self._whole_item(node, "image_generation_call")
-            case _:
-                voice.lose("output", f"{type(part).__name__} has no item in this dialect", "error")
-        return b""
-
-    def _whole_item(self, item: Json | Raw, kind: str) -> bytes:
-        """An item that begins and ends at once."""
-        head = (members(item) or {}) if isinstance(item, Raw) else item
-        out = self._close_message("completed") + self._added(head, kind)
-        return out + self._done(self._index, item)
 
     # ---- the end ----
 
@@ -568,27 +189,27 @@ class StreamEncoder:
             voice.extras(finish.extras, "")
             status, details = self._status(finish)
             ended |= {"status": status, "error": None, "incomplete_details": details}
-        out = self._close_message("incomplete" if status == "incomplete" else "completed")
-        for pending in list(self._waiting.values()):
-            out += self._server_done(pending, None)
-        if self._compacting and not self._compacted:
-            summary = "".join(self._summary)
-            if not summary.strip():
-                return out + self.fail(Malformed("the model wrote no summary of the conversation"))
-            out += self._whole_item(compaction_node(voice, summary), "compaction")
+        summary, self._summary = self._summary, None
+        if summary is not None and not summary.made:
+            if not summary.text.strip():
+                return self.fail(Malformed("the model wrote no summary of the conversation"))
+            out = self._items.whole_item(compaction_node(voice, summary.text), COMPACTION)
+        else:
+            out = b"" if summary is None else b"".join([self.encode(event) for event in summary.events])
+            out += self._items.end(incomplete=status == "incomplete")
         self._ended = True
         self._compose(ended)
         kind = "response.incomplete" if status == "incomplete" else "response.completed"
         beside = {key: value for key, value in finish.extras.items() if key != RESPONSE} if voice.own else {}
         rest = b"," + _ENCODE(beside)[1:-1] if beside else b""
-        return out + self._frames.one(kind, b'"response":' + self.final + rest)
+        return out + self._items.frames.one(kind, b'"response":' + self.final + rest)
 
     def _status(self, finish: Finish) -> tuple[str, Json | None]:
         """The status of a foreign answer, and why it is incomplete."""
         reason = INCOMPLETE.get(finish.reason)
         if finish.reason is StopReason.OTHER:
             self._voice.lose("status", f'"{finish.native}" has no word here; it is told as completed', "info")
-        refused = any(b'"type":"refusal"' in item for item in self._output)
+        refused = any(b'"type":"refusal"' in item for item in self._items.output)
         if reason is None or (finish.reason is StopReason.REFUSAL and refused):
             return "completed", None
         return "incomplete", {"reason": reason}
@@ -596,31 +217,16 @@ class StreamEncoder:
     def _compose(self, ended: Json) -> None:
         """The whole answer."""
         usage = self._usage
-        estimate = self._setup.input_estimate
-        ended["output"] = self._listed()
+        ended["output"] = self._items.items
         if not self._voice.own:
-            ended["usage"] = render_usage(usage, ours=False, estimate=estimate)
+            ended["usage"] = render_usage(usage, ours=False, estimate=self._setup.input_estimate)
             self._voice.extras(usage.extras, "usage")
         elif replace(usage, searches=None) != Usage():
             ended["usage"] = render_usage(usage, ours=True)
-        if self._first:
-            self.final = _ENCODE(ended)
-        else:
-            status = str(ended.pop("status"))
-            self.final = self._response(status, ended)
+        self.final = _ENCODE({**self._head, **ended})
 
 
-_CHANGING = frozenset({"status", "error", "incomplete_details", "output", "usage", "completed_at"})
-_NOTHING_YET: Json = {"error": None, "incomplete_details": None, "output": [], "usage": None}
-
-
-def _summary_part(text: str) -> Json:
-    return {"type": "summary_text", "text": text}
-
-
-def _text_of(content: bytes) -> Raw:
-    """The text of a content part as raw JSON."""
-    return (members(content) or {}).get("text", Raw(b'""'))
+_OF_PARTS = frozenset({PartStart, PartStop, TextDelta, ThinkingDelta, ArgumentsDelta, SignatureDelta, CitationDelta})
 
 
 # ---- bodies ----
@@ -634,8 +240,8 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     if encoder.failed is not None:
         raise encoder.failed
     body = encoder.final
-    if setup.form == COMPACT:
-        whole = members(body) or {}
+    whole = members(body) if setup.form == COMPACT else None
+    if whole is not None and bytes(whole.get("object", b"")) != b'"response.compaction"':
         kept = {key: whole[key] for key in ("id", "created_at", "output", "usage") if key in whole}
         body = _ENCODE({**kept, "object": "response.compaction"})
     return body, encoder.losses

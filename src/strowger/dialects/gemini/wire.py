@@ -84,6 +84,10 @@ STOP_REASONS: dict[str, StopReason] = {
 }
 """Google's words for why it stopped. `STOP` is also said after function calls."""
 
+NUMBERED: dict[int, str] = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+"""The same by the number of the enum, as servers write it that were asked for numbers. Higher ones differ between the
+public API and Vertex AI."""
+
 FAILURES: dict[str, str] = {
     "MALFORMED_FUNCTION_CALL": "the model wrote a function call that cannot be read",
     "MALFORMED_RESPONSE": "the model wrote an answer that cannot be read",

@@ -20,6 +20,7 @@ from strowger.demo.server import PACE, demo_server
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
 from strowger.dialects.base import Dialect
 from strowger.dialects.openai_chat import DIALECT as CHAT_DIALECT
+from strowger.dialects.openai_responses import DIALECT as RESPONSES_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
 from strowger.flows.conversations import Conversations
 from strowger.flows.flow import Flow, summary
@@ -40,7 +41,9 @@ from strowger.telemetry.logs import Log
 from strowger.upstreams.base import Headers
 from strowger.upstreams.http import HttpUpstream
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT)}
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT)
+}
 
 _JSON: Headers = (("Content-Type", "application/json"),)
 

@@ -8,11 +8,21 @@ one: a search among deferred tools, in place of which the tools themselves are s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
-from strowger.ir.request import FunctionTool, HostedTool, Message, Tool, ToolReference, ToolResult, ToolSearch
+from strowger.ir.request import (
+    FunctionTool,
+    HostedTool,
+    Message,
+    Tool,
+    ToolChoice,
+    ToolReference,
+    ToolResult,
+    ToolSearch,
+)
 
 PLACEHOLDER = "DeferredToolPlaceholder"
 """Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
@@ -160,6 +170,20 @@ def _described_by_itself(tool: HostedTool) -> FunctionTool | None:
         return None  # it runs in a container of the vendor's
     description, schema = _EXACT[tool.type]
     return FunctionTool(tool.name or tool.type, description, schema)
+
+
+def one_kind(
+    tools: list[tuple[int, Tool]], choice: ToolChoice | None
+) -> tuple[list[tuple[int, Tool]], Literal["", "functions", "its own tools"]]:
+    """The tools that go to a provider which takes either functions or its own tools, and which of them stay behind:
+    functions are kept, unless one of the others is asked for by its name. Tools come with their number in the request.
+    """
+    theirs = {tool.name for _, tool in tools if isinstance(tool, HostedTool)}
+    if not theirs or all(isinstance(tool, HostedTool) for _, tool in tools):
+        return tools, ""
+    wanted = choice is not None and choice.mode == "tool" and choice.name in theirs
+    kept = [(i, tool) for i, tool in tools if isinstance(tool, HostedTool) is wanted]
+    return kept, "functions" if wanted else "its own tools"
 
 
 def loaded(messages: Iterable[Message], tools: Sequence[Tool]) -> frozenset[str]:

@@ -80,6 +80,7 @@ _PRESETS: Mapping[str, Preset] = {
             "cache_hints": True,
             # openrouter.ai/docs/guides/features/server-tools/web-search
             "web_search": "openrouter:web_search",
+            "hosted_tools": True,
         },
         also=("openrouter-responses", "openrouter-anthropic"),
     ),

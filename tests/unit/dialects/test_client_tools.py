@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.client_tools import PLACEHOLDER, described, loaded
+from strowger.dialects.client_tools import PLACEHOLDER, described, loaded, one_kind
 from strowger.ir.request import (
     CacheHint,
     FunctionTool,
     HostedTool,
     Message,
+    ToolChoice,
     ToolReference,
     ToolResult,
     ToolSearch,
@@ -115,3 +116,14 @@ def test_a_search_by_the_vendor_would_find_them_all() -> None:
     search = HostedTool("openai_responses", "tool_search", "tool_search", Raw(b"{}"), ability=ToolSearch())
     assert loaded((), (LATER, STAND_IN, search)) == {"later"}
     assert loaded((), (FunctionTool("now"), search)) == frozenset()
+
+
+def test_one_kind_of_tools() -> None:
+    """Functions stay, unless the client forces one of the others; where there is one kind only, nothing is lost."""
+    function = (0, FunctionTool("f"))
+    search = (1, HostedTool("anthropic", "web_search_20250305", "web_search", Raw(b"{}")))
+    assert one_kind([function, search], None) == ([function], "its own tools")
+    assert one_kind([function, search], ToolChoice("tool", "f")) == ([function], "its own tools")
+    assert one_kind([function, search], ToolChoice("tool", "web_search")) == ([search], "functions")
+    assert one_kind([function], None) == ([function], "")
+    assert one_kind([search], None) == ([search], "")

@@ -14,7 +14,7 @@ from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.hosted import hosted
 from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MCP_SERVER, NAME
-from strowger.dialects.client_tools import described, loaded
+from strowger.dialects.client_tools import described, loaded, one_kind
 from strowger.dialects.fields import Fields
 from strowger.ir.request import (
     CustomTool,
@@ -88,20 +88,13 @@ class _Writer:
         shown = [(i, tool) for i, tool in tools if not _hidden(tool, named)]
         if len(shown) < len(tools):
             self._fitting.lose("tools", "deferred tools are shown once they are named", "info")
-        return shown if self._caps.search_with_tools else self._alone(shown)
-
-    def _alone(self, tools: list[tuple[int, Tool]]) -> list[tuple[int, Tool]]:
-        """Functions or the upstream's own tools, for it takes only one of the two: functions unless one of the others
-        is asked for by its name.
-        """
-        theirs = {tool.name for _, tool in tools if isinstance(tool, HostedTool)}
-        if not theirs or all(isinstance(tool, HostedTool) for _, tool in tools):
-            return tools
-        choice = self._request.tool_choice
-        wanted = choice is not None and choice.mode == "tool" and choice.name in theirs
-        reason = "the provider takes functions or its own tools, not both: {} stay behind"
-        self._fitting.lose("tools", reason.format("functions" if wanted else "its own tools"), "error")
-        return [(i, tool) for i, tool in tools if isinstance(tool, HostedTool) is wanted]
+        if self._caps.search_with_tools:
+            return shown
+        kept, left = one_kind(shown, self._request.tool_choice)
+        if left:
+            reason = f"the provider takes functions or its own tools, not both: {left} stay behind"
+            self._fitting.lose("tools", reason, "error")
+        return kept
 
     def _tool(self, tool: Tool, path: str) -> list[Json | Raw]:
         match tool:

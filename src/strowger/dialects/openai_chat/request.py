@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
 from strowger.dialects.openai_chat.assistant import take_assistant
+from strowger.dialects.openai_chat.hosted import ability_of, take_members
 from strowger.dialects.openai_chat.parts import filled, leftovers, take_cache, take_content
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.errors import BadRequest
@@ -147,7 +148,7 @@ def _tools(fields: Fields) -> tuple[Tool, ...]:
         tools += [_tool(raw, f"tools[{i}]") for i, raw in enumerate(fields.items("tools") or ())]
     if not _is_empty_list(fields, "functions"):
         tools += [_function(Fields(raw, f"functions[{i}]")) for i, raw in enumerate(fields.items("functions") or ())]
-    return tuple(tools)
+    return (*tools, *take_members(fields))
 
 
 def _is_empty_list(fields: Fields, key: str) -> bool:
@@ -158,7 +159,8 @@ def _tool(raw: Raw, path: str) -> Tool:
     fields = Fields(raw, path)
     kind = fields.text("type")
     if kind not in {None, "function", "custom"} or (kind is None and "function" not in fields.rest):
-        return HostedTool(NAME, kind or "", fields.text("name") or kind or "", raw)
+        name = fields.text("name") or kind or ""
+        return HostedTool(NAME, kind or "", name, raw, ability=ability_of(kind or "", raw))
     inner = fields.need(fields.fields(kind or "function"), kind or "function")
     cache = take_cache(fields)
     if kind == "custom":

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from strowger.dialects.client_tools import described
+from strowger.dialects.client_tools import described, loaded, one_kind
+from strowger.dialects.openai_chat.hosted import MEMBERS, ask_for_search
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
 from strowger.dialects.openai_chat.request import Form
@@ -17,19 +18,13 @@ from strowger.ir.request import (
     CustomTool,
     FunctionTool,
     HostedTool,
-    Request,
     Tool,
     ToolChoice,
-    ToolReference,
-    ToolResult,
+    ToolSearch,
+    WebSearch,
     plain_tools,
 )
 
-PLACEHOLDER = "DeferredToolPlaceholder"
-"""Claude Code's stand-in that keeps a list of deferred tools from being empty; it is never called."""
-
-_SEARCH = "tool_search_tool"
-"""Type prefix of Anthropic's own search among deferred tools."""
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _OBJECT = b'"object"'
 _EMPTY = Raw(b"{}")
@@ -39,26 +34,29 @@ _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"re
 
 
 def render_tools(job: Job, body: Json) -> None:
-    """Set `tools`, `functions`, `tool_choice` and `parallel_tool_calls`."""
+    """Set `tools`, `functions`, `tool_choice`, `parallel_tool_calls`, and what asks for a search beside them."""
     request, caps = job.request, job.caps
-    tools = plain_tools(request)
-    if not caps.tools:
-        if tools:
-            job.lose("tools", "the model takes no tools", "error")
-        return
+    tools = list(enumerate(plain_tools(request)))
     choice = request.tool_choice
     if choice is not None and choice.mode == "none" and tools and not caps.tool_choice:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
         return
-    loaded = _loaded(request, tools)
-    offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(tools)]
+    tools, searches = _beside(job, body, tools)
+    if not caps.tools:
+        if tools:
+            job.lose("tools", "the model takes no tools", "error")
+        return
+    named = loaded(request.messages, plain_tools(request))
+    offered = [_shown(job, tool, f"tools[{i}]", named) for i, tool in tools]
     shown = [tool for tool in offered if tool is not None]
     for tool in shown:
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
             body.setdefault("functions", []).append(_function(job, tool))
         else:
             body.setdefault("tools", []).append(_render(job, tool))
-    if choice is not None:
+    if choice is not None and choice.mode == "tool" and choice.name in searches:
+        job.lose("tool_choice", "the provider's own search cannot be forced", "info")
+    elif choice is not None:
         _render_choice(job, body, choice, {_name(tool) for tool in shown})
     if request.parallel is not None and (shown or job.ours):
         if caps.parallel_switch:
@@ -71,16 +69,44 @@ def _name(tool: Tool) -> str:
     return tool.name
 
 
-def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | None:
-    """The tool as this target can have it, or None with its loss. `loaded` are the deferred tools to show."""
+def _beside(job: Job, body: Json, tools: list[tuple[int, Tool]]) -> tuple[list[tuple[int, Tool]], frozenset[str]]:
+    """Ask for the target's own search where the client asks for one. What is left to be listed, and the names under
+    which the client knows the search.
+    """
+    if not job.ours and not job.caps.search_with_tools:
+        tools, left = one_kind(tools, job.request.tool_choice)
+        if left:
+            job.lose("tools", f"the provider takes functions or its own tools, not both: {left} stay behind", "error")
+    listed: list[tuple[int, Tool]] = []
+    searches: set[str] = set()
+    for i, tool in tools:
+        if not isinstance(tool, HostedTool):
+            listed.append((i, tool))
+        elif job.ours and tool.type in MEMBERS:
+            body[tool.type] = tool.raw
+        elif isinstance(tool.ability, WebSearch) and job.caps.web_search and not _is_own(job, tool):
+            ask_for_search(job, body, tool.ability, f"tools[{i}]")
+            searches.add(tool.name)
+        else:
+            listed.append((i, tool))
+    return listed, frozenset(searches)
+
+
+def _is_own(job: Job, tool: HostedTool) -> bool:
+    """Whether the target knows the very tool."""
+    return tool.origin == NAME and (job.caps.hosted_tools or tool.type == job.caps.web_search)
+
+
+def _shown(job: Job, tool: Tool, path: str, named: frozenset[str]) -> Tool | None:
+    """The tool as this target can have it, or None with its loss. `named` are the deferred tools to show."""
     match tool:
         case FunctionTool():
-            return _shown_function(job, tool, path, loaded)
-        case HostedTool(origin=origin):
-            if origin == NAME and job.caps.hosted_tools:
+            return _shown_function(job, tool, path, named)
+        case HostedTool():
+            if _is_own(job, tool):
                 return tool
             known = described(tool)
-            if tool.type.startswith(_SEARCH):
+            if known is None and isinstance(tool.ability, ToolSearch):
                 job.lose(path, "tools cannot be searched there, so all are shown at once", "info")
             elif known is None:
                 job.lose(path, f"the tool {tool.name or tool.type!r} runs at its own vendor only", "error")
@@ -92,8 +118,8 @@ def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | No
             return tool if job.ours else replace(tool, extras=NO_EXTRAS)
 
 
-def _shown_function(job: Job, tool: FunctionTool, path: str, loaded: frozenset[str]) -> FunctionTool | None:
-    if tool.deferred and tool.name not in loaded:
+def _shown_function(job: Job, tool: FunctionTool, path: str, named: frozenset[str]) -> FunctionTool | None:
+    if tool.deferred and tool.name not in named:
         job.lose_once("tools", "deferred tools are shown once they are named", "info")
         return None
     if not job.ours:
@@ -137,26 +163,6 @@ def _with_properties(schema: Raw | None) -> Raw:
     if bytes(members.get("type", _NO_TYPE)) != _OBJECT:
         return schema
     return Raw(msgspec.json.encode({**members, "properties": _EMPTY}))
-
-
-def _loaded(request: Request, tools: tuple[Tool, ...]) -> frozenset[str]:
-    """The deferred tools that the model shall see: those that a tool result has named. All of them where the vendor's
-    own search would have found them, for it does not run elsewhere.
-    """
-    deferred = {tool.name for tool in tools if isinstance(tool, FunctionTool) and tool.deferred}
-    if not deferred:
-        return frozenset()
-    if any(isinstance(tool, HostedTool) and tool.type.startswith(_SEARCH) for tool in tools):
-        return frozenset(deferred - {PLACEHOLDER})
-    named = {
-        item.name
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolResult)
-        for item in part.content
-        if isinstance(item, ToolReference)
-    }
-    return frozenset(deferred & named - {PLACEHOLDER})
 
 
 def _render(job: Job, tool: Tool) -> Json | Raw:

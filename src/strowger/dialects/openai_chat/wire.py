@@ -44,6 +44,10 @@ REASONING_DETAILS = "openai_chat:reasoning_details"
 ENVELOPE_FORMAT = "strowger"
 """`format` of a reasoning detail that carries an envelope."""
 
+WEB_SEARCH_OPTIONS = "web_search_options"
+PLUGINS = "plugins"
+"""Members of a request that ask for a search of the web: OpenAI's and OpenRouter's."""
+
 # words put into a conversation where the dialect has no member for what is meant
 TOOL_ERROR = "[tool error] "
 NO_OUTPUT = "(no output)"

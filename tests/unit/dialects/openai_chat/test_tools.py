@@ -10,8 +10,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.client_tools import PLACEHOLDER
 from strowger.dialects.openai_chat import DIALECT
-from strowger.dialects.openai_chat.tools import PLACEHOLDER
 from strowger.ir.request import (
     CacheHint,
     CustomTool,
@@ -26,6 +26,7 @@ from strowger.ir.request import (
     ToolChoice,
     ToolReference,
     ToolResult,
+    ToolSearch,
 )
 from tests.unit.dialects.openai_chat.talk import Json, losses, parsed, rendered
 
@@ -94,7 +95,8 @@ def test_deferred_tools_are_shown_once_they_are_named() -> None:
 
 def test_deferred_tools_are_all_shown_where_nobody_can_search_them() -> None:
     """The vendor's own search runs at the vendor; without it the model would never learn of them."""
-    search = HostedTool("anthropic", "tool_search_tool_regex_20251119", "tool_search_tool_regex", Raw(b"{}"))
+    name = "tool_search_tool_regex"
+    search = HostedTool("anthropic", f"{name}_20251119", name, Raw(b"{}"), ability=ToolSearch())
     request = offered(search, FunctionTool("later", deferred=True), FunctionTool(PLACEHOLDER, deferred=True))
     assert names(rendered(request, PLAIN)) == ["later"]
     assert set(losses(request, PLAIN).values()) == {"info"}

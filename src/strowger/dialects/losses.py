@@ -33,6 +33,9 @@ HARMLESS_EXTRAS = frozenset(
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
         "include", "phase", "summary", "truncation", "access_programs", "image", "generate",
         "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own
+        # what Gemini tells of an answer beside the answer
+        "avgLogprobs", "consumedCredits", "createTime", "finishMessage", "promptFeedback", "remainingCredits",
+        "safetyRatings", "tokenCount", "traceId", "turnToken", "urlContextMetadata",
     }
 )  # fmt: skip
 """Members whose absence is not expected to change an answer."""
@@ -54,20 +57,26 @@ NEUTRAL_EXTRAS = {
 
 
 _TOLD = frozenset(
-    {"finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools"}
-)
+    {
+        "finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools",
+        "finishReason", "groundingMetadata", "citationMetadata",
+    }
+)  # fmt: skip
 _COUNTED = frozenset(
     {
         "cache_creation_input_tokens", "cache_read_input_tokens", "cached_tokens", "completion_tokens_details",
         "input_tokens", "num_cached_tokens", "output_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
         "prompt_tokens_details", "reasoning_tokens", "total_tokens",
+        "cacheTokensDetails", "cachedContentTokenCount", "candidatesTokenCount", "candidatesTokensDetails",
+        "promptTokenCount", "promptTokensDetails", "thoughtsTokenCount", "toolUsePromptTokenCount",
+        "toolUsePromptTokensDetails", "totalTokenCount",
     }
 )  # fmt: skip
 """Members (of an answer, of its usage) that are kept only to come back to their own dialect as they were: what they
 say has been read."""
 _WRAPPERS = frozenset(
     {
-        "delta", "message",
+        "content", "delta", "message",
         "generationConfig", "generation_config", "systemInstruction", "system_instruction", "thinkingConfig",
         "thinking_config", "toolConfig", "tool_config",
     }

@@ -19,6 +19,7 @@ from strowger.config.schema import Config
 from strowger.demo.server import PACE, demo_server
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
 from strowger.dialects.base import Dialect
+from strowger.dialects.gemini import DIALECT as GEMINI_DIALECT
 from strowger.dialects.openai_chat import DIALECT as CHAT_DIALECT
 from strowger.dialects.openai_responses import DIALECT as RESPONSES_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
@@ -42,7 +43,7 @@ from strowger.upstreams.base import Headers
 from strowger.upstreams.http import HttpUpstream
 
 DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT)
+    dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT, GEMINI_DIALECT)
 }
 
 _JSON: Headers = (("Content-Type", "application/json"),)

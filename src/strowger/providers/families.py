@@ -177,6 +177,8 @@ GEMINI_MODELS: Rules = (
     ("gemini-3*-pro*", {"efforts": ("low", "medium", "high")}),
     ("gemini-3-pro*", {"efforts": ("low", "high")}),
     ("gemini-2.5*", {**_BEFORE_3, "thinking": "budget"}),
+    # "Budget 0 is invalid. This model only works in thinking mode."
+    ("gemini-2.5-pro*", {"efforts": ("minimal", "low", "medium", "high")}),
     ("gemini-2.0*", {**_BEFORE_3, "thinking": "none", "web_fetch": "", "max_output_tokens": 8192}),
     (
         "gemini-1*",

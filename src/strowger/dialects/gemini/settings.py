@@ -29,6 +29,8 @@ _LEVELS = ("", "low", "medium", "high", "minimal", "xhigh")
 _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
 _TOKENS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
+_LEAST = 128
+"""The smallest budget of a model that cannot do without."""
 _DIGITS = frozenset(b"-0123456789")
 _INT32 = 2**31
 _NATIVE = {"seed": "seed", "presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}
@@ -347,7 +349,10 @@ def _rank(word: str) -> int:
 def _by_budget(job: Job, config: Json, reasoning: Reasoning) -> None:
     thinking = _begun(config)
     budget = reasoning.budget
-    if _is_off(reasoning):
+    if _is_off(reasoning) and job.caps.efforts and "none" not in job.caps.efforts:
+        job.lose("thinking", "the model's thinking cannot be switched off; it is set to the least")
+        budget = _LEAST
+    elif _is_off(reasoning):
         budget = 0
     elif budget is None and reasoning.effort is not None:
         budget = _TOKENS.get(reasoning.effort, -1)

@@ -244,9 +244,12 @@ def server_kind(voice: Voice, call: ServerToolCall) -> str:
     return {"web_search": WEB_ITEM, "web_fetch": WEB_ITEM, "code_execution": CODE_ITEM}.get(call.name, "")
 
 
-def server_head(identity: str, kind: str) -> Json:
-    """The item as it begins."""
-    return {"id": identity, "type": kind, "status": "in_progress"}
+def server_head(identity: str, kind: str, status: str = "in_progress") -> Json:
+    """The item as it begins, with the members that typed clients expect."""
+    node: Json = {"id": identity, "type": kind, "status": status}
+    if kind == WEB_ITEM:
+        return {**node, "action": {"type": "search"}}
+    return {**node, "code": "", "container_id": "", "outputs": None} if kind == CODE_ITEM else node
 
 
 def server_node(

@@ -383,7 +383,7 @@ class Speaker:
             self._voice.lose("output.outputs", "what code of the provider's printed is in another form", "info")
             out = self._event("response.code_interpreter_call.completed")
         if self._voice.own:
-            head = server_head(pending.identity, pending.kind)
+            head = server_head(pending.identity, pending.kind, "incomplete")
             return out + self._done(pending.index, head if result is None else result.raw)
         arguments = "".join(pending.arguments)
         return out + self._done(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -255,7 +256,7 @@ class FakeResponses(FakeServer):
                 "x-codex-turn-state": uuid.uuid4().hex,
                 "x-codex-primary-used-percent": "12",
                 "x-codex-primary-window-minutes": "300",
-                "x-codex-primary-reset-at": "1795100000",
+                "x-codex-primary-reset-at": str(int(time.time()) + 3600),
             }
         return {
             "x-request-id": identifier,
@@ -337,7 +338,7 @@ def quota_exhausted() -> Refuse:
 def usage_limit(resets_in: int = 3600) -> Refuse:
     """429 of a ChatGPT account whose allowance is used up."""
     error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro"}
-    told = {"error": {**error, "resets_at": CREATED + resets_in, "resets_in_seconds": resets_in}}
+    told = {"error": {**error, "resets_at": int(time.time()) + resets_in, "resets_in_seconds": resets_in}}
     return Refuse(429, msgspec.json.encode(told))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 from tests.fakes.script import Call, Part, Reply, Say
@@ -147,7 +148,8 @@ def overflow_inside() -> Reply:
 
 def limits(used: int, *, reached: bool = False, resets_in: int = 3600) -> Aside:
     """How much of the account's allowance is used, as the Codex backend tells it in the stream."""
-    window = {"used_percent": used, "window_minutes": 300, "reset_after_seconds": resets_in, "reset_at": 1_795_100_000}
+    window = {"used_percent": used, "window_minutes": 300, "reset_after_seconds": resets_in}
+    window["reset_at"] = int(time.time()) + resets_in
     told = {"allowed": not reached, "limit_reached": reached, "primary": window, "secondary": None}
     credits = {"has_credits": False, "unlimited": False, "balance": None}
     return Aside("codex.rate_limits", {"plan_type": "pro", "rate_limits": told, "credits": credits})

@@ -171,6 +171,7 @@ class Socket:
         error = told.get("error") or {"type": "server_error", "message": told.get("detail")}
         frame.status = step.status
         await self._send(frame, {"type": "error", "status": step.status, "error": error, "headers": dict(step.headers)})
+        end(frame, "sent")
         if error.get("code") == LIMIT:
             await self._socket.close()
 
@@ -179,6 +180,7 @@ class Socket:
         kind = "invalid_request_error" if refusal.kind == "detail" else refusal.kind
         error = {"type": kind, "code": refusal.code, "message": refusal.message, "param": refusal.param}
         await self._send(frame, {"type": "error", "status": refusal.status, "error": error})
+        end(frame, "sent")
 
     async def _send(self, frame: Seen, event: Json) -> None:
         text = msgspec.json.encode(event)

@@ -38,18 +38,21 @@ def view(body: Json, items: list[Json], tools: dict[str, Json]) -> brain.View:
     choice = body.get("tool_choice")
     form = (body.get("text") or {}).get("format") or {}
     results: list[str] = []
+    texts: list[str] = []
     for item in reversed(items):
-        # Reminders of the client may stand in a message after the results.
         if item.get("type") in SPOKEN or item.get("role") == "assistant":
             break
         if item.get("type") in _OUTPUTS:
             results.insert(0, _text(item["output"]))
+        if item.get("role") == "user":
+            # Some clients put reminders into messages of their own, after the prompt or the results.
+            texts.insert(0, _text(item["content"]))
     allowed = choice if isinstance(choice, dict) and choice.get("type") == "allowed_tools" else {}
     names = {tool.get("name") for tool in allowed.get("tools") or ()}
     schemas = {name: _schema(tool) for name, tool in tools.items() if not names or name in names}
     named = choice.get("name") if isinstance(choice, dict) and choice.get("type") in ("function", "custom") else None
     return brain.View(
-        text=_text(next((item["content"] for item in reversed(items) if item.get("role") == "user"), "")),
+        text="\n".join(texts),
         results=tuple(results),
         tools=schemas if choice != "none" else {},
         forced=named,

@@ -151,7 +151,8 @@ async def test_refusals_are_wrapped(fake: FakeResponses) -> None:
         fake.script(at_capacity())
         assert (await turn(socket))[-1]["type"] == "response.failed"
         assert (await turn(socket))[-1]["type"] == "response.completed"
-    assert fake.inferences()[1].refused == "Unknown parameter: 'n'."
+    seen = fake.inferences()[1]
+    assert (seen.status, seen.refused, seen.ended) == (400, "Unknown parameter: 'n'.", "sent")
 
 
 async def test_steering_is_refused(fake: FakeResponses) -> None:

@@ -305,6 +305,8 @@ def test_the_brain_uses_what_is_on_offer() -> None:
         {"role": "user", "content": "RUN_TOOL"},
     ]
     assert isinstance(answer({"model": "gpt-4.1"}, brought).parts[-1], Call)
+    reminded: list[Any] = [{"role": "user", "content": "RUN_TOOL"}, {"role": "user", "content": "<reminder>"}]
+    assert isinstance(answer({"model": "gpt-4.1", "tools": [shell]}, reminded).parts[-1], Call)
     assert answer({"model": MODEL}, [{"type": "compaction_trigger"}]).parts == (Compact(),)
 
 

@@ -60,12 +60,14 @@ _TOLD = frozenset(
     {
         "finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools",
         "finishReason", "groundingMetadata", "citationMetadata",
+        "execution", "id", "response", "status",
     }
 )  # fmt: skip
 _COUNTED = frozenset(
     {
         "cache_creation_input_tokens", "cache_read_input_tokens", "cached_tokens", "completion_tokens_details",
         "input_tokens", "num_cached_tokens", "output_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
+        "input_tokens_details", "output_tokens_details",
         "prompt_tokens_details", "reasoning_tokens", "total_tokens",
         "cacheTokensDetails", "cachedContentTokenCount", "candidatesTokenCount", "candidatesTokensDetails",
         "promptTokenCount", "promptTokensDetails", "thoughtsTokenCount", "toolUsePromptTokenCount",

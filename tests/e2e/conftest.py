@@ -1,4 +1,4 @@
-"""One gateway and four fake vendors for all end-to-end tests of a worker; each test finds them with a clean slate."""
+"""One gateway and its fake vendors for all end-to-end tests of a worker; each test finds them with a clean slate."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tests.fakes.anthropic import KEY as ANTHROPIC_KEY
@@ -22,9 +23,15 @@ from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.chat import KEY as CHAT_KEY
 from tests.fakes.chat import FakeChat
 from tests.fakes.flavours import DEEPSEEK, KIMI, OPENAI
+from tests.fakes.gemini import KEY as GEMINI_KEY
+from tests.fakes.gemini import FakeGemini
+from tests.fakes.responses import KEY as RESPONSES_KEY
+from tests.fakes.responses import FakeResponses
+from tests.fakes.responses_flavours import CODEX
 from tests.fakes.server import FakeServer, Seen
 
 TOKEN = "e2e-client-token-that-must-go-no-further"
+SECRETS = (TOKEN, ANTHROPIC_KEY, CHAT_KEY, RESPONSES_KEY, GEMINI_KEY)
 START_SECONDS = 20.0
 
 CONFIG = """
@@ -49,32 +56,66 @@ auth = "env:E2E_CHAT_KEY"
 preset = "moonshot"
 base_url = "{kimi}/v1"
 auth = "env:E2E_CHAT_KEY"
+[providers.resp]
+preset = "openai-responses"
+base_url = "{resp}/v1"
+auth = "env:E2E_RESPONSES_KEY"
+[providers.codexb]
+preset = "openai-responses"
+base_url = "{codexb}/backend-api/codex"
+auth = "env:E2E_RESPONSES_KEY"
+# What the public API takes and this one refuses.
+[providers.codexb.capabilities]
+output_limit = false
+sampling = false
+stateful = false
+user = false
+count_tokens = false
+hosted_tools = false
+judges_itself = false
+[providers.gem]
+preset = "google"
+base_url = "{gem}"
+auth = "env:E2E_GEMINI_KEY"
 [[routes]]
 match = {{ model = "claude-*" }}
 to = "cloud"
+[[routes]]
+match = {{ model = "gemini-*" }}
+to = "gem"
 [[routes]]
 match = {{ model = "*" }}
 to = "gpt"
 """
 
 
-class Exchange:
-    """A gateway that runs, and the vendors behind it: `cloud` speaks Messages, `gpt`, `deep` and `kimi` Chat."""
+class Vendors(Struct, frozen=True):
+    """The fakes, by the provider names of the configuration.
 
-    def __init__(self, cloud: FakeAnthropic, gpt: FakeChat, deep: FakeChat, kimi: FakeChat, home: Path) -> None:
-        self.cloud = cloud
-        self.gpt = gpt
-        self.deep = deep
-        self.kimi = kimi
+    `cloud` speaks Messages; `gpt`, `deep` and `kimi` Chat; `resp` Responses as the public API has it, `codexb` as
+    ChatGPT's Codex backend has it, which keeps nothing; `gem` Gemini.
+    """
+
+    cloud: FakeAnthropic
+    gpt: FakeChat
+    deep: FakeChat
+    kimi: FakeChat
+    resp: FakeResponses
+    codexb: FakeResponses
+    gem: FakeGemini
+
+
+class Exchange:
+    """A gateway that runs, and the vendors behind it."""
+
+    def __init__(self, fakes: Vendors, home: Path) -> None:
+        self.cloud, self.gpt, self.deep, self.kimi = fakes.cloud, fakes.gpt, fakes.deep, fakes.kimi
+        self.resp, self.codexb, self.gem = fakes.resp, fakes.codexb, fakes.gem
+        self.vendors: dict[str, FakeServer] = {name: getattr(fakes, name) for name in fakes.__struct_fields__}
         self.home = home
         self.base_url = ""
         self._admin_token = ""
         self._first_flow = 0.0
-
-    @property
-    def vendors(self) -> dict[str, FakeServer]:
-        """The fakes, by the provider names of the configuration."""
-        return {"cloud": self.cloud, "gpt": self.gpt, "deep": self.deep, "kimi": self.kimi}
 
     @property
     def config(self) -> Path:
@@ -89,6 +130,8 @@ class Exchange:
             "E2E_TOKEN": TOKEN,
             "E2E_ANTHROPIC_KEY": ANTHROPIC_KEY,
             "E2E_CHAT_KEY": CHAT_KEY,
+            "E2E_RESPONSES_KEY": RESPONSES_KEY,
+            "E2E_GEMINI_KEY": GEMINI_KEY,
         }
 
     def clear(self) -> None:
@@ -131,12 +174,13 @@ class Exchange:
 
 @contextmanager
 def running(home: Path) -> Iterator[Exchange]:
-    """Four vendors and a gateway, until the block ends. Fails when it does not end well, or has logged a secret."""
+    """The vendors and a gateway, until the block ends. Fails when it does not end well, or has logged a secret."""
     with ExitStack() as stack:
-        fakes = FakeAnthropic(), FakeChat(OPENAI), FakeChat(DEEPSEEK), FakeChat(KIMI)
-        for fake in fakes:
+        chats = FakeChat(OPENAI), FakeChat(DEEPSEEK), FakeChat(KIMI)
+        fakes = Vendors(FakeAnthropic(), *chats, FakeResponses(), FakeResponses(CODEX), FakeGemini())
+        exchange = Exchange(fakes, home)
+        for fake in exchange.vendors.values():
             stack.enter_context(fake.in_thread())
-        exchange = Exchange(*fakes, home)
         addresses = {name: fake.base_url for name, fake in exchange.vendors.items()}
         exchange.config.write_text(CONFIG.format(**addresses))
         command = [sys.executable, "-m", "strowger", "serve", "--config", str(exchange.config)]
@@ -149,7 +193,7 @@ def running(home: Path) -> Iterator[Exchange]:
                 stopped = _stop(process)
         log_text = (home / "gateway.err").read_text()
         assert stopped == 0, log_text[-4000:]
-        assert [secret for secret in (TOKEN, ANTHROPIC_KEY, CHAT_KEY) if secret in log_text] == []
+        assert [secret for secret in SECRETS if secret in log_text] == []
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:

@@ -103,7 +103,7 @@ class Gateway:
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
-        rendered = (DIALECTS.get(spoken_at(path, headers)) or ANTHROPIC_DIALECT).client.render_error(error)
+        rendered = DIALECTS[spoken_at(path, headers)].client.render_error(error)
         return rendered.status, rendered.headers, rendered.body
 
 

@@ -108,6 +108,41 @@ def parse_part(
             return (part, _signed(holder, origin, ON_PART))
 
 
+def reunited(parts: list[Part]) -> list[Part]:
+    """The parts of a model's content with the state of other vendors back on the thoughts that it belongs to.
+
+    Our clients are given such state on the function call behind the thoughts, which they may keep in pieces.
+    """
+    if not any(_is_stray(part) for part in parts):
+        return parts
+    home: list[Part] = []
+    for part in parts:
+        start, end = _thoughts_before(home) if _is_stray(part) else (0, 0)
+        if start == end:
+            home.append(part)
+            continue
+        words = "".join(thought.text for thought in home[start:end] if isinstance(thought, Thinking))
+        home[start:end] = [replace(part, text=words)]
+    return home
+
+
+def _is_stray(part: Part) -> bool:
+    if not isinstance(part, Thinking) or part.text or part.signed is None:
+        return False
+    return part.signed.kind != SIGNATURE and bool(part.signed.blob)
+
+
+def _thoughts_before(parts: list[Part]) -> tuple[int, int]:
+    """Where the last run of unsigned thoughts stands, as long as no call and no other state is behind it."""
+    end = len(parts)
+    while end > 0 and isinstance(parts[end - 1], Text):
+        end -= 1
+    start = end
+    while start > 0 and isinstance(before := parts[start - 1], Thinking) and before.signed is None:
+        start -= 1
+    return start, end
+
+
 def _kind(fields: Members) -> str:
     """Which of its members is the part's data; empty when there is none that is known."""
     for key, value in fields.rest.items():

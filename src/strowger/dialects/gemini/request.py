@@ -21,7 +21,7 @@ from strowger.dialects.gemini.history import (
     SYSTEM_STRING,
 )
 from strowger.dialects.gemini.members import Members, is_null, starts
-from strowger.dialects.gemini.parts import parse_parts
+from strowger.dialects.gemini.parts import parse_parts, reunited
 from strowger.dialects.gemini.settings import take_settings
 from strowger.dialects.gemini.tools import take_choice, take_tools
 from strowger.dialects.gemini.wire import NAME, plain_model
@@ -166,10 +166,10 @@ def _content(raw: Raw, path: str, calls: Calls) -> Message:
         form.append(NO_PARTS)
     elif starts(parts, b"{"):
         form.append(PARTS_OBJECT)
-    read = parse_parts(fields.items("parts") or (), f"{path}.parts", fields.error, calls, model=role == "assistant")
-    return Message(
-        "assistant" if role == "assistant" else "user", tuple(read), extras=fields.extras(), form=" ".join(form)
-    )
+    model = role == "assistant"
+    read = parse_parts(fields.items("parts") or (), f"{path}.parts", fields.error, calls, model=model)
+    read = reunited(read) if model else read
+    return Message("assistant" if model else "user", tuple(read), extras=fields.extras(), form=" ".join(form))
 
 
 # ---- system ----

@@ -47,7 +47,7 @@ _KEPT = frozenset(
 )  # fmt: skip
 """What Google's own schema has members for."""
 _SILENT = frozenset(
-    {"$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "examples", "deprecated", "title"}
+    {"$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "examples", "deprecated", "title", "strict"}
 )
 """What can go without a word: it limits nothing."""
 _ONLY = {
@@ -72,6 +72,10 @@ _FORMATS = {
     "integer": frozenset({"int32", "int64"}),
 }
 _DEEPEST = 32
+_MOST = 20_000
+"""Schemas inside a schema, references followed: a few lines can refer to each other without end."""
+_ANY_KEYS: Node = {"any": {"type": "STRING", "description": "Other keys are allowed as well."}}
+"""An object without properties is refused below the top, although there is no other way to say that keys are free."""
 
 
 # ---- from Google's ----
@@ -152,12 +156,14 @@ class Reduction:
 
     def __init__(self, root: Node) -> None:
         self._root = root
+        self._left = _MOST
         self.dropped: set[str] = set()
 
     def reduced(self, node: object, trail: tuple[str, ...] = (), depth: int = 0) -> Node:
         """The schema of a node in Google's words. `trail`: the references that led here, where cycles are cut."""
-        if not isinstance(node, dict) or depth > _DEEPEST:
-            return {"type": "string"} if node is False else {}
+        self._left -= 1
+        if not isinstance(node, dict) or depth > _DEEPEST or self._left < 0:
+            return self._untyped({})
         node, trail = self._resolved(node, trail)
         node = self._flattened(node, trail)
         out: Node = {key: node[key] for key in ("title", "description", "default") if node.get(key) is not None}
@@ -168,12 +174,21 @@ class Reduction:
             self.dropped |= {key for key in node if key in _ONLY}
             return out
         if len(kinds) > 1:
-            out["anyOf"] = [self.reduced({**node, "type": kind, "description": None}, trail, depth) for kind in kinds]
+            bare = {**node, "description": None, "title": None, "default": None}
+            out["anyOf"] = [self.reduced({**bare, "type": kind}, trail, depth + 1) for kind in kinds]
         elif kinds:
             self._put_typed(out, node, kinds[0], trail, depth)
+        else:
+            self._untyped(out)
         if nullable:
             out["nullable"] = True
         self._note(node)
+        return out
+
+    def _untyped(self, out: Node) -> Node:
+        """A value that may be anything: Google wants a type, and a text can say the most."""
+        self.dropped.add("values of any type")
+        out["type"] = "STRING"
         return out
 
     def _resolved(self, node: Node, trail: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
@@ -183,7 +198,7 @@ class Reduction:
             beside = {key: value for key, value in node.items() if key != "$ref"}
             if not isinstance(target, dict):
                 self.dropped.add("$ref")
-                return beside or {"type": "object", "description": "recursive"}, trail
+                return {"type": "object", **beside}, trail
             trail = (*trail, reference)
             node = {**target, **beside}
         return node, trail
@@ -191,13 +206,14 @@ class Reduction:
     def _flattened(self, node: Node, trail: tuple[str, ...]) -> Node:
         """The node with what `allOf` adds to it."""
         parts = node.get("allOf")
-        if not isinstance(parts, list):
+        self._left -= 1
+        if not isinstance(parts, list) or self._left < 0:
             return node
         merged = {key: value for key, value in node.items() if key != "allOf"}
         for part in parts:
             if not isinstance(part, dict):
                 continue
-            part = self._flattened(self._resolved(part, trail)[0], trail)
+            part = self._flattened(*self._resolved(part, trail))
             for key, value in part.items():
                 held = merged.get(key)
                 if key == "properties" and isinstance(held, dict) and isinstance(value, dict):
@@ -248,7 +264,7 @@ class Reduction:
             if isinstance(items, list):
                 self.dropped.add("items")
                 items = items[0] if items else {}
-            out["items"] = self.reduced(items, trail, depth + 1) or {"type": "STRING"}
+            out["items"] = {"type": "STRING"} if items in (None, True, {}) else self.reduced(items, trail, depth + 1)
         elif kind == "object":
             self._put_properties(out, node, trail, depth)
 
@@ -269,6 +285,8 @@ class Reduction:
     def _put_properties(self, out: Node, node: Node, trail: tuple[str, ...], depth: int) -> None:
         properties = node.get("properties")
         if not isinstance(properties, dict) or not properties:
+            if depth:
+                out["properties"] = _ANY_KEYS
             return
         out["properties"] = {name: self.reduced(child, trail, depth + 1) for name, child in properties.items()}
         required = node.get("required")

@@ -18,8 +18,12 @@ from strowger.ir.request import Signed
 PREFIX = "strowger1."
 MARK = PREFIX.encode()
 """Bytes that tell that a body holds an envelope somewhere; such a body cannot go anywhere untouched."""
+WRAPPED = base64.b64encode(b"strowger1")
+"""How an envelope begins where it is wrapped in base64 again."""
 
 _DECODER = msgspec.json.Decoder(list[str])
+_WRAPPED = WRAPPED.decode()
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def seal(signed: Signed) -> str:
@@ -29,8 +33,17 @@ def seal(signed: Signed) -> str:
     return PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
+def wrapped(signed: Signed) -> str:
+    """The same for members that hold bytes: SDKs decode them from base64, and write them again in either alphabet."""
+    return base64.b64encode(seal(signed).encode()).decode()
+
+
 def opened(text: str) -> Signed | None:
-    """The state inside, or None when `text` is not an envelope of ours (or a damaged one: then it is nobody's)."""
+    """The state inside, wrapped or not; None when `text` is not an envelope of ours (or a damaged one: then it is
+    nobody's).
+    """
+    if text.startswith(_WRAPPED):
+        text = _unwrapped(text)
     if not text.startswith(PREFIX):
         return None
     packed = text[len(PREFIX) :]
@@ -39,3 +52,11 @@ def opened(text: str) -> Signed | None:
     except (binascii.Error, msgspec.MsgspecError, ValueError):
         return Signed("", "damaged", "")
     return Signed(origin, kind, blob, named[0] if named else "")
+
+
+def _unwrapped(text: str) -> str:
+    try:
+        inner = base64.b64decode(text.translate(_STANDARD) + "=" * (-len(text) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return PREFIX
+    return inner if inner.startswith(PREFIX) else PREFIX

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.envelope import MARK, PREFIX, opened, seal
+from strowger.dialects.envelope import MARK, PREFIX, WRAPPED, opened, seal, wrapped
 from strowger.ir.request import Signed
 
 
@@ -35,6 +36,25 @@ def test_a_damaged_envelope_belongs_to_nobody() -> None:
     """It is recognised as ours, so that no upstream is sent it."""
     sealed = seal(Signed("o", "k", "blob"))
     for broken in (sealed[:-3], PREFIX, PREFIX + "???", PREFIX + "e30", sealed + "x"):
+        signed = opened(broken)
+        assert signed is not None, broken
+        assert signed.origin in {"", "o"}
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_wrapped_envelope_is_bytes_to_everyone(origin: str, kind: str, blob: str) -> None:
+    """SDKs that hold the member as bytes read it, and may write it in the other alphabet, with or without padding."""
+    signed = Signed(origin, kind, blob)
+    text = wrapped(signed)
+    rewritten = base64.urlsafe_b64encode(base64.b64decode(text, validate=True)).decode()
+    assert text.encode().startswith(WRAPPED)
+    assert opened(text) == opened(rewritten) == opened(rewritten.rstrip("=")) == signed
+
+
+def test_a_damaged_wrapping_belongs_to_nobody() -> None:
+    """It is recognised as ours all the same."""
+    text = wrapped(Signed("o", "k", "blob"))
+    for broken in (WRAPPED.decode(), text[:-9], text[:20] + "ü" + text[20:], WRAPPED.decode() + "AAAA"):
         signed = opened(broken)
         assert signed is not None, broken
         assert signed.origin in {"", "o"}

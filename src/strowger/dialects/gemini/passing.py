@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import Capabilities, Spot, patch_member, values_of
-from strowger.dialects.envelope import MARK
+from strowger.dialects.envelope import MARK, WRAPPED
 from strowger.dialects.gemini.request import CODE_ASSIST
 from strowger.dialects.gemini.wire import plain_model
 
@@ -31,7 +31,7 @@ _STRING = msgspec.json.Decoder(str)
 
 def passes(body: bytes, caps: Capabilities, spot: Spot) -> bool:
     """Whether nothing in the body has to be changed or left out for this upstream."""
-    if MARK in body:
+    if MARK in body or WRAPPED in body:
         return False  # envelopes of ours are opened first
     if (spot.form == CODE_ASSIST) != caps.code_assist:
         return False

@@ -12,7 +12,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.base import Loss, Severity
-from strowger.dialects.envelope import seal
+from strowger.dialects.envelope import wrapped
 from strowger.dialects.gemini.calls import NO_ARGS, render_call
 from strowger.dialects.gemini.grounding import FETCHED, GROUNDING, Drawn
 from strowger.dialects.gemini.members import Json, put
@@ -136,7 +136,7 @@ class Writer:
         return shown if node is None else [*shown, node]
 
     def _blob(self, signed: Signed) -> str:
-        return signed.blob if self.ours and signed.kind == SIGNATURE else seal(signed)
+        return signed.blob if self.ours and signed.kind == SIGNATURE else wrapped(signed)
 
     def _placed(self, part: Thinking, signed: Signed) -> list[Node | Raw]:
         """Google's own state, back on the part that it stood on."""

@@ -11,11 +11,12 @@ from msgspec import Raw
 
 from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.losses import extras_losses, unique
+from strowger.dialects.openai_chat.citing import annotation
 from strowger.dialects.openai_chat.errors import error_object, failure_object
 from strowger.dialects.openai_chat.parts import Json
 from strowger.dialects.openai_chat.thinking import envelope_detail
 from strowger.dialects.openai_chat.usage import render_usage
-from strowger.dialects.openai_chat.wire import FINISH_REASONS, NAME, REASONING_DETAILS
+from strowger.dialects.openai_chat.wire import FINISH_REASONS, NAME, PROVIDERS_TOOL, REASONING_DETAILS
 from strowger.errors import GatewayError
 from strowger.ir.events import (
     ArgumentsDelta,
@@ -34,7 +35,16 @@ from strowger.ir.events import (
     Usage,
     UsageUpdate,
 )
-from strowger.ir.request import Part, Refusal, Text, Thinking, ToolCall
+from strowger.ir.request import (
+    Citation,
+    Part,
+    Refusal,
+    ServerToolCall,
+    ServerToolResult,
+    Text,
+    Thinking,
+    ToolCall,
+)
 
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -56,6 +66,9 @@ class ChatEncoder:
         self._calls = 0
         self._part: Part | None = None
         self._thoughts = 0
+        self._before_text = 0
+        self._length = 0
+        self._cited: list[Citation] = []
         self._thought: list[str] = []
         self._usage = Usage()
         self._ended = False
@@ -66,6 +79,7 @@ class ChatEncoder:
         """The event as chunks; empty when it says nothing here."""
         match event:
             case TextDelta():
+                self._length += len(event.text)
                 return self._text_before + _JSON.encode(event.text) + self._after
             case ArgumentsDelta():
                 if self._arguments_before:
@@ -80,7 +94,7 @@ class ChatEncoder:
                 return self._open(event)
             case PartStop():
                 self._arguments_before = b""
-                return b""
+                return self._text_ends() if isinstance(self._part, Text) else b""
             case Start():
                 return self._start(event)
             case UsageUpdate():
@@ -96,7 +110,7 @@ class ChatEncoder:
             case CitationDelta():
                 if self._ours:
                     return self._chunk({"annotations": [event.citation.raw]})
-                self._lose("citations", "citations of another dialect are not carried", "info")
+                self._cited.append(event.citation)  # its text may not have come yet
             case Note():
                 if self._ours:
                     return self._opening + b'"choices":[' + bytes(event.raw) + b"]}\n\n"
@@ -153,6 +167,8 @@ class ChatEncoder:
         match part:
             case Text():
                 self._text_before = self._before + b'{"content":'
+                self._length = len(part.text)
+                self._cited += () if self._ours else part.citations
                 return self._said("content", part.text)
             case Refusal():
                 self._text_before = self._before + b'{"refusal":'
@@ -163,12 +179,25 @@ class ChatEncoder:
                 return opened + (self._sign(SignatureDelta(event.index, part.signed)) if part.signed else b"")
             case ToolCall():
                 return self._call(part)
+            case ServerToolCall() | ServerToolResult():
+                self._lose("content", PROVIDERS_TOOL, "info")
+                return b""
             case _:
                 self._lose(f"content[{event.index}]", f"{type(part).__name__} has no form in this dialect", "warning")
                 return b""
 
     def _said(self, member: str, text: str) -> bytes:
         return self._chunk({member: text}) if text else b""
+
+    def _text_ends(self) -> bytes:
+        """Its citations, which count the characters of all text so far."""
+        cited, self._cited = self._cited, []
+        found = [annotation(each, self._before_text, self._length) for each in cited]
+        self._before_text += self._length
+        written = [each for each in found if each is not None]
+        if len(written) < len(found):
+            self._lose("citations", "a citation that is not of a web page", "info")
+        return self._chunk({"annotations": written}) if written else b""
 
     def _call(self, part: ToolCall) -> bytes:
         index, self._calls = self._calls, self._calls + 1

@@ -22,7 +22,6 @@ from strowger.ir.request import (
     Audio,
     Base64,
     CacheHint,
-    Citation,
     Document,
     Extras,
     FileId,
@@ -259,27 +258,3 @@ def _file_members(source: Source) -> Json:
             return {"file_id": source.id}
         case _:
             return {}
-
-
-class _UrlCitation(Struct, frozen=True):
-    url: str = ""
-    title: str | None = None
-    content: str | None = None
-    start_index: int | None = None
-    end_index: int | None = None
-
-
-class _Annotation(Struct, frozen=True):
-    url_citation: _UrlCitation = _UrlCitation()
-
-
-_ANNOTATION = msgspec.json.Decoder(_Annotation)
-
-
-def citation(raw: Raw) -> Citation:
-    """An annotation, with what it says of a web page, if it is of one."""
-    try:
-        cited = _ANNOTATION.decode(raw).url_citation
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Citation(raw)
-    return Citation(raw, cited.url, cited.title or "", cited.content or "", cited.start_index, cited.end_index)

@@ -28,8 +28,9 @@ from strowger.dialects.openai_chat.chunks import (
     index_of,
     present,
 )
+from strowger.dialects.openai_chat.citing import citation
 from strowger.dialects.openai_chat.errors import Told, failure_of, told
-from strowger.dialects.openai_chat.parts import Json, citation, thinking_text
+from strowger.dialects.openai_chat.parts import Json, thinking_text
 from strowger.dialects.openai_chat.thinking import detail_text, merge_detail
 from strowger.dialects.openai_chat.thinktags import OPEN, ThinkTags
 from strowger.dialects.openai_chat.unary import decode_response, finish_of
@@ -76,6 +77,9 @@ class ChatDecoder:
         self._thinking: Slot | None = None
         self._refusal: Slot | None = None
         self._details: list[Json] = []
+        self._uncited: list[Raw] = []
+        self._said = 0
+        self._before_text = 0
         self._spelled = False
         self._tags: ThinkTags | None = ThinkTags()
         self._calls = Assembly(setup, self._sequencer)
@@ -284,6 +288,8 @@ class ChatDecoder:
     def _finish(self, out: list[Event]) -> None:
         self._ended = True
         self._release(out)
+        if self._uncited:
+            self._cite(out)
         self._calls.finish(out)
         self._sequencer.end(out)
         if self._usage is not None:
@@ -311,7 +317,9 @@ class ChatDecoder:
         if delta.refusal:
             self._refusal = self._grown(self._refusal, Refusal(""), delta.refusal, out)
         if delta.annotations:
-            self._cited(delta.annotations, out)
+            self._uncited += delta.annotations
+        if self._uncited and self._text is not None:
+            self._cite(out)
         if len(delta.audio) > 4:
             self._note({"audio": delta.audio}, out)
         if delta.tool_calls:
@@ -333,18 +341,25 @@ class ChatDecoder:
     def _content(self, text: str, out: list[Event]) -> None:
         tags = self._tags
         if tags is None:
-            self._text = self._grown(self._text, _TEXT, text, out)
+            self._say(text, out)
             return
         self._stretches(tags.split(text), out)
         if tags.done:
             self._tags = None
+
+    def _say(self, text: str, out: list[Event]) -> None:
+        slot = self._text
+        self._text = self._grown(slot, _TEXT, text, out)
+        if self._text is not slot:
+            self._before_text = self._said
+        self._said += len(text)
 
     def _stretches(self, stretches: list[tuple[bool, str]], out: list[Event]) -> None:
         for is_thinking, text in stretches:
             if is_thinking:
                 self._think(text, OPEN, out)
             else:
-                self._text = self._grown(self._text, _TEXT, text, out)
+                self._say(text, out)
 
     def _release(self, out: list[Event]) -> None:
         """Let go of content that might have been the beginning of a tag."""
@@ -393,12 +408,14 @@ class ChatDecoder:
             return Signed(origin, REASONING_DETAILS, msgspec.json.encode(details).decode())
         return Signed(origin, REASONING, "") if origin else None
 
-    def _cited(self, annotations: list[Raw], out: list[Event]) -> None:
+    def _cite(self, out: list[Event]) -> None:
+        """Citations may come before the text they belong to; when it is told already, they are a note."""
+        annotations, self._uncited = self._uncited, []
         slot = self._text
         if slot is None or slot is not self._sequencer.last or slot.index < 0:
             self._note({"annotations": annotations}, out)
-            return
-        out += [CitationDelta(slot.index, citation(raw)) for raw in annotations]
+        else:
+            out += [CitationDelta(slot.index, citation(raw, self._before_text)) for raw in annotations]
 
     def _note(self, delta: Json, out: list[Event]) -> None:
         """Something that has no event: for clients of this dialect, as the choice it would stand in."""

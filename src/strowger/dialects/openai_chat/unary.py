@@ -15,11 +15,11 @@ from strowger.dialects.fields import Fields
 from strowger.dialects.losses import extras_losses, unique
 from strowger.dialects.openai_chat.assistant import assistant_members, take_assistant
 from strowger.dialects.openai_chat.chunks import ABSENT, index_of, present
+from strowger.dialects.openai_chat.citing import annotation, citation
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
     Json,
-    citation,
     filled,
     put_back,
 )
@@ -30,6 +30,7 @@ from strowger.dialects.openai_chat.wire import (
     FAILURES,
     FINISH_REASONS,
     NAME,
+    PROVIDERS_TOOL,
     REASONING,
     STOP_REASONS,
 )
@@ -39,6 +40,8 @@ from strowger.ir.request import (
     NO_EXTRAS,
     Part,
     Refusal,
+    ServerToolCall,
+    ServerToolResult,
     Signed,
     Text,
     Thinking,
@@ -145,7 +148,8 @@ def _cited(parts: list[Part], message: Fields) -> list[Part]:
     at = max((i for i, part in enumerate(parts) if isinstance(part, Text)), default=None)
     if raw is None or at is None or not bytes(raw).startswith(b"[{"):
         return parts
-    citations = tuple(map(citation, message.items("annotations") or ()))
+    before = sum(len(part.text) for part in parts[:at] if isinstance(part, Text))
+    citations = tuple(citation(each, before) for each in message.items("annotations") or ())
     parts[at] = replace(parts[at], citations=citations)
     return parts
 
@@ -250,8 +254,27 @@ def _fill(message: Json, response: Response, setup: EncoderSetup, losses: list[L
         citations = [each.raw for text in texts for each in text.citations]
         if citations:
             message["annotations"] = citations
-    elif setup.thinking_wanted:
+        return
+    annotations = _annotations(texts, losses)
+    if annotations:
+        message["annotations"] = annotations
+    if setup.thinking_wanted:
         _foreign_beside(message, thoughts)
+
+
+def _annotations(texts: list[Text], losses: list[Loss]) -> list[Json]:
+    """Citations of another dialect, on the content that its texts make up together."""
+    written: list[Json] = []
+    before = 0
+    for text in texts:
+        for cited in text.citations:
+            found = annotation(cited, before, len(text.text))
+            if found is None:
+                losses.append(Loss("citations", "a citation that is not of a web page", "info"))
+            else:
+                written.append(found)
+        before += len(text.text)
+    return written
 
 
 def _carried(part: Part, index: int, *, ours: bool, losses: list[Loss]) -> bool:
@@ -259,12 +282,11 @@ def _carried(part: Part, index: int, *, ours: bool, losses: list[Loss]) -> bool:
     if ours:
         return True
     match part:
-        case Text(citations=citations):
-            if citations:
-                losses.append(Loss(f"content[{index}].citations", "citations of another dialect are not carried"))
+        case Text() | Thinking() | Refusal() | ToolCall():
             return True
-        case Thinking() | Refusal() | ToolCall():
-            return True
+        case ServerToolCall() | ServerToolResult():
+            losses.append(Loss("content", PROVIDERS_TOOL, "info"))
+            return False
         case _:
             losses.append(Loss(f"content[{index}]", f"{type(part).__name__} has no form in this dialect"))
             return False

@@ -21,6 +21,10 @@ class _Details(Struct):
     reasoning_tokens: Count = None
 
 
+class _ServerTools(Struct):
+    web_search_requests: Count = None
+
+
 class _Usage(Struct):
     prompt_tokens: Count = None
     completion_tokens: Count = None
@@ -35,11 +39,15 @@ class _Usage(Struct):
     reasoning_tokens: Count = None
     input_tokens: Count = None
     output_tokens: Count = None
+    # what OpenRouter ran for the model
+    server_tool_use: _ServerTools | None = None
+    server_tool_use_details: _ServerTools | None = None
 
 
 _USAGE = msgspec.json.Decoder(_Usage)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING = _Details()
+_NONE_RAN = _ServerTools()
 
 
 def parse_usage(raw: Raw | bytes) -> Usage | None:
@@ -67,6 +75,10 @@ def parse_usage(raw: Raw | bytes) -> Usage | None:
         cache_write=_first(prompt.cache_write_tokens, seen.cache_creation_input_tokens),
         reasoning=_first(completion.reasoning_tokens, seen.reasoning_tokens),
         extras=extras,
+        searches=_first(
+            (seen.server_tool_use or _NONE_RAN).web_search_requests,
+            (seen.server_tool_use_details or _NONE_RAN).web_search_requests,
+        ),
     )
 
 
@@ -91,4 +103,6 @@ def render_usage(usage: Usage, *, ours: bool) -> Json:
             node["prompt_tokens_details"]["cache_write_tokens"] = usage.cache_write
     if usage.reasoning is not None:
         node["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    if usage.searches:
+        node["server_tool_use"] = {"web_search_requests": usage.searches}
     return node

@@ -58,6 +58,8 @@ NO_REASONING = " "
 """Thinking of a turn whose thinking is lost, for servers that insist on the member: OpenAI-compatible ones check that
 it is there, some that it is not empty (MoonshotAI, DeepSeek)."""
 
+PROVIDERS_TOOL = "a tool that ran at the provider has no form in this dialect; the text that came of it is there"
+
 STOP_REASONS: dict[str, StopReason] = {
     "stop": StopReason.END,
     "end_turn": StopReason.END,

@@ -6,7 +6,7 @@ from msgspec import Raw
 
 from strowger.dialects.base import Capabilities, Loss
 from strowger.dialects.openai_chat.job import Job, shortened
-from strowger.ir.request import Base64, CacheHint, Image, Request, Text
+from strowger.ir.request import Base64, CacheHint, Citation, Image, Request, Text
 
 
 def foreign(**caps: object) -> Job:
@@ -24,7 +24,7 @@ def test_a_sentence_is_told_once() -> None:
 
 def test_a_foreign_part_loses_what_is_foreign_in_it() -> None:
     """Also in its source; a part of this dialect stays what it is."""
-    text = Text("a", citations=(Raw(b"{}"),), extras={"odd": Raw(b"1")})
+    text = Text("a", citations=(Citation(Raw(b"{}")),), extras={"odd": Raw(b"1")})
     picture = Image(Base64("image/png", "AA==", {"odd": Raw(b"1")}))
     job = foreign()
     assert job.own(text, "p") == Text("a")

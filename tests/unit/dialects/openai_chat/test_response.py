@@ -356,10 +356,12 @@ def test_logprobs_and_sound_are_notes() -> None:
 
 
 def test_annotations_are_citations_of_the_open_text() -> None:
-    """Before any text they are a note."""
+    """Before any text they wait for it; where none comes, or its part is over, they are a note."""
     cited = chunk({"annotations": [{"type": "url_citation"}]})
     assert any(isinstance(event, CitationDelta) for event in events(say("a"), cited, STOP))
-    assert any(isinstance(event, Note) for event in events(cited, say("a"), STOP))
+    assert any(isinstance(event, CitationDelta) for event in events(cited, say("a"), STOP))
+    assert any(isinstance(event, Note) for event in events(cited, STOP))
+    assert any(isinstance(event, Note) for event in events(say("a"), chunk({"reasoning": "hm"}), cited, STOP))
 
 
 def test_refusals_are_parts_of_their_own() -> None:

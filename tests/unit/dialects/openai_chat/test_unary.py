@@ -13,7 +13,16 @@ from strowger.dialects.openai_chat import DIALECT
 from strowger.dialects.openai_chat.wire import REASONING
 from strowger.errors import ErrorKind
 from strowger.ir.events import Checker, Failure, Finish, StopReason, Usage
-from strowger.ir.request import Opaque, Refusal, Signed, Text, Thinking, ToolCall
+from strowger.ir.request import (
+    Citation,
+    Opaque,
+    Refusal,
+    ServerToolCall,
+    Signed,
+    Text,
+    Thinking,
+    ToolCall,
+)
 from strowger.ir.response import Response, fold
 from tests.unit.dialects.openai_chat.talk import Json, calls, client, setup, text, thinking
 
@@ -292,9 +301,10 @@ def test_refusals_have_a_member_of_their_own() -> None:
 def test_what_cannot_be_said_is_a_loss() -> None:
     """Nothing disappears silently."""
     response = foreign(
-        Text("a", citations=(Raw(b"{}"),)),
+        Text("a", citations=(Citation(Raw(b"{}")),)),
+        ServerToolCall("s", "web_search", "{}"),
         Opaque("anthropic", "compaction", Raw(b"{}")),
         extras={"container": Raw(b"{}"), "stop_details": Raw(b'{"a":1}')},
     )
     _, lost = DIALECT.client.render_response(response, client())
-    assert {loss.path for loss in lost} == {"content[0].citations", "content[1]", "stop_details"}
+    assert {loss.path for loss in lost} == {"citations", "content", "content[2]", "stop_details"}

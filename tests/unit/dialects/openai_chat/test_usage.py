@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -86,3 +87,12 @@ def test_unknown_counts_are_zero() -> None:
 def test_what_is_no_usage_is_none(body: bytes) -> None:
     """It must not end an answer."""
     assert parse_usage(body) is None
+
+
+@pytest.mark.parametrize("member", ["server_tool_use", "server_tool_use_details"])
+def test_searches_that_openrouter_ran(member: str) -> None:
+    """Counted, and the object comes back as it was."""
+    stated = {"prompt_tokens": 1, "completion_tokens": 2, member: {"web_search_requests": 3, "tool_calls_executed": 3}}
+    usage = read(**stated)
+    assert usage.searches == 3
+    assert json.loads(msgspec.json.encode(render_usage(usage, ours=True))) == stated

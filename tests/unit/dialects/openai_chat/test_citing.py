@@ -1,0 +1,141 @@
+"""Citations, counted by the text they stand on or by the whole message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from strowger.dialects.openai_chat import DIALECT
+from strowger.dialects.openai_chat.citing import annotation, citation
+from strowger.ir.events import Event, Finish, StopReason, Usage
+from strowger.ir.request import Citation, Part, Refusal, ServerToolCall, ServerToolResult, Text, Thinking
+from strowger.ir.response import Response, fold, unfold
+from tests.unit.dialects.openai_chat.talk import Json, answer, chunk, client, encoded, say, setup
+
+NOTHING = Raw(b"{}")
+STOP = chunk(finish="stop")
+
+
+def annotated(**page: Any) -> Json:
+    return {"type": "url_citation", "url_citation": page}
+
+
+def raw(value: Json) -> Raw:
+    return Raw(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    "page, cited",
+    [
+        ({"url": "u", "title": "t", "start_index": 3, "end_index": 5}, Citation(NOTHING, "u", "t", "", 3, 5)),
+        (
+            {"url": "u", "title": "t", "content": "c", "start_index": 0, "end_index": 0},
+            Citation(NOTHING, "u", "t", "c"),
+        ),
+        ({"url": "u", "start_index": 5}, Citation(NOTHING, "u")),
+        ({"url": 7}, Citation(NOTHING)),
+    ],
+)
+def test_an_annotation(page: Json, cited: Citation) -> None:
+    """A page, and the stretch it backs; a stretch of nothing is none."""
+    found = citation(raw(annotated(**page)))
+    assert (found.url, found.title, found.quote, found.start, found.end) == (
+        cited.url,
+        cited.title,
+        cited.quote,
+        cited.start,
+        cited.end,
+    )
+
+
+def test_a_text_in_the_middle_counts_from_its_own_beginning() -> None:
+    """And its citations count from the beginning of the message again where a client gets them."""
+    page = annotated(url="u", title="t", start_index=13, end_index=15)
+    found = citation(raw(page), 10)
+    assert (found.start, found.end) == (3, 5)
+    assert annotation(found, 10, 9) == page
+    assert citation(raw(page), 14).start is None
+
+
+def test_a_citation_of_a_whole_text() -> None:
+    """Backs all of it; the page is called by its address where it has no title."""
+    assert annotation(Citation(NOTHING, "u", quote="q"), 2, 3) == annotated(
+        url="u", title="u", start_index=2, end_index=5, content="q"
+    )
+    assert annotation(Citation(NOTHING, title="a file"), 2, 3) is None
+
+
+CITED = (
+    Thinking("hm"),
+    Text("First. "),
+    Refusal("no"),
+    Text("Zwö.", citations=(Citation(NOTHING, "u1", "t1"), Citation(NOTHING, "u2", "t2", start=1, end=3))),
+    Text("End", citations=(Citation(NOTHING, "u3", "t3"),)),
+)
+ANNOTATIONS = [
+    annotated(url="u1", title="t1", start_index=7, end_index=11),
+    annotated(url="u2", title="t2", start_index=8, end_index=10),
+    annotated(url="u3", title="t3", start_index=11, end_index=14),
+]
+
+
+def foreign(*parts: Part, **members: Any) -> Response:
+    return Response("anthropic", "1", "m", parts, Finish(StopReason.END), **members)
+
+
+def test_citations_in_a_whole_answer() -> None:
+    """Characters of the content, which is all texts in a row."""
+    body, losses = DIALECT.client.render_response(foreign(*CITED), client())
+    message = json.loads(body)["choices"][0]["message"]
+    assert message["content"] == "First. Zwö.End"
+    assert message["annotations"] == ANNOTATIONS
+    assert losses == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_citations_in_a_stream(first: bool) -> None:
+    """The same, also where the citations come before the text they stand on, as Anthropic sends them."""
+    told = list(unfold(foreign(*CITED)))
+    if first:
+        told = _citations_first(told)
+    chunks, losses = encoded(told, usage_wanted=False)
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk]
+    assert [each for delta in deltas for each in delta.get("annotations", [])] == ANNOTATIONS
+    assert losses == []
+
+
+def _citations_first(told: list[Event]) -> list[Event]:
+    swapped = list(told)
+    for i, event in enumerate(told):
+        if type(event).__name__ == "TextDelta":
+            end = next(j for j in range(i, len(told)) if type(told[j]).__name__ == "PartStop")
+            swapped[i:end] = [*told[i + 1 : end], event]
+    return swapped
+
+
+def test_a_text_after_another_part_is_counted_apart() -> None:
+    """Upstreams count the whole content, the middle form each text."""
+    page = annotated(url="u", title="t", start_index=7, end_index=11)
+    told = answer(say("First. "), chunk({"reasoning": "hm"}), say("Zwö."), chunk({"annotations": [page]}), STOP)
+    assert [part.citations for part in told.parts if isinstance(part, Text)][1][0].start == 0
+    whole = {"choices": [{"message": {"content": "First. Zwö.", "annotations": [page]}, "finish_reason": "stop"}]}
+    found = fold(DIALECT.upstream.decode_response(json.dumps(whole).encode(), setup())).parts[0]
+    assert isinstance(found, Text)
+    assert (found.citations[0].start, found.citations[0].end) == (7, 11)
+
+
+def test_what_a_provider_ran_is_told_by_its_text_and_its_count() -> None:
+    """Chat has no form for it, and usage tells how often there was a search."""
+    ran = (ServerToolCall("s", "web_search", "{}"), ServerToolResult("s", "x", NOTHING, "web_search"))
+    response = foreign(*ran, Text("a"), usage=Usage(input=1, output=1, searches=2))
+    body, losses = DIALECT.client.render_response(response, client())
+    told = json.loads(body)
+    assert told["choices"][0]["message"]["content"] == "a"
+    assert told["usage"]["server_tool_use"] == {"web_search_requests": 2}
+    assert [(loss.path, loss.severity) for loss in losses] == [("content", "info")]
+    chunks, streamed = encoded(list(unfold(response)))
+    assert chunks[-2]["usage"]["server_tool_use"] == {"web_search_requests": 2}
+    assert streamed == losses

@@ -13,8 +13,9 @@ from tests.fakes.responses_requests import (
     freeform,
     image,
     patched,
-    prove,
     reasoned,
+    refusal_in,
+    refusal_of,
     returned,
     said,
     text,
@@ -313,4 +314,6 @@ RULES = ALONE | TOGETHER
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 def test_rule(rule: Rule) -> None:
     """What breaks a rule is refused in the vendor's words, with its `param` and `code`; what is beside it is taken."""
-    prove(rule)
+    bad, good, words, param, code = rule
+    assert refusal_of(good) is None
+    assert refusal_in(words, bad) == (400, param, code)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.refusal import Json, Refusal
 from tests.fakes.responses_flavours import CODEX, OPENAI
-from tests.fakes.responses_requests import BAD_ENUM, Rule, body, codex, prove, text, thinking, user
+from tests.fakes.responses_requests import BAD_ENUM, Rule, body, codex, refusal_in, refusal_of, text, thinking, user
 from tests.fakes.responses_rules import check_headers, check_request, check_size
 
 RULES: dict[str, Rule] = {
@@ -228,7 +228,9 @@ RULES: dict[str, Rule] = {
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 def test_rule(rule: Rule) -> None:
     """What breaks a rule is refused in the vendor's words, with its `param` and `code`; what is beside it is taken."""
-    prove(rule)
+    bad, good, words, param, code = rule
+    assert refusal_of(good) is None
+    assert refusal_in(words, bad) == (400, param, code)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.responses_requests import BAD_ENUM, CLOSED, OPEN, Rule, body, form, prove, tool
+from tests.fakes.responses_requests import BAD_ENUM, CLOSED, OPEN, Rule, body, form, refusal_in, refusal_of, tool
 
 RULES: dict[str, Rule] = {
     "tool of Chat": (
@@ -184,4 +184,6 @@ RULES: dict[str, Rule] = {
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 def test_rule(rule: Rule) -> None:
     """What breaks a rule is refused in the vendor's words, with its `param` and `code`; what is beside it is taken."""
-    prove(rule)
+    bad, good, words, param, code = rule
+    assert refusal_of(good) is None
+    assert refusal_in(words, bad) == (400, param, code)

@@ -12,48 +12,48 @@ ABSENT = Raw(b"")
 """Default of raw members (a raw member cannot be optional: it would only take null)."""
 
 
-class TextPart(Struct, gc=False, forbid_unknown_fields=True):
+class TextPart(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     """A part that holds nothing but text, a thought maybe, and a signature."""
 
     text: str | None = None
     thought: bool | None = None
-    thoughtSignature: str | None = None  # noqa: N815
+    thought_signature: str | None = None
 
 
-class Content(Struct, gc=False):
+class Content(Struct, rename="camel", gc=False):
     """What a chunk adds to the answer."""
 
     parts: list[TextPart] | None = None
 
 
-class Candidate(Struct, gc=False):
+class Candidate(Struct, rename="camel", gc=False):
     """One of the answers. What is told beside its content is told once, so it need not be read here."""
 
     content: Content | None = None
     index: int = 0
-    finishReason: Raw = ABSENT  # noqa: N815
-    groundingMetadata: Raw = ABSENT  # noqa: N815
-    citationMetadata: Raw = ABSENT  # noqa: N815
-    urlContextMetadata: Raw = ABSENT  # noqa: N815
-    logprobsResult: Raw = ABSENT  # noqa: N815
+    finish_reason: Raw = ABSENT
+    grounding_metadata: Raw = ABSENT
+    citation_metadata: Raw = ABSENT
+    url_context_metadata: Raw = ABSENT
+    logprobs_result: Raw = ABSENT
 
     def plain(self) -> bool:
         """Whether it adds to the content and tells nothing beside."""
         return not (
-            self.finishReason
-            or self.groundingMetadata
-            or self.citationMetadata
-            or self.urlContextMetadata
-            or self.logprobsResult
+            self.finish_reason
+            or self.grounding_metadata
+            or self.citation_metadata
+            or self.url_context_metadata
+            or self.logprobs_result
         )
 
 
-class Chunk(Struct, gc=False):
+class Chunk(Struct, rename="camel", gc=False):
     """One event of a stream, or one element of the array that it is. `response`: it is in an envelope."""
 
     candidates: list[Candidate] | None = None
-    usageMetadata: Raw = ABSENT  # noqa: N815
-    promptFeedback: Raw = ABSENT  # noqa: N815
+    usage_metadata: Raw = ABSENT
+    prompt_feedback: Raw = ABSENT
     error: Raw = ABSENT
     response: Raw = ABSENT
 

@@ -23,7 +23,7 @@ ABSENT = Raw(b"")
 """Default of raw members."""
 
 
-class _Place(Struct):
+class _Place(Struct, rename="camel"):
     """A page, a place on a map, a stored document."""
 
     uri: str = ""
@@ -31,38 +31,38 @@ class _Place(Struct):
     text: str = ""
 
 
-class _Chunk(Struct):
+class _Chunk(Struct, rename="camel"):
     web: _Place | None = None
     maps: _Place | None = None
-    retrievedContext: _Place | None = None  # noqa: N815
+    retrieved_context: _Place | None = None
 
 
-class _Segment(Struct):
-    startIndex: int = 0  # noqa: N815
-    endIndex: int | None = None  # noqa: N815
+class _Segment(Struct, rename="camel"):
+    start_index: int = 0
+    end_index: int | None = None
     text: str = ""
 
 
-class _Support(Struct):
+class _Support(Struct, rename="camel"):
     segment: _Segment | None = None
-    groundingChunkIndices: list[int] | None = None  # noqa: N815
+    grounding_chunk_indices: list[int] | None = None
 
 
-class _Grounding(Struct):
-    webSearchQueries: list[str] | None = None  # noqa: N815
-    groundingChunks: list[Raw] | None = None  # noqa: N815
-    groundingSupports: list[_Support] | None = None  # noqa: N815
+class _Grounding(Struct, rename="camel"):
+    web_search_queries: list[str] | None = None
+    grounding_chunks: list[Raw] | None = None
+    grounding_supports: list[_Support] | None = None
 
 
-class _Source(Struct):
-    startIndex: int | None = None  # noqa: N815
-    endIndex: int | None = None  # noqa: N815
+class _Source(Struct, rename="camel"):
+    start_index: int | None = None
+    end_index: int | None = None
     uri: str = ""
     title: str = ""
 
 
-class _Recited(Struct):
-    citationSources: list[Raw] | None = None  # noqa: N815
+class _Recited(Struct, rename="camel"):
+    citation_sources: list[Raw] | None = None
     citations: list[Raw] | None = None
 
 
@@ -82,12 +82,12 @@ class Grounds:
         self.raw = raw
         try:
             seen = _GROUNDING.decode(raw)
-            self._chunks = [_CHUNK.decode(chunk) for chunk in seen.groundingChunks or ()]
+            self._chunks = [_CHUNK.decode(chunk) for chunk in seen.grounding_chunks or ()]
         except (msgspec.MsgspecError, UnicodeDecodeError):
             seen, self._chunks = _Grounding(), []
-        self._raws = seen.groundingChunks or []
-        self._supports = seen.groundingSupports or []
-        self.queries = seen.webSearchQueries or []
+        self._raws = seen.grounding_chunks or []
+        self._supports = seen.grounding_supports or []
+        self.queries = seen.web_search_queries or []
 
     def search(self, call_id: str) -> tuple[ServerToolCall, ServerToolResult] | None:
         """The search and what it found; None when the web was not searched."""
@@ -103,12 +103,12 @@ class Grounds:
         found = []
         for support in self._supports:
             segment = support.segment or _Segment()
-            start, end = said.stretch(segment.startIndex, segment.endIndex, segment.text)
-            for index in support.groundingChunkIndices or ():
+            start, end = said.stretch(segment.start_index, segment.end_index, segment.text)
+            for index in support.grounding_chunk_indices or ():
                 if not 0 <= index < len(self._chunks):
                     continue
                 chunk = self._chunks[index]
-                place = chunk.web or chunk.maps or chunk.retrievedContext or _Place()
+                place = chunk.web or chunk.maps or chunk.retrieved_context or _Place()
                 found.append(Citation(self._raws[index], place.uri, place.title, place.text, start, end))
         return found
 
@@ -117,13 +117,13 @@ def recited(raw: Raw, said: Said) -> list[Citation]:
     """The sources of a `citationMetadata`: what the model has repeated from elsewhere."""
     try:
         seen = _RECITED.decode(raw)
-        raws = [*(seen.citationSources or ()), *(seen.citations or ())]
+        raws = [*(seen.citation_sources or ()), *(seen.citations or ())]
         sources = [_SOURCE.decode(source) for source in raws]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return []
     found = []
     for each, source in zip(raws, sources, strict=True):
-        start, end = said.stretch(source.startIndex or 0, source.endIndex, "")
+        start, end = said.stretch(source.start_index or 0, source.end_index, "")
         found.append(Citation(each, source.uri, source.title, "", start, end))
     return found
 

@@ -18,28 +18,28 @@ _DEEPEST = 64
 _LONGEST_LIST = 100_000
 
 
-class _Value(Struct):
-    jsonPath: str = "$"  # noqa: N815
-    stringValue: str | None = None  # noqa: N815
-    numberValue: int | float | None = None  # noqa: N815
-    boolValue: bool | None = None  # noqa: N815
+class _Value(Struct, rename="camel"):
+    json_path: str = "$"
+    string_value: str | None = None
+    number_value: int | float | None = None
+    bool_value: bool | None = None
 
     def value(self) -> str | int | float | bool | None:
         """What it sets; None for a null."""
-        for value in (self.stringValue, self.numberValue, self.boolValue):
+        for value in (self.string_value, self.number_value, self.bool_value):
             if value is not None:
                 return value
         return None
 
 
-class Piece(Struct):
+class Piece(Struct, rename="camel"):
     """A `functionCall` in a stream, as far as pieces need it."""
 
     id: str | None = None
     name: str | None = None
     args: Raw = Raw(b"")
-    partialArgs: list[_Value] | None = None  # noqa: N815
-    willContinue: bool | None = None  # noqa: N815
+    partial_args: list[_Value] | None = None
+    will_continue: bool | None = None
 
 
 _PIECE = msgspec.json.Decoder(Piece)
@@ -65,8 +65,8 @@ class Arguments:
             whole = msgspec.json.decode(piece.args)
             if isinstance(whole, dict):
                 self._root.update(whole)
-        for value in piece.partialArgs or ():
-            steps = _steps(value.jsonPath)
+        for value in piece.partial_args or ():
+            steps = _steps(value.json_path)
             if steps and isinstance(steps[0], str) and len(steps) <= _DEEPEST:
                 _put(self._root, steps, value.value())
 

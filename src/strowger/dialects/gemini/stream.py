@@ -184,7 +184,7 @@ class StreamDecoder:
 
     def _add_plain(self, chunk: Chunk, out: list[Event]) -> bool:
         """A chunk of texts and counts, as nearly all are; False for any other."""
-        if chunk.error or chunk.response or chunk.promptFeedback:
+        if chunk.error or chunk.response or chunk.prompt_feedback:
             return False
         candidates = chunk.candidates
         if candidates:
@@ -196,8 +196,8 @@ class StreamDecoder:
             if candidate.content is not None and candidate.content.parts:
                 for part in candidate.content.parts:
                     self._text_part(part, out)
-        if len(chunk.usageMetadata) > 4:
-            self._count_usage(chunk.usageMetadata)
+        if len(chunk.usage_metadata) > 4:
+            self._count_usage(chunk.usage_metadata)
         return True
 
     def _add(self, data: bytes, out: list[Event]) -> None:
@@ -251,7 +251,7 @@ class StreamDecoder:
         if bytes(raw) == b"{}":
             return
         text = decode_text_part(raw)
-        if text is not None and (text.text is not None or text.thoughtSignature):
+        if text is not None and (text.text is not None or text.thought_signature):
             self._text_part(text, out)
             return
         fields = Members(raw, path, Malformed)
@@ -274,7 +274,7 @@ class StreamDecoder:
         self._count += 1
 
     def _text_part(self, part: TextPart, out: list[Event]) -> None:
-        text, signature = part.text, part.thoughtSignature
+        text, signature = part.text, part.thought_signature
         if part.thought:
             if type(self._open) is not Thinking and (text or signature):
                 self._start_part(Thinking(""), out)
@@ -325,12 +325,12 @@ class StreamDecoder:
         """A call that comes in pieces, or a piece of it; False for one that is whole."""
         going = self._arguments is not None
         if not going or piece.name:
-            if not (piece.willContinue or piece.partialArgs) or not piece.name:
+            if not (piece.will_continue or piece.partial_args) or not piece.name:
                 return False
             self._begin_call(piece, fields, out)
         if self._arguments is not None:
             self._arguments.add(piece)
-        if not piece.willContinue:
+        if not piece.will_continue:
             self._close_part(out)
         return True
 

@@ -16,17 +16,17 @@ from strowger.ir.events import Usage
 Count = int | float | None
 
 
-class _Counts(Struct, gc=False):
-    promptTokenCount: Count = None  # noqa: N815
-    candidatesTokenCount: Count = None  # noqa: N815
-    thoughtsTokenCount: Count = None  # noqa: N815
-    cachedContentTokenCount: Count = None  # noqa: N815
-    toolUsePromptTokenCount: Count = None  # noqa: N815
+class _Counts(Struct, rename="camel", gc=False):
+    prompt_token_count: Count = None
+    candidates_token_count: Count = None
+    thoughts_token_count: Count = None
+    cached_content_token_count: Count = None
+    tool_use_prompt_token_count: Count = None
 
 
 _COUNTS = msgspec.json.Decoder(_Counts)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_NAMES = tuple(field.name for field in msgspec.structs.fields(_Counts))
+_NAMES = tuple((field.name, field.encode_name) for field in msgspec.structs.fields(_Counts))
 
 
 def parse_usage(raw: Raw | bytes) -> Usage | None:
@@ -45,10 +45,10 @@ def parse_usage(raw: Raw | bytes) -> Usage | None:
     if not extras:
         return None
     return Usage(
-        input=_sum(seen.promptTokenCount, seen.toolUsePromptTokenCount),
-        output=_sum(seen.candidatesTokenCount, seen.thoughtsTokenCount),
-        cache_read=_sum(seen.cachedContentTokenCount),
-        reasoning=_sum(seen.thoughtsTokenCount),
+        input=_sum(seen.prompt_token_count, seen.tool_use_prompt_token_count),
+        output=_sum(seen.candidates_token_count, seen.thoughts_token_count),
+        cache_read=_sum(seen.cached_content_token_count),
+        reasoning=_sum(seen.thoughts_token_count),
         extras=extras,
     )
 
@@ -57,9 +57,9 @@ def _loose(raw: Raw | bytes) -> _Counts:
     """The same of an object in snake_case, or with members of a wrong type, which count for nothing."""
     fields = Members(raw, "usageMetadata", Malformed)
     counts: dict[str, Count] = {}
-    for name in _NAMES:
+    for name, member in _NAMES:
         try:
-            counts[name] = fields.number(name)
+            counts[name] = fields.number(member)
         except Malformed:
             continue
     return _Counts(**counts)

@@ -33,6 +33,7 @@ HARMLESS_EXTRAS = frozenset(
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
         "include", "phase", "summary", "truncation", "access_programs", "image", "generate",
         "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own
+        "includeServerSideToolInvocations", "responseJsonSchema", "response_json_schema",
         # what Gemini tells of an answer beside the answer
         "avgLogprobs", "consumedCredits", "createTime", "finishMessage", "promptFeedback", "remainingCredits",
         "safetyRatings", "tokenCount", "traceId", "turnToken", "urlContextMetadata",
@@ -60,6 +61,7 @@ _TOLD = frozenset(
     {
         "finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools",
         "finishReason", "groundingMetadata", "citationMetadata",
+        "mimeType", "mime_type", "parametersJsonSchema", "parameters_json_schema",
         "execution", "id", "response", "status",
     }
 )  # fmt: skip
@@ -80,7 +82,7 @@ _WRAPPERS = frozenset(
     {
         "content", "delta", "message",
         "generationConfig", "generation_config", "systemInstruction", "system_instruction", "thinkingConfig",
-        "thinking_config", "toolConfig", "tool_config",
+        "thinking_config", "toolConfig", "tool_config", "inlineData", "inline_data",
     }
 )  # fmt: skip
 """Objects whose members are extras each."""

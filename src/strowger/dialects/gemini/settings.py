@@ -21,6 +21,8 @@ NO_THOUGHTS = "includeThoughts=false"
 LEVEL = "thinkingLevel="
 """The level as JSON text follows, where it is not a name in capitals."""
 RESPONSE_SCHEMA = "responseSchema"
+SHARED = "shared:"
+"""The name follows of a setting that is kept among the extras of the request."""
 
 JSON_TYPE = "application/json"
 _TEXT_TYPE = "text/plain"
@@ -34,7 +36,7 @@ _LEAST = 128
 _DIGITS = frozenset(b"-0123456789")
 _INT32 = 2**31
 _NATIVE = {"seed": "seed", "presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}
-"""Settings that other dialects keep as extras, by the names that they share."""
+"""Settings that dialects keep as extras of the request, by the names that they share."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -56,6 +58,12 @@ def take_settings(fields: Members, forms: set[str]) -> Settings:
     config = fields.need(fields.members("generationConfig"), "generationConfig")
     settings = Settings(_integer(config, "maxOutputTokens"), _sampling(config, forms), _reasoning(config, forms))
     settings = msgspec.structs.replace(settings, output=_output(config, forms))
+    for shared, key in _NATIVE.items():
+        raw = config.look(key)
+        if raw is not None and shared not in fields.rest and bytes(memoryview(raw)[:1])[0] in _DIGITS:
+            fields.rest[shared] = raw
+            config.raw(key)
+            forms.add(SHARED + shared)
     fields.keep("generationConfig", config, empty=True)
     return settings
 
@@ -164,8 +172,7 @@ def render_settings(job: Job, body: Json, *, tools: bool) -> None:
     _sampling_members(job, config)
     _thinking(job, config)
     _format(job, config, tools=tools)
-    if not job.ours:
-        _native(job, config)
+    _native(job, body, config)
     if config or kept:
         body[name] = config
 
@@ -220,16 +227,19 @@ def _forget_written(config: Json, key: str) -> None:
         forget(config, key)
 
 
-def _native(job: Job, config: Json) -> None:
-    """Settings that Google has and the client's dialect keeps as extras."""
-    for key, name in _NATIVE.items():
-        raw = job.request.extras.get(key)
+def _native(job: Job, body: Json, config: Json) -> None:
+    """Settings that have a member here and are extras of the request."""
+    for shared, key in _NATIVE.items():
+        raw = job.request.extras.get(shared)
         if raw is None or bytes(memoryview(raw)[:1])[0] not in _DIGITS:
             continue
-        if key == "seed" and abs(msgspec.json.decode(raw, type=float)) >= _INT32:
-            job.lose(key, "the number is larger than the provider takes")
-            continue
-        config[name] = raw
+        if job.ours and SHARED + shared not in job.request.forms:
+            continue  # it is the client's own member, of whatever meaning
+        body.pop(shared, None)
+        if shared == "seed" and abs(msgspec.json.decode(raw, type=float)) >= _INT32:
+            job.lose(shared, "the number is larger than the provider takes")
+        else:
+            put(config, key, raw)
 
 
 NATIVE_EXTRAS = frozenset(_NATIVE)

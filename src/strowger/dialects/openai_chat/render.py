@@ -11,7 +11,7 @@ import hashlib
 import msgspec
 
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.losses import refuse_kept
+from strowger.dialects.losses import refuse_extras, says_nothing
 from strowger.dialects.openai_chat.history import render_messages
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back
@@ -23,6 +23,9 @@ from strowger.ir.request import OutputFormat, Reasoning, Request
 
 _LONGEST_USER = 64
 _ENCODER = msgspec.json.Encoder()
+
+_SHARED = frozenset({"seed", "presence_penalty", "frequency_penalty"})
+"""Extras that mean the same in every dialect that has them."""
 
 _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
@@ -37,8 +40,10 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
         if "model" not in request.extras and not model:
             del body["model"]  # Azure names it in the URL
     else:
-        refuse_kept(request.extras, "the Chat Completions API")
-        job.lose_extras(request.extras, "")
+        refuse_extras(request.extras, "the Chat Completions API")
+        shared = {key: raw for key, raw in request.extras.items() if key in _SHARED and not says_nothing(raw)}
+        body |= shared
+        job.lose_extras({key: raw for key, raw in request.extras.items() if key not in shared}, "")
     if model:
         body["model"] = model
     _output(job, body)

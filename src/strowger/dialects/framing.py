@@ -159,6 +159,8 @@ def _name(line: bytes) -> str:
 
 
 _OUTSIDE = re.compile(rb'["{}\[\],]')
+_DEEP = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+["{}\[\]]', re.DOTALL)
+"""Up to the next bracket, over strings that are whole, where commas do not matter; or to a string that is not whole."""
 _INSIDE = re.compile(rb'["\\]')
 _DEEPER = frozenset(b"{[")
 _HIGHER = frozenset(b"}]")
@@ -196,7 +198,7 @@ class ArrayDecoder:
                 at = self._string(data, at)
                 if self._in_string:
                     break
-            mark = _OUTSIDE.search(data, at)
+            mark = _DEEP.match(data, at) if self._depth > 1 else _OUTSIDE.search(data, at)
             if mark is None:
                 break
             at = mark.end()

@@ -8,6 +8,7 @@ until something else begins; a signature on it waits that long as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -105,7 +106,7 @@ class StreamDecoder:
             if self._array is not None:
                 self._all(self._array.feed(data), out)
             else:
-                self._all((frame.data for frame in self._sse.feed(data)), out)
+                self._all([frame.data for frame in self._sse.feed(data)], out)
         except FrameTooLargeError as error:
             self._fail(_malformed(f"the upstream's stream cannot be read: {error}"), out)
         return out
@@ -118,7 +119,7 @@ class StreamDecoder:
         if self._plain is not None:
             self._ended = True
             return decode_response(bytes(self._plain), self._setup)
-        if self._array is None and self._all((frame.data for frame in self._sse.close()), out):
+        if self._array is None and self._all([frame.data for frame in self._sse.close()], out):
             return out
         seen = told(self._sse.stray) if self._sse.stray else None
         if seen is not None:  # the reason for the end is no event, but bare JSON
@@ -134,7 +135,7 @@ class StreamDecoder:
             and data.find(b"\n") >= len(data) - 3
             and b'"text"' in data
             and data.endswith((b"\r\n\r\n", b"\n\n"))
-            and not any(mark in data for mark in _TELLING)
+            and _TELLING.search(data) is None
             and self._started
             and self._array is None
             and self._sse.between
@@ -406,14 +407,8 @@ class StreamDecoder:
         out.append(failure)
 
 
-_TELLING = (
-    b'"finishReason"',
-    b'"thoughtSignature"',
-    b'"functionCall"',
-    b'"error"',
-    b'"promptFeedback"',
-    b'"groundingMetadata"',
-    b'"citationMetadata"',
+_TELLING = re.compile(
+    rb'"(?:finishReason|thoughtSignature|functionCall|error|promptFeedback|groundingMetadata|citationMetadata)"'
 )
 """What makes a chunk more than text."""
 

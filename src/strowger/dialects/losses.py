@@ -29,7 +29,7 @@ HARMLESS_EXTRAS = frozenset(
         # where and how fast it runs, and what is remembered of it
         "allowed_callers", "cache_control", "context_management", "eager_input_streaming", "inference_geo",
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
-        "mcp_servers",  # a tool stands for each of them
+        "mcp_servers", "extra_content",  # a tool stands for each of them; a signature is told apart
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
         "include", "phase", "summary", "truncation", "access_programs", "image", "generate",
         "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own

@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Raw
 
 from strowger.dialects.base import DecoderSetup
-from strowger.dialects.openai_chat.chunks import ChunkCall, ChunkFunction
+from strowger.dialects.openai_chat.chunks import ABSENT, ChunkCall, ChunkFunction
+from strowger.dialects.openai_chat.signatures import signature_in, signing
+from strowger.dialects.openai_chat.wire import EXTRA_CONTENT, GOOGLE
 from strowger.dialects.sequencer import Sequencer, Slot
 from strowger.ir.events import Event
-from strowger.ir.request import ToolCall
+from strowger.ir.request import NO_EXTRAS, Extras, ToolCall
 
 _PROBE = 64
 """Characters by which a fragment is compared with what came before, before it is compared as a whole."""
@@ -23,10 +26,12 @@ _PROBE = 64
 class _Call:
     """A tool call on its way. `given` is the upstream's own id, `length` how much of the arguments has come."""
 
-    __slots__ = ("cumulative", "custom", "empty", "given", "head", "held", "length", "slot")
+    __slots__ = ("beside", "cumulative", "custom", "empty", "given", "head", "held", "identity", "length", "slot")
 
     def __init__(self, given: str) -> None:
         self.given = given
+        self.identity = ""
+        self.beside: Raw = ABSENT
         self.slot: Slot | None = None
         self.held = ""
         self.head = ""
@@ -62,6 +67,8 @@ class Assembly:
         function, custom = piece.function, piece.custom
         name = (function.name if function else None) or (custom.name if custom else None) or ""
         call = self._found(piece, name)
+        if len(piece.extra_content) > 4:
+            self._beside(call, piece.extra_content, out)
         if call.slot is None and name:
             self._begin(call, name, "custom" if custom and not function else "function", "", out)
         fragment = (custom.input if custom else None) if function is None else function.arguments
@@ -87,15 +94,30 @@ class Assembly:
         return known
 
     def _begin(self, call: _Call, name: str, kind: Literal["function", "custom"], form: str, out: list[Event]) -> None:
-        identity = call.given or self._setup.new_id("call_")
+        identity = call.identity = call.given or self._setup.new_id("call_")
         name = self._setup.names.get(name, name)
         for other in self._calls.values():
             self._settle(other, out)
         call.custom = kind == "custom"
-        call.slot = self._sequencer.begin(ToolCall(identity, name, "", kind, form=form), out)
+        extras: Extras = NO_EXTRAS
+        if len(call.beside):
+            extras = {EXTRA_CONTENT: call.beside}
+            self._sign(call, out)
+        call.slot = self._sequencer.begin(ToolCall(identity, name, "", kind, extras=extras, form=form), out)
         held, call.held = call.held, ""
         if held:
             self._argue(call, held, out)
+
+    def _beside(self, call: _Call, content: Raw, out: list[Event]) -> None:
+        """What stands beside the function: Google's servers sign calls there."""
+        call.beside = content
+        if call.slot is not None:
+            self._sign(call, out)
+
+    def _sign(self, call: _Call, out: list[Event]) -> None:
+        blob = signature_in(call.beside)
+        if blob:
+            self._sequencer.begin(signing(blob, self._setup.origin or GOOGLE, call.identity), out)
 
     def _settle(self, call: _Call, out: list[Event]) -> None:
         """Say the empty arguments that were held back."""

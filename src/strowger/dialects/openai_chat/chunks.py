@@ -43,6 +43,7 @@ class ChunkCall(Struct, gc=False):
     id: str | None = None
     function: ChunkFunction | None = None
     custom: ChunkCustom | None = None
+    extra_content: Raw = ABSENT
 
 
 class Delta(Struct, gc=False):

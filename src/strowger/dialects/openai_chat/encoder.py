@@ -14,9 +14,10 @@ from strowger.dialects.losses import extras_losses, unique
 from strowger.dialects.openai_chat.citing import annotation
 from strowger.dialects.openai_chat.errors import error_object, failure_object
 from strowger.dialects.openai_chat.parts import Json
+from strowger.dialects.openai_chat.signatures import is_of_call
 from strowger.dialects.openai_chat.thinking import envelope_detail
 from strowger.dialects.openai_chat.usage import render_usage
-from strowger.dialects.openai_chat.wire import FINISH_REASONS, NAME, PROVIDERS_TOOL, REASONING_DETAILS
+from strowger.dialects.openai_chat.wire import EXTRA_CONTENT, FINISH_REASONS, NAME, PROVIDERS_TOOL, REASONING_DETAILS
 from strowger.errors import GatewayError
 from strowger.ir.events import (
     ArgumentsDelta,
@@ -173,6 +174,8 @@ class ChatEncoder:
             case Refusal():
                 self._text_before = self._before + b'{"refusal":'
                 return self._said("refusal", part.text)
+            case Thinking() if self._ours and is_of_call(part):
+                return b""  # it stands beside the call
             case Thinking():
                 self._thought = [part.text] if part.text else []
                 opened = self._said("reasoning_content", part.text) if self._setup.thinking_wanted else b""
@@ -207,7 +210,10 @@ class ChatEncoder:
             key.encode(),
             argument_key.encode(),
         )
-        call = {"index": index, "id": part.id, "type": key, key: {"name": part.name, argument_key: part.arguments}}
+        call: Json = {"index": index, "id": part.id, "type": key}
+        call[key] = {"name": part.name, argument_key: part.arguments}
+        if self._ours and EXTRA_CONTENT in part.extras:
+            call[EXTRA_CONTENT] = part.extras[EXTRA_CONTENT]
         return self._chunk({"tool_calls": [call]})
 
     def _sign(self, event: SignatureDelta) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects.neighbours import place
 from strowger.dialects.openai_chat.assistant import add_calls, assistant_members
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import (
@@ -20,10 +21,12 @@ from strowger.dialects.openai_chat.parts import (
     render_part,
 )
 from strowger.dialects.openai_chat.regrouping import regrouped
+from strowger.dialects.openai_chat.signatures import by_call, is_of_call, signed_call
 from strowger.dialects.openai_chat.thinking import details_blob
 from strowger.dialects.openai_chat.wire import (
     AS_WRITTEN,
     CONTINUE,
+    EXTRA_CONTENT,
     NAME,
     NO_OUTPUT,
     NO_REASONING,
@@ -42,6 +45,7 @@ from strowger.ir.request import (
     Refusal,
     ServerToolCall,
     ServerToolResult,
+    Signed,
     Text,
     Thinking,
     ToolCall,
@@ -64,7 +68,9 @@ def render_messages(job: Job) -> list[Json]:
         if node is not None:
             rendered.append(node)
     if rendered and rendered[-1]["role"] == "assistant" and not job.caps.prefill:
-        job.lose(f"messages[{len(job.request.messages) - 1}]", "the model does not continue a message of its own")
+        job.lose(
+            place(job.request.origin, len(job.request.messages) - 1), "the model does not continue a message of its own"
+        )
         rendered.append({"role": "user", "content": CONTINUE})
     _instruct(job, rendered)
     return rendered
@@ -270,9 +276,12 @@ def _result_content(content: list[Part], *, is_error: bool) -> str | list[Json |
 def _assistant(job: Job, path: str, message: Message) -> Json | None:
     node = _opened(job, path, message)
     parts: list[Part] = []
+    signatures = by_call(message.parts)
     for i, part in enumerate(message.parts):
         if isinstance(part, ToolCall):
-            parts.append(_call(job, part, f"{path}.content[{i}]"))
+            parts.append(_call(job, part, f"{path}.content[{i}]", signatures.get(part.id)))
+        elif is_of_call(part):
+            continue
         elif (carried := carry(job, part, f"{path}.content[{i}]")) is not None:
             parts.append(carried)
     thoughts = [part for part in parts if isinstance(part, Thinking)]
@@ -286,9 +295,14 @@ def _assistant(job: Job, path: str, message: Message) -> Json | None:
     return node
 
 
-def _call(job: Job, call: ToolCall, path: str) -> ToolCall:
-    """The call under the id and name that the target takes."""
+def _call(job: Job, call: ToolCall, path: str, signed: Signed | None) -> ToolCall:
+    """The call under the id and name that the target takes, with its signature if that is the target's own."""
     call = job.own(call, path)
+    if signed is not None:
+        if signed.origin == job.caps.origin or job.ours:
+            call = signed_call(call, signed, "" if job.caps.judges_itself else job.caps.origin)
+        if signed.origin != job.caps.origin and EXTRA_CONTENT not in call.extras:
+            job.lose_once(path, "the signature of a tool call is for who issued it", "info")
     identity, name = job.call_id(call.id), job.tool_name(call.name)
     return call if (identity, name) == (call.id, call.name) else replace(call, id=identity, name=name)
 

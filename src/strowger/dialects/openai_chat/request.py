@@ -14,7 +14,8 @@ from strowger.dialects.fields import Fields, as_str, is_string
 from strowger.dialects.openai_chat.assistant import take_assistant
 from strowger.dialects.openai_chat.hosted import ability_of, take_members
 from strowger.dialects.openai_chat.parts import filled, leftovers, take_cache, take_content
-from strowger.dialects.openai_chat.wire import NAME
+from strowger.dialects.openai_chat.signatures import told_apart
+from strowger.dialects.openai_chat.wire import GOOGLE, NAME
 from strowger.errors import BadRequest
 from strowger.ir.request import (
     CustomTool,
@@ -26,6 +27,7 @@ from strowger.ir.request import (
     Request,
     Sampling,
     Tool,
+    ToolCall,
     ToolChoice,
     ToolResult,
 )
@@ -121,6 +123,8 @@ def _message(raw: Raw, path: str) -> Message:
             return _result_message(fields, role)
         case "assistant":
             parts, plain = take_assistant(fields)
+            if any(isinstance(part, ToolCall) and part.extras for part in parts):
+                parts = tuple(told_apart(parts, GOOGLE))
             return Message("assistant", parts, plain, fields.text("name"), fields.extras())
         case _:
             raise BadRequest(

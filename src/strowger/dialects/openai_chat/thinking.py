@@ -74,12 +74,16 @@ def _take_details(fields: Fields) -> tuple[list[Raw], list[tuple[Detail, Signed]
 
 def _reassembled(text: str, form: str, ours: list[tuple[Detail, Signed]]) -> list[Thinking]:
     """Each signature with its own stretch of the text; when the lengths do not add up, the text was changed and no
-    signature of a stretch holds.
+    signature of a stretch holds. What is tied to something else than the text stands for itself, and so does all that
+    has no text where none of the text was signed.
     """
     stretches = [detail.length or 0 for detail, _ in ours]
-    whole = sum(1 for detail, _ in ours if detail.type == "reasoning.text") == 1
+    signed_texts = sum(1 for detail, _ in ours if detail.type == "reasoning.text")
+    whole = signed_texts == 1
     if not whole and sum(stretches) != len(text):
-        return [Thinking(text, form=form)]
+        apart = [signed for detail, signed in ours if detail.type == "reasoning.encrypted"]
+        kept = [signed for signed in apart if signed.id or not signed_texts]
+        return [Thinking(text, form=form), *(Thinking("", signed, form) for signed in kept)]
     parts: list[Thinking] = []
     at = 0
     for (detail, signed), stretch in zip(ours, stretches, strict=True):

@@ -23,12 +23,14 @@ from strowger.dialects.openai_chat.parts import (
     filled,
     put_back,
 )
+from strowger.dialects.openai_chat.signatures import told_apart
 from strowger.dialects.openai_chat.thinking import details_blob, envelope_detail
 from strowger.dialects.openai_chat.thinktags import OPEN, framed, split_whole
 from strowger.dialects.openai_chat.usage import parse_usage, render_usage
 from strowger.dialects.openai_chat.wire import (
     FAILURES,
     FINISH_REASONS,
+    GOOGLE,
     NAME,
     PROVIDERS_TOOL,
     REASONING,
@@ -106,7 +108,7 @@ def _parts(message: Fields, setup: DecoderSetup) -> tuple[Part, ...]:
         message.rest["content"] = EMPTY_LIST
     if plain:
         parts = _untagged(parts)
-    named = [_named(part, setup) for part in parts]
+    named = told_apart([_named(part, setup) for part in parts], setup.origin or GOOGLE)
     signed = [_claimed(part, setup.origin) for part in named]
     return tuple(_cited(signed, message))
 

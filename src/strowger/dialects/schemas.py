@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
+_NOTHING = Raw(b"null")
 _NESTED = ("items", "additionalItems", "not", "if", "then", "else")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _MAPS = ("properties", "$defs", "definitions")
@@ -48,3 +49,27 @@ def _strict(node: object) -> bool:
     for key in _MAPS:
         inner += node[key].values() if isinstance(node.get(key), dict) else []
     return all(_strict(child) for child in inner)
+
+
+class _Grammar(Struct):
+    type: str = ""
+    syntax: Raw = _NOTHING
+    definition: Raw = _NOTHING
+    grammar: Raw = _NOTHING
+
+
+def grammar(written: Raw, *, nested: bool) -> Raw:
+    """The format of a free-text tool in the other of OpenAI's two spellings: Chat nests the grammar in an object of
+    that name. What is not of either is left alone.
+    """
+    try:
+        given = msgspec.json.decode(written, type=_Grammar)
+        if given.type == "grammar" and not nested and bytes(given.grammar) != bytes(_NOTHING):
+            given = msgspec.json.decode(given.grammar, type=_Grammar)
+        elif given.type != "grammar" or not nested or bytes(given.grammar) != bytes(_NOTHING):
+            return written
+    except msgspec.MsgspecError:
+        return written
+    members = {"syntax": given.syntax, "definition": given.definition}
+    node: dict[str, object] = {"type": "grammar", **({"grammar": members} if nested else members)}
+    return Raw(msgspec.json.encode(node))

@@ -22,8 +22,8 @@ def test_what_the_model_did_in_a_row_is_one_turn() -> None:
         Message("tool", (ToolResult("b"),)),
         Message("assistant", (SAID,)),
     ]
-    placed = joined(items)
-    assert [path for path, _ in placed] == ["messages[0]", "messages[1]", "messages[5]", "messages[6]", "messages[7]"]
+    placed = joined(items, "openai_responses")
+    assert [path for path, _ in placed] == ["input[0]", "input[1]", "input[5]", "input[6]", "input[7]"]
     turn = placed[1][1]
     assert turn.parts == (THOUGHT, SAID, *CALLS)
     assert turn.extras == {"phase": Raw(b'"commentary"')}
@@ -33,5 +33,5 @@ def test_what_the_model_did_in_a_row_is_one_turn() -> None:
 def test_others_stay_as_they_are() -> None:
     """Users' messages are not joined: who wants that has reasons of their own. Messages before the start are left."""
     users = [Message("user", (Text("a"),)), Message("user", (Text("b"),))]
-    assert joined(users) == [("messages[0]", users[0]), ("messages[1]", users[1])]
-    assert joined(users, 1) == [("messages[1]", users[1])]
+    assert joined(users, "openai_chat") == [("messages[0]", users[0]), ("messages[1]", users[1])]
+    assert joined(users, "gemini", 1) == [("contents[1]", users[1])]

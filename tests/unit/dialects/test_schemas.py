@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.schemas import is_strict
+from strowger.dialects.schemas import grammar, is_strict
 
 CLOSED: dict[str, Any] = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 OPEN: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -48,3 +48,21 @@ def test_a_schema_may_hold_anything(required: str) -> None:
     """A client's schema with nonsense in it is not strict, and no reason to break."""
     schema = '{"type":"object","additionalProperties":false,"properties":{"a":{}},"required":%s}'
     assert not is_strict(Raw((schema % required).encode()))
+
+
+FLAT = b'{"type":"grammar","syntax":"lark","definition":"start: x"}'
+NESTED = b'{"type":"grammar","grammar":{"syntax":"lark","definition":"start: x"}}'
+
+
+def test_a_grammar_has_two_spellings() -> None:
+    """Chat nests it, the Responses API does not; each refuses the other's."""
+    assert json.loads(bytes(grammar(Raw(NESTED), nested=False))) == json.loads(FLAT)
+    assert json.loads(bytes(grammar(Raw(FLAT), nested=True))) == json.loads(NESTED)
+    assert grammar(Raw(FLAT), nested=False) == Raw(FLAT)
+    assert grammar(Raw(NESTED), nested=True) == Raw(NESTED)
+
+
+@pytest.mark.parametrize("written", [b'{"type":"text"}', b'"x"', b"[]", b'{"type":"grammar","grammar":7}'])
+def test_a_format_of_another_shape_is_left_alone(written: bytes) -> None:
+    """The upstream judges it."""
+    assert grammar(Raw(written), nested=False) == Raw(written)

@@ -16,7 +16,7 @@ from strowger.dialects.anthropic.blocks import Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.wire import safe_id
 from strowger.dialects.losses import extras_losses
-from strowger.dialects.neighbours import Placed, joined
+from strowger.dialects.neighbours import Placed, joined, place
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 CUT = "[no result: the conversation was cut]"
@@ -59,11 +59,12 @@ def regrouped(messages: Sequence[Message], fitting: Fitting) -> tuple[list[Text 
     leading = 0
     system: list[Text | Opaque] = []
     while leading < len(messages) and messages[leading].role in {"system", "developer"}:
-        parts = fitting.parts(messages[leading].parts, f"messages[{leading}]")
+        path = place(fitting.origin, leading)
+        parts = fitting.parts(messages[leading].parts, path)
         system += [part for part in parts if isinstance(part, Text)]
-        _message_losses(messages[leading], f"messages[{leading}]", fitting)
+        _message_losses(messages[leading], path, fitting)
         leading += 1
-    placed = joined(messages, leading)
+    placed = joined(messages, fitting.origin, leading)
     builder = _Builder(placed, fitting)
     for i in range(len(placed)):
         builder.add(i)
@@ -119,7 +120,9 @@ class _Builder:
             fitting.lose("messages", "there was no message beside the system's", "info")
             return [Turn("user", [Text(FOLLOW)])]
         if turns[0].role == "assistant":
-            fitting.lose("messages[0]", "a conversation begins with the user: a line was put before it", "info")
+            fitting.lose(
+                place(fitting.origin, 0), "a conversation begins with the user: a line was put before it", "info"
+            )
             turns.insert(0, Turn("user", [Text(BEGIN)]))
         if turns[-1].role == "assistant":
             self._prefill(turns)

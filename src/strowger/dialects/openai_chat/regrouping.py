@@ -35,7 +35,7 @@ def regrouped(job: Job) -> list[Placed]:
     if job.ours:
         placed = [(f"messages[{i}]", message) for i, message in enumerate(messages)]
     else:
-        placed = _merged_users(joined(messages))
+        placed = _merged_users(joined(messages, job.request.origin))
     return _Regrouping(job).run(placed)
 
 

@@ -12,7 +12,7 @@ from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
 from strowger.dialects.openai_chat.request import Form
 from strowger.dialects.openai_chat.wire import NAME
-from strowger.dialects.schemas import is_strict
+from strowger.dialects.schemas import grammar, is_strict
 from strowger.ir.request import (
     NO_EXTRAS,
     CustomTool,
@@ -115,7 +115,10 @@ def _shown(job: Job, tool: Tool, path: str, named: frozenset[str]) -> Tool | Non
             job.lose(path, "free-text tools are sent as functions with one input", "warning")
             return FunctionTool(tool.name, tool.description, _FREE_TEXT)
         case CustomTool():
-            return tool if job.ours else replace(tool, extras=NO_EXTRAS)
+            if job.ours:
+                return tool
+            shape = None if tool.format is None else grammar(tool.format, nested=True)
+            return replace(tool, extras=NO_EXTRAS, format=shape)
 
 
 def _shown_function(job: Job, tool: FunctionTool, path: str, named: frozenset[str]) -> FunctionTool | None:

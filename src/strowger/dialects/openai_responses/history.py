@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects.neighbours import place
 from strowger.dialects.openai_responses.items import (
     ADDITIONAL,
     AGENT,
@@ -75,7 +76,8 @@ def render_items(job: Job) -> list[Json | Raw]:
     for path, message in paired(job, skipped):
         history.add(path, message)
     if items and not job.caps.prefill and history.spoken_last:
-        job.lose(f"messages[{len(job.request.messages) - 1}]", "the model does not continue a message of its own")
+        path = place(job.request.origin, len(job.request.messages) - 1)
+        job.lose(path, "the model does not continue a message of its own")
         items.append(_said("user", [Text(CONTINUE)]))
     return items
 
@@ -99,7 +101,7 @@ def system_texts(job: Job) -> list[str]:
             job.lose(f"system[{i}]", f"{block.kind or 'this block'} means something to its own vendor only", "info")
     if not job.ours:
         for i, message in enumerate(job.request.messages[: leading(job)]):
-            path = f"messages[{i}]"
+            path = place(job.request.origin, i)
             _lose_head(job, message, path)
             for j, part in enumerate(message.parts):
                 carried = carry(job, part, f"{path}.content[{j}]")
@@ -117,8 +119,7 @@ def _lose_head(job: Job, message: Message, path: str) -> None:
 
 
 def _said(role: str, parts: list[Part]) -> Json:
-    spoken = role == "assistant"
-    content = [node for part in parts if (node := render_part(part, spoken=spoken)) is not None]
+    content = [node for part in parts if (node := render_part(part)) is not None]
     return {"type": "message", "role": role, "content": content}
 
 
@@ -322,11 +323,19 @@ class _History:
         held.append(carried)
 
     def _flush(self, role: str, held: list[Part]) -> None:
-        if held:
-            spoken = role == "assistant"
-            self._items.append(_said("assistant" if spoken else "user", held))
-            self.spoken_last = spoken
-            held.clear()
+        if not held:
+            return
+        if role == "assistant":
+            # the list form of the model's own message asks for an id, which only its vendor can give
+            self._items += [
+                {"type": "message", "role": role, "content": part.text}
+                for part in held
+                if isinstance(part, Text | Refusal)
+            ]
+        else:
+            self._items.append(_said("user", held))
+        self.spoken_last = role == "assistant"
+        held.clear()
 
     def _system(self, path: str, message: Message) -> None:
         texts: list[Part] = []
@@ -385,6 +394,8 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
                 return _omitted(job, path, "image", source, "the file is stored at another provider")
             if isinstance(source, Url) and not caps.image_urls:
                 return _omitted(job, path, "image", source, "the provider fetches no pictures")
+            if part.detail is None and not job.ours:
+                part = replace(part, detail="auto")  # required here
         case Document(source=InlineText() as source):
             job.own(part, path)
             titled = f' title="{part.title}"' if part.title else ""
@@ -397,7 +408,7 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
             if isinstance(source, Base64) and part.title is None and not job.ours:
                 # inline bytes must have a name here where they need none elsewhere
                 part = replace(part, title=f"document.{source.media_type.rpartition('/')[2] or 'pdf'}")
-        case Audio() if not caps.audio:
+        case Audio() if not (caps.audio and job.ours):
             job.lose(path, "the model takes no sound", "error")
             return Text(f"[audio omitted: {part.format}]")
         case Opaque(origin=origin, kind=kind) if origin != NAME:

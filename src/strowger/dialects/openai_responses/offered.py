@@ -12,7 +12,7 @@ from strowger.dialects.openai_responses.parts import Json
 from strowger.dialects.openai_responses.request import Form
 from strowger.dialects.openai_responses.tools import CHOICE_TYPE, names_of
 from strowger.dialects.openai_responses.wire import ABILITIES, NAME
-from strowger.dialects.schemas import is_strict
+from strowger.dialects.schemas import grammar, is_strict
 from strowger.ir.request import (
     NO_EXTRAS,
     CodeExecution,
@@ -126,6 +126,8 @@ def _shown(job: Job, tool: Tool, path: str, named: frozenset[str]) -> Tool | Non
         case CustomTool():
             if tool.extras and not job.ours:
                 job.lose_extras(tool.extras, path)
+            if tool.format is not None and not job.ours:
+                return replace(tool, extras=NO_EXTRAS, format=grammar(tool.format, nested=False))
             return replace(tool, extras=NO_EXTRAS)
 
 

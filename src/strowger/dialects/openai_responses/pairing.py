@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from strowger.dialects.neighbours import Placed, place
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.wire import NO_RESULT
 from strowger.ir.request import (
@@ -25,15 +26,12 @@ from strowger.ir.request import (
     ToolResult,
 )
 
-Placed = tuple[str, Message]
-"""A message with the path it has in the client's request."""
-
 
 def paired(job: Job, skipped: int = 0) -> list[Placed]:
     """The messages behind the first `skipped` ones, results paired with their calls."""
     walk = _Pairing(job)
     for i in range(skipped, len(job.request.messages)):
-        walk.add(f"messages[{i}]", job.request.messages[i])
+        walk.add(place(job.request.origin, i), job.request.messages[i])
     return walk.finished()
 
 

@@ -18,7 +18,7 @@ from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.offered import render_tools, thinks
 from strowger.dialects.openai_responses.parts import Json, nested, put_back
 from strowger.dialects.openai_responses.request import Form
-from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, EFFORTS
+from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, EFFORTS, MIN_OUTPUT
 from strowger.dialects.schemas import is_strict
 from strowger.errors import Unsupported
 from strowger.ir.request import OutputFormat, Reasoning, Request
@@ -119,9 +119,10 @@ def _limits(job: Job, body: Json) -> None:
         if caps.max_output_tokens and limit > caps.max_output_tokens:
             job.lose("max_tokens", f"{limit} is lowered to the model's limit of {caps.max_output_tokens}", "info")
             limit = caps.max_output_tokens
-        if limit < caps.min_output_tokens:
-            job.lose("max_tokens", f"{limit} is raised to the provider's minimum of {caps.min_output_tokens}", "info")
-            limit = caps.min_output_tokens
+        least = caps.min_output_tokens if job.ours else max(caps.min_output_tokens, MIN_OUTPUT)
+        if limit < least:
+            job.lose("max_tokens", f"{limit} is raised to the provider's minimum of {least}", "info")
+            limit = least
         body["max_output_tokens"] = limit
     sampling = request.sampling
     for key, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p)):

@@ -135,6 +135,8 @@ CONTINUE = "Continue your last message exactly where it stopped, without repeati
 
 # ---- names, ids, sources ----
 
+MIN_OUTPUT = 16
+"""The least `max_output_tokens`."""
 LONGEST_ID = 64
 """Characters of a call id."""
 LONGEST_NAME = 64

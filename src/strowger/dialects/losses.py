@@ -31,7 +31,7 @@ HARMLESS_EXTRAS = frozenset(
         "input_examples", "keep_alive", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "speed",
         "mcp_servers", "extra_content",  # a tool stands for each of them; a signature is told apart
         "caller", "output_config",  # its effort and format have fields; the rest advises the model
-        "include", "phase", "summary", "truncation", "access_programs", "image", "generate",
+        "include", "phase", "truncation", "access_programs", "image", "generate", "verbosity",
         "labels", "safetySettings", "safety_settings", "code_assist",  # other vendors have their own
         "includeServerSideToolInvocations", "responseJsonSchema", "response_json_schema",
         # what Gemini tells of an answer beside the answer
@@ -62,7 +62,7 @@ _TOLD = frozenset(
         "finish_reason", "index", "model", "object", "parameters", "responseSchema", "response_schema", "role", "tools",
         "finishReason", "groundingMetadata", "citationMetadata",
         "mimeType", "mime_type", "parametersJsonSchema", "parameters_json_schema",
-        "execution", "id", "response", "status",
+        "execution", "id", "response", "status", "summary",
     }
 )  # fmt: skip
 _COUNTED = frozenset(
@@ -80,7 +80,7 @@ _COUNTED = frozenset(
 say has been read."""
 _WRAPPERS = frozenset(
     {
-        "content", "delta", "message",
+        "content", "delta", "message", "text",
         "generationConfig", "generation_config", "systemInstruction", "system_instruction", "thinkingConfig",
         "thinking_config", "toolConfig", "tool_config", "inlineData", "inline_data",
     }

@@ -209,8 +209,7 @@ class StreamEncoder:
         reason = INCOMPLETE.get(finish.reason)
         if finish.reason is StopReason.OTHER:
             self._voice.lose("status", f'"{finish.native}" has no word here; it is told as completed', "info")
-        refused = any(b'"type":"refusal"' in item for item in self._items.output)
-        if reason is None or (finish.reason is StopReason.REFUSAL and refused):
+        if reason is None or (finish.reason is StopReason.REFUSAL and self._items.refused):
             return "completed", None
         return "incomplete", {"reason": reason}
 

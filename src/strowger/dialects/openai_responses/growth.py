@@ -29,6 +29,7 @@ from strowger.dialects.openai_responses.output import (
     server_call,
     unfolded,
 )
+from strowger.dialects.openai_responses.parts import EMPTY_LIST
 from strowger.errors import Malformed
 from strowger.ir.events import CitationDelta, Event, PartStart, PartStop, SignatureDelta
 from strowger.ir.request import Part, Refusal, ServerToolResult, Text, Thinking, ToolCall
@@ -126,7 +127,8 @@ class Growth:
                 return item.slot if item.kind in CALLS else None
 
     def _begin_content(self, item: Item, kind: str, place: int, out: list[Event]) -> Slot:
-        part: Text | Refusal = Refusal("") if "refusal" in kind else Text("")
+        # typed clients want the list of annotations, also of servers that do not tell a part's beginning
+        part: Text | Refusal = Refusal("") if "refusal" in kind else Text("", extras={"annotations": EMPTY_LIST})
         if place in item.heads:
             head = content_part(item.heads[place])
             if isinstance(head, Text) and isinstance(part, Text):

@@ -86,8 +86,8 @@ class Speaker:
         self.frames = Frames()
         self.output: list[bytes] = []
         """The items by their index; empty while they are open."""
-        self.compacted = False
-        """Whether an upstream of this dialect made a compaction."""
+        self.refused = False
+        """Whether the model refused in words of its own."""
         # the open part
         self._part: Part | None = None
         self._text: list[str] = []
@@ -220,6 +220,7 @@ class Speaker:
         if isinstance(part, Text):
             self._deltas("response.output_text.delta", {"content_index": place, "logprobs": []})
         else:
+            self.refused = True
             self._deltas("response.refusal.delta", {"content_index": place})
         return out
 
@@ -299,7 +300,6 @@ class Speaker:
             if signed is None and not self._voice.own:
                 return b""
             if self._voice.own and (part.form == "compaction" or (signed and signed.kind == COMPACTION_BLOB)):
-                self.compacted = True
                 node = reasoning_node(self._voice, part, "", signed)
                 return self.whole_item(node, "compaction")
             out = self._close_message("completed") + self._begin_thinking(part)

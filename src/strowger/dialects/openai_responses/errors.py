@@ -176,7 +176,7 @@ def kind_of_error(status: int, error: Told) -> ErrorKind:
     kind = kind_of(status, error.message, error.code)
     plain = kind in {kind_of(status, ""), ErrorKind.UPSTREAM}
     lower = error.message.lower()
-    if plain and error.code in _KINDS and status == 200:
+    if status == 200 and error.code in _KINDS and kind not in _FIXED:
         return _KINDS[error.code]
     if plain and "incorrect api key" in lower:  # xAI says so with a 400
         return ErrorKind.UNAUTHENTICATED

@@ -229,8 +229,8 @@ class Found(Struct, frozen=True):
 class ServerToolResult(Struct, frozen=True):
     """What a provider's own tool gave; `kind` is the wire name of the block, `raw` the block whole.
 
-    `name` is the tool's, as in `ServerToolCall`. `found` are the pages of a web search, `error` is the vendor's code
-    when it failed.
+    `name` is the tool's, as in `ServerToolCall`. `found` are the pages of a web search, `output` is what running code
+    printed, `error` is the vendor's code when it failed.
     """
 
     call_id: str
@@ -239,6 +239,7 @@ class ServerToolResult(Struct, frozen=True):
     name: str = ""
     found: tuple[Found, ...] = ()
     error: str = ""
+    output: str = ""
 
 
 Part = (

@@ -104,8 +104,9 @@ def parse_other(fields: Fields, kind: str, raw: Raw) -> ServerToolResult | Opaqu
     if kind.endswith(_RESULT):
         call_id = fields.text("tool_use_id")
         if call_id is not None:
-            found, error = _findings(fields.rest.get("content"))
-            return ServerToolResult(call_id, kind, raw, kind.removesuffix(_RESULT), found, error)
+            found, given = _findings(fields.rest.get("content"))
+            name, output = kind.removesuffix(_RESULT), given.stdout + given.stderr
+            return ServerToolResult(call_id, kind, raw, name, found, given.error_code, output)
     return Opaque(NAME, kind, raw)
 
 
@@ -118,24 +119,25 @@ class _Page(Struct):
     page_age: str | None = None
 
 
-class _Error(Struct):
+class _Given(Struct, frozen=True):
     error_code: str = ""
+    stdout: str = ""
+    stderr: str = ""
 
 
-_FINDINGS = msgspec.json.Decoder(list[_Page] | _Error)
+_FINDINGS = msgspec.json.Decoder(list[_Page] | _Given)
+_NOTHING_GIVEN = _Given()
 
 
-def _findings(raw: Raw | None) -> tuple[tuple[Found, ...], str]:
-    """The pages of a web search, and the code of a failure; neither where a result is of something else."""
-    if raw is None:
-        return (), ""
+def _findings(raw: Raw | None) -> tuple[tuple[Found, ...], _Given]:
+    """The pages of a web search, and what running code printed or the code of a failure."""
     try:
-        said = _FINDINGS.decode(raw)
+        said = _NOTHING_GIVEN if raw is None else _FINDINGS.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return (), ""
-    if isinstance(said, _Error):
-        return (), said.error_code
-    return tuple(Found(page.url, page.title or "", page.page_age or "") for page in said), ""
+        said = _NOTHING_GIVEN
+    if isinstance(said, _Given):
+        return (), said
+    return tuple(Found(page.url, page.title or "", page.page_age or "") for page in said), _NOTHING_GIVEN
 
 
 def json_text(raw: Raw) -> str:

@@ -1,4 +1,5 @@
-"""What a tool at another provider did, in the blocks that Anthropic's clients know: web searches and their citations.
+"""What a tool at another provider did, in the blocks that Anthropic's clients know: web searches and their citations,
+and code that was run.
 
 The results of such tools are opaque here: clients send them back, and Anthropic reads them again. What another provider
 found cannot be read there, so ids and opaque strings are made such that they are known when they come back. Knows no
@@ -11,52 +12,58 @@ from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import Json
-from strowger.dialects.anthropic.wire import FOREIGN_ID, FOREIGN_SEARCH, SEARCH_ERRORS
+from strowger.dialects.anthropic.wire import FOREIGN_ID, FOREIGN_SEARCH, SERVER_TOOL_ERRORS
 from strowger.dialects.base import NewId
 from strowger.dialects.envelope import seal
 from strowger.ir.request import Citation, ServerToolCall, ServerToolResult, Signed
 
-_SEARCH = "web_search"
+_SEARCH, _CODE = "web_search", "code_execution"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 Lose = Callable[[str, str], None]
 
 
 class Searches:
-    """The searches of one answer of another dialect. `count`: how many there were."""
+    """The searches and runs of one answer of another dialect. `count`: how many searches there were."""
 
     def __init__(self, new_id: NewId, lose: Lose) -> None:
         self._new_id = new_id
         self._lose = lose
-        self._ids: dict[str, str] = {}
-        self._waiting: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._waiting: dict[str, ServerToolCall] = {}
         self.origin = ""
         self.count = 0
 
     def call(self, part: ServerToolCall) -> Json | None:
         """The head of the block of a call, without its input; None for a tool that has no block here."""
-        if part.name != _SEARCH:
+        if part.name not in SERVER_TOOL_ERRORS:
             self._lose("content", f"{part.name or part.kind} ran at the provider; there is no block for it here")
             return None
         ours = self._new_id(FOREIGN_ID)
-        self._ids[part.id] = self._waiting[part.id] = ours
-        self.count += 1
-        return {"type": "server_tool_use", "id": ours, "name": _SEARCH, "input": {}}
+        self._told.add(part.id)
+        self._waiting[part.id] = replace(part, id=ours)
+        self.count += part.name == _SEARCH
+        return {"type": "server_tool_use", "id": ours, "name": part.name, "input": {}}
 
     def result(self, part: ServerToolResult) -> Json | None:
         """The block of a result; None where its call had none, or has been answered."""
-        ours = self._waiting.pop(part.call_id, None)
-        if ours is None:
-            if part.call_id in self._ids or part.name == _SEARCH:
-                self._lose("content", "a search result that came too late for its call")
+        call = self._waiting.pop(part.call_id, None)
+        if call is None:
+            if part.call_id in self._told:
+                self._lose("content", "what a tool gave came too late for its call")
             return None
-        if part.error:
-            code = part.error if part.error in SEARCH_ERRORS else "unavailable"
-            return self._block(ours, {"type": "web_search_tool_result_error", "error_code": code})
-        sealed = seal(Signed(self.origin, FOREIGN_SEARCH, "", ours))
-        pages = [
+        if part.error and not part.output:
+            known = SERVER_TOOL_ERRORS[call.name]
+            code = part.error if part.error in known else "unavailable"
+            return _block(call, {"type": f"{call.name}_tool_result_error", "error_code": code})
+        return _block(call, self._pages(call, part) if call.name == _SEARCH else _run(part))
+
+    def _pages(self, call: ServerToolCall, part: ServerToolResult) -> list[Json]:
+        sealed = seal(Signed(self.origin, FOREIGN_SEARCH, "", call.id))
+        return [
             {
                 "type": "web_search_result",
                 "url": page.url,
@@ -66,12 +73,15 @@ class Searches:
             }
             for page in part.found
         ]
-        return self._block(ours, pages)
 
     def unanswered(self) -> list[Json]:
-        """Empty results for calls whose provider did not say what they found: clients rely on the pair."""
+        """Empty results for calls whose provider did not say what they gave: clients rely on the pair."""
         waiting, self._waiting = self._waiting, {}
-        return [self._block(ours, []) for ours in waiting.values()]
+        return [self._empty(call) for call in waiting.values()]
+
+    @staticmethod
+    def _empty(call: ServerToolCall) -> Json:
+        return _block(call, [] if call.name == _SEARCH else _run(ServerToolResult(call.id, "", Raw(b"{}"))))
 
     def citation(self, citation: Citation) -> Json | None:
         """A citation of a web page; None for one of anything else."""
@@ -86,9 +96,21 @@ class Searches:
             "encrypted_index": seal(Signed(self.origin, FOREIGN_SEARCH, "")),
         }
 
-    @staticmethod
-    def _block(ours: str, content: object) -> Json:
-        return {"type": "web_search_tool_result", "tool_use_id": ours, "content": content}
+
+def _block(call: ServerToolCall, content: object) -> Json:
+    return {"type": f"{call.name}_tool_result", "tool_use_id": call.id, "content": content}
+
+
+def _run(part: ServerToolResult) -> Json:
+    """What code printed: where it failed, as what it complained of."""
+    printed, complained = ("", part.output) if part.error else (part.output, "")
+    return {
+        "type": "code_execution_result",
+        "stdout": printed,
+        "stderr": complained,
+        "return_code": 1 if part.error else 0,
+        "content": [],
+    }
 
 
 def whole_input(arguments: str) -> Raw | Json:

@@ -125,13 +125,14 @@ Anthropic would refuse what such tools found."""
 FOREIGN_SEARCH = "web_search"
 """`Signed.kind` of the envelopes in such results and in the citations of them. There is nothing in them to give back,
 but clients want an opaque string there."""
-SEARCH_ERRORS = frozenset(
-    {
+SERVER_TOOL_ERRORS = {
+    "web_search": (
         "invalid_tool_input", "unavailable", "max_uses_exceeded", "too_many_requests", "query_too_long",
         "request_too_large",
-    }
-)  # fmt: skip
-"""Codes with which a web search can fail."""
+    ),
+    "code_execution": ("invalid_tool_input", "unavailable", "too_many_requests", "execution_time_exceeded"),
+}  # fmt: skip
+"""Codes with which tools that run at Anthropic can fail."""
 
 CUSTOM = "custom:"
 """Before a name in `Rendered.names`: the client's tool takes free text, not arguments. No tool's name has a colon."""

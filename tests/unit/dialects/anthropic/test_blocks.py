@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.anthropic.blocks import parse_block, render_part, tool_input
+from strowger.dialects.anthropic.blocks import citation, parse_block, render_part, tool_input
 from strowger.dialects.envelope import seal
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -16,6 +16,7 @@ from strowger.ir.request import (
     CacheHint,
     Document,
     FileId,
+    Found,
     Image,
     InlineText,
     Opaque,
@@ -210,3 +211,49 @@ def test_input_is_an_object(arguments: str, sent: Any, whole: bool) -> None:
 def test_free_text_is_wrapped() -> None:
     """A custom tool's input is text; here its one member is `input`."""
     assert tool_input(ToolCall("t", "f", "*** patch", kind="custom")) == ({"input": "*** patch"}, True)
+
+
+@pytest.mark.parametrize(
+    "content, found, error, output",
+    [
+        (
+            [
+                {
+                    "type": "web_search_result",
+                    "url": "https://a",
+                    "title": "A",
+                    "page_age": "1d",
+                    "encrypted_content": "x",
+                }
+            ],
+            (Found("https://a", "A", "1d"),),
+            "",
+            "",
+        ),
+        ([{"type": "text", "text": "a"}], (), "", ""),
+        ({"type": "web_search_tool_result_error", "error_code": "unavailable"}, (), "unavailable", ""),
+        ({"type": "code_execution_result", "stdout": "1\n", "stderr": "e", "return_code": 1}, (), "", "1\ne"),
+        ("odd", (), "", ""),
+    ],
+)
+def test_what_a_tool_at_anthropic_gave(content: Any, found: tuple[Found, ...], error: str, output: str) -> None:
+    """Pages, what was printed, or why it failed; all of it comes back as it was."""
+    block = {"type": "web_search_tool_result", "tool_use_id": "s", "content": content}
+    part = parse_block(Raw(json.dumps(block).encode()), "p")
+    assert isinstance(part, ServerToolResult)
+    assert (part.name, part.found, part.error, part.output) == ("web_search", found, error, output)
+
+
+@pytest.mark.parametrize(
+    "raw, url, title",
+    [
+        ({"type": "web_search_result_location", "url": "https://a", "title": "A", "cited_text": "q"}, "https://a", "A"),
+        ({"type": "search_result_location", "source": "https://b", "title": None, "cited_text": "q"}, "https://b", ""),
+        ({"type": "search_result_location", "source": "notes", "title": "N", "cited_text": "q"}, "", "N"),
+        ({"type": "char_location", "document_title": "D", "cited_text": "q"}, "", "D"),
+    ],
+)
+def test_citations_of_pages_and_of_documents(raw: dict[str, Any], url: str, title: str) -> None:
+    """Only a page has an address."""
+    found = citation(Raw(json.dumps(raw).encode()))
+    assert (found.url, found.title, found.quote) == (url, title, "q")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from strowger.dialects.anthropic import DIALECT
@@ -105,10 +106,44 @@ def test_a_search_that_failed() -> None:
         assert content == {"type": "web_search_tool_result_error", "error_code": code}
 
 
+RUN = ServerToolCall("c", "code_execution", '{"code":"print(1)"}')
+
+
+@pytest.mark.parametrize(
+    "given, content",
+    [
+        (
+            {"output": "1\n"},
+            {"type": "code_execution_result", "stdout": "1\n", "stderr": "", "return_code": 0, "content": []},
+        ),
+        (
+            {"output": "oops", "error": "OUTCOME_FAILED"},
+            {"type": "code_execution_result", "stdout": "", "stderr": "oops", "return_code": 1, "content": []},
+        ),
+        ({"error": "OUTCOME_FAILED"}, {"type": "code_execution_tool_result_error", "error_code": "unavailable"}),
+    ],
+)
+def test_code_that_ran(given: dict[str, str], content: dict[str, Any]) -> None:
+    """The code, and what it printed."""
+    result = ServerToolResult("c", "x", Raw(b"{}"), "code_execution", **given)  # type: ignore[arg-type]
+    written, losses = body(RUN, result, Text("1"))
+    call, found, _ = written["content"]
+    assert (call["name"], call["input"]) == ("code_execution", {"code": "print(1)"})
+    assert found == {"type": "code_execution_tool_result", "tool_use_id": call["id"], "content": content}
+    assert losses == []
+    assert "server_tool_use" not in written["usage"]
+
+
+def test_code_of_which_nothing_was_told() -> None:
+    """Printed nothing, as far as clients are told."""
+    found = body(RUN)[0]["content"][1]
+    assert found["content"]["stdout"] == ""
+
+
 def test_other_tools_of_a_provider_have_no_block() -> None:
     """A loss; the text that came of them is there."""
-    ran = ServerToolCall("c", "code_execution", '{"code":"1"}')
-    written, losses = body(ran, ServerToolResult("c", "x", Raw(b"{}"), "code_execution"), Text("1"))
+    ran = ServerToolCall("c", "web_fetch", '{"url":"https://a.test"}')
+    written, losses = body(ran, ServerToolResult("c", "x", Raw(b"{}"), "web_fetch"), Text("1"))
     assert written["content"] == [{"type": "text", "text": "1"}]
     assert [loss.severity for loss in losses] == ["info"]
 

@@ -112,7 +112,7 @@ def parse_response(fields: Members, calls: Calls) -> tuple[ToolResult, list[Raw]
     response = members.raw("response")
     spelling = OBJECT if members.is_object("parts") else LIST if members.says("parts") else ""
     nested = members.items("parts") or []
-    text, form = _meaning(response)
+    text, form, failed = meaning(response)
     flags = [form] if form else []
     if given is None:
         flags.append(NO_ID)
@@ -122,7 +122,7 @@ def parse_response(fields: Members, calls: Calls) -> tuple[ToolResult, list[Raw]
     result = ToolResult(
         calls.response(given, name),
         () if text is None else (Text(text),),
-        is_error=True if form.rpartition(_JSON)[2] == _ERROR else None,
+        is_error=True if failed else None,
         name=name,
         extras=fields.extras(),
         form=" ".join(flags),
@@ -130,22 +130,21 @@ def parse_response(fields: Members, calls: Calls) -> tuple[ToolResult, list[Raw]
     return result, nested
 
 
-def _meaning(response: Raw | None) -> tuple[str | None, str]:
-    """What a response says in words, and how it was wrapped: its one member of a usual name, else as it stands."""
+def meaning(response: Raw | None) -> tuple[str | None, str, bool]:
+    """What a response says in words, how it was wrapped (its one member of a usual name, else it is as it stands), and
+    whether it is an error.
+    """
     if response is None:
-        return None, NO_RESPONSE
-    whole = bytes(response).decode()
-    if not starts(response, b"{"):
-        return whole, ""
-    members = _MEMBERS.decode(response)
-    if len(members) != 1:
-        return whole, ""
-    key, value = next(iter(members.items()))
-    if key not in _MEANT:
-        return whole, ""
-    if starts(value, _QUOTE):
-        return _STRING.decode(value), key
-    return bytes(value).decode(), _JSON + key
+        return None, NO_RESPONSE, False
+    if starts(response, b"{"):
+        members = _MEMBERS.decode(response)
+        key = next(iter(members)) if len(members) == 1 else ""
+        if key in _MEANT:
+            value = members[key]
+            if starts(value, _QUOTE):
+                return _STRING.decode(value), key, key == _ERROR
+            return bytes(value).decode(), _JSON + key, key == _ERROR
+    return bytes(response).decode(), "", False
 
 
 def render_response(result: ToolResult, parts: list[Json | Raw]) -> Json:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import NOWHERE, Peek, Spot
+from strowger.dialects.gemini import usual
 from strowger.dialects.gemini.calls import Calls
 from strowger.dialects.gemini.history import (
     CONTENTS_OBJECT,
@@ -143,6 +144,10 @@ def _session(fields: Members) -> str | None:
 
 
 def _contents(fields: Members, forms: set[str], calls: Calls) -> tuple[Message, ...]:
+    raw = fields.rest.get("contents")
+    if raw is not None and (read := usual.contents(raw, calls)) is not None:
+        del fields.rest["contents"]
+        return read
     if fields.is_object("contents"):
         forms.add(CONTENTS_OBJECT)
     items = fields.need(fields.items("contents"), "contents")
@@ -151,6 +156,10 @@ def _contents(fields: Members, forms: set[str], calls: Calls) -> tuple[Message, 
 
 
 def _content(raw: Raw, path: str, calls: Calls) -> Message:
+    return usual.content(raw, calls) or _unusual_content(raw, path, calls)
+
+
+def _unusual_content(raw: Raw, path: str, calls: Calls) -> Message:
     fields = Members(raw, path)
     form: list[str] = []
     word = fields.text("role")

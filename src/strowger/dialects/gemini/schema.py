@@ -15,10 +15,8 @@ from msgspec import Raw
 
 Node = dict[str, Any]
 
-_OPENAPI = re.compile(
-    rb'"(?:type"\s*:\s*(?:"[A-Z]|\d)|nullable"|any_of"|property_?[oO]rdering"|(?:min|max)_'
-    rb'|(?:min|max)(?:Items|Length|Properties)"\s*:\s*")'
-)
+_TYPE = re.compile(rb'"type"\s*:\s*"?([A-Za-z\d])')
+_LOWER = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 _TYPES = ("type_unspecified", "string", "number", "integer", "boolean", "array", "object", "null")
 """By number, as protobuf may write them."""
 _CAMEL = {
@@ -83,7 +81,8 @@ _ANY_KEYS: Node = {"any": {"type": "STRING", "description": "Other keys are allo
 
 def from_google(schema: Raw) -> tuple[Raw, bool]:
     """A schema as JSON Schema, and whether it had to be changed: what is JSON Schema already stays byte for byte."""
-    if _OPENAPI.search(schema) is None:
+    first = _TYPE.search(schema)  # nobody writes some types in capitals and others not
+    if (first is None or first[1][0] in _LOWER) and b'"nullable"' not in bytes(schema):
         return schema, False
     tree = msgspec.json.decode(schema)
     return (Raw(msgspec.json.encode(tree)), True) if _standard(tree) else (schema, False)

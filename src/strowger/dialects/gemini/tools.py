@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from strowger.dialects.fields import Fields
+from strowger.dialects.gemini import usual
 from strowger.dialects.gemini.members import Members, is_null, starts
 from strowger.dialects.gemini.schema import from_google
 from strowger.dialects.gemini.wire import CODE_EXECUTION, NAME, WEB_FETCH, WEB_SEARCH, snake
@@ -79,6 +80,9 @@ def _take_kind(tools: list[Tool], key: str, value: Raw, path: str) -> object:
     if starts(value, b"{"):
         tools.append(_declaration(value, path))
         return ONE
+    if (read := usual.declarations(value)) is not None:
+        tools += read
+        return len(read)
     declared = Fields(Raw(b'{"list":' + bytes(value) + b"}"), path).items("list") or []
     tools += [_declaration(raw, f"{path}[{j}]") for j, raw in enumerate(declared)]
     return len(declared)

@@ -148,9 +148,9 @@ class StreamDecoder:
             self._head = start
             return b""
         start = start.removeprefix(BOM).lstrip()
+        self._head = None if start else b""
         if not start:
             return b""
-        self._head = None
         if start[:1] == b"[":
             self._array = ArrayDecoder()
         elif start[:1] in {b"{", b"<"}:

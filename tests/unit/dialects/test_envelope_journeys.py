@@ -1,4 +1,4 @@
-"""Signed state through a client of the other dialect and back: to its issuer exactly, to nobody else."""
+"""Signed state through a client of another dialect and back: to its issuer exactly, to nobody else."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from strowger.dialects import anthropic, openai_chat
+import pytest
+
+from strowger.dialects import anthropic, gemini, openai_chat, openai_responses
 from strowger.dialects.base import Capabilities, DecoderSetup, Dialect, EncoderSetup
 from strowger.dialects.envelope import PREFIX
-from strowger.ir.response import fold
+from strowger.ir.events import Event
+from strowger.ir.response import fold, unfold
 
 CHAT, MESSAGES = openai_chat.DIALECT, anthropic.DIALECT
+RESPONSES, GEMINI = openai_responses.DIALECT, gemini.DIALECT
 DETAILS = [{"type": "reasoning.text", "text": "hm", "index": 0, "signature": "s", "format": "f"}]
 
 
@@ -122,3 +126,137 @@ def test_signatures_come_home_through_a_chat_client() -> None:
     ]
     other = Capabilities(origin="deepseek", thinking_replay="reasoning_content")
     assert "sig2" not in json.dumps(replayed(CHAT, CHAT, turn, other))
+
+
+# ---- issuers that speak neither of the two ----
+
+CALLS = [("f", {"a": 1}), ("g", {})]
+GOOGLES = {
+    "candidates": [
+        {
+            "index": 0,
+            "finishReason": "STOP",
+            "content": {
+                "role": "model",
+                "parts": [
+                    {"text": "hm", "thought": True},
+                    {"text": "Let me look.", "thoughtSignature": "dGV4dA=="},
+                    {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}, "thoughtSignature": "Y2FsbA=="},
+                    {"functionCall": {"id": "c2", "name": "g", "args": {}}},
+                ],
+            },
+        }
+    ],
+    "modelVersion": "gemini-3.5-flash",
+    "responseId": "r",
+}
+OPENAIS = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "gpt-5.5",
+    "output": [
+        {
+            "id": "rs_1",
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": "hm"}],
+            "encrypted_content": "secret1",
+        },
+        {
+            "id": "msg_1",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Let me look.", "annotations": []}],
+        },
+        {"id": "rs_2", "type": "reasoning", "summary": [], "encrypted_content": "secret2"},
+        *(
+            {
+                "id": f"fc_{i}",
+                "type": "function_call",
+                "status": "completed",
+                "call_id": f"c{i}",
+                "name": name,
+                "arguments": json.dumps(arguments),
+            }
+            for i, (name, arguments) in enumerate(CALLS, 1)
+        ),
+    ],
+}
+SECRETS = ("dGV4dA==", "Y2FsbA==", "secret1", "secret2", PREFIX)
+HOMES = {
+    "google": (GEMINI, GOOGLES, Capabilities(origin="google", thinking="level", thought_signatures=True)),
+    "openai": (RESPONSES, OPENAIS, Capabilities(origin="openai")),
+}
+AWAY = [
+    (MESSAGES, Capabilities(origin="anthropic", thinking="adaptive", thinking_replay="signed")),
+    (MESSAGES, Capabilities(origin="zai", thinking="budget", thinking_replay="any")),
+    (CHAT, Capabilities(origin="deepseek", thinking="thinking", thinking_replay="reasoning_content")),
+    (CHAT, Capabilities(origin="openrouter", thinking="reasoning", thinking_replay="reasoning_details")),
+    (RESPONSES, Capabilities(origin="xai")),
+    (GEMINI, Capabilities(origin="somebody", thinking="level")),
+]
+
+
+def next_request(source: Dialect, answer: Any, client: Dialect, origin: str, *, stream: bool) -> bytes:
+    """The answer in a client's history, with results for its calls, as its next request."""
+    events: list[Event] = source.upstream.decode_response(
+        json.dumps(answer).encode(), DecoderSetup(origin=origin, new_id=ids())
+    )
+    if stream:
+        encoder = client.client.encoder(EncoderSetup(model="m", new_id=ids()))
+        wire = b"".join(encoder.encode(event) for event in events)
+        decoder = client.upstream.decoder(DecoderSetup(origin="", new_id=ids()))
+        events = list(unfold(fold(decoder.feed(wire) + decoder.close())))
+    told = json.loads(client.client.render_response(fold(events), EncoderSetup(model="m", new_id=ids()))[0])
+    if client is CHAT:
+        turn = told["choices"][0]["message"]
+        results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in turn["tool_calls"]]
+    else:
+        turn = {"role": "assistant", "content": told["content"]}
+        used = [block["id"] for block in told["content"] if block["type"] == "tool_use"]
+        results = [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": i, "content": "ok"} for i in used]}
+        ]
+    history = [{"role": "user", "content": "hi"}, turn, *results]
+    return json.dumps({"model": "m", "max_tokens": 9999, "messages": history}).encode()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("client", [MESSAGES, CHAT], ids=["messages", "chat"])
+def test_thought_signatures_come_home(client: Dialect, stream: bool) -> None:
+    """Each on the part that it signs."""
+    _, answer, caps = HOMES["google"]
+    request = client.client.parse_request(next_request(GEMINI, answer, client, "google", stream=stream))
+    body = json.loads(GEMINI.upstream.render_request(request, "m", caps).body)
+    assert body["contents"][1]["parts"] == [
+        {"text": "Let me look.", "thoughtSignature": "dGV4dA=="},
+        {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}, "thoughtSignature": "Y2FsbA=="},
+        {"functionCall": {"id": "c2", "name": "g", "args": {}}},
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("client", [MESSAGES, CHAT], ids=["messages", "chat"])
+def test_encrypted_reasoning_comes_home(client: Dialect, stream: bool) -> None:
+    """As the items that it came in, under their ids."""
+    _, answer, caps = HOMES["openai"]
+    request = client.client.parse_request(next_request(RESPONSES, answer, client, "openai", stream=stream))
+    body = json.loads(RESPONSES.upstream.render_request(request, "m", caps).body)
+    reasoning = [item for item in body["input"] if item["type"] == "reasoning"]
+    assert [(item["id"], item["encrypted_content"]) for item in reasoning] == [("rs_1", "secret1"), ("rs_2", "secret2")]
+    assert [part["text"] for part in reasoning[0]["summary"]] == ["hm"]
+
+
+@pytest.mark.parametrize("upstream, caps", AWAY, ids=[caps.origin for _, caps in AWAY])
+@pytest.mark.parametrize("client", [MESSAGES, CHAT], ids=["messages", "chat"])
+@pytest.mark.parametrize("issuer", list(HOMES))
+def test_others_get_none_of_it(issuer: str, client: Dialect, upstream: Dialect, caps: Capabilities) -> None:
+    """The text and the calls are there, and nothing that only its issuer could read."""
+    source, answer, _ = HOMES[issuer]
+    request = client.client.parse_request(next_request(source, answer, client, issuer, stream=False))
+    body = upstream.upstream.render_request(request, "m", caps).body.decode()
+    assert not [secret for secret in SECRETS if secret in body]
+    assert "Let me look." in body
+    assert all(f'"{call_id}"' in body for call_id in ("c1", "c2"))

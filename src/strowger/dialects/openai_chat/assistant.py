@@ -8,6 +8,7 @@ from strowger.dialects.fields import Fields
 from strowger.dialects.openai_chat.calls import is_function_call, render_call, render_function_call, take_calls
 from strowger.dialects.openai_chat.parts import EMPTY_LIST, Json, render_part, take_content
 from strowger.dialects.openai_chat.thinking import take_thinking, worth_taking
+from strowger.dialects.openai_chat.wire import TEXT_SIGNED
 from strowger.ir.request import Part, Refusal, Text, Thinking, ToolCall
 
 
@@ -23,10 +24,17 @@ def take_assistant(fields: Fields, origin: str = "", *, keep_empty: bool = True)
     content, plain = take_content(fields) if _worth_taking_content(fields, keep_empty) else ((), False)
     if content and isinstance(content[0], Refusal):
         fields.rest["content"] = EMPTY_LIST
-    said: list[Part] = [*thinking, *content]
+    before = [part for part in thinking if not _of_text(part)]
+    after = [part for part in thinking if _of_text(part)] if len(before) < len(thinking) else []
+    said: list[Part] = [*before, *content, *after]
     if refusal is not None:
-        said.insert(len(thinking), Refusal(refusal))
+        said.insert(len(before), Refusal(refusal))
     return (*said, *take_calls(fields)), plain
+
+
+def _of_text(part: Thinking) -> bool:
+    """Whether it is what signs the text before it, and nothing else."""
+    return not part.text and part.signed is not None and part.signed.id == TEXT_SIGNED
 
 
 def _worth_taking_content(fields: Fields, keep_empty: bool) -> bool:

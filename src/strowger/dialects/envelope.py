@@ -13,7 +13,7 @@ import binascii
 
 import msgspec
 
-from strowger.ir.request import Signed
+from strowger.ir.request import Signed, Thinking
 
 PREFIX = "strowger1."
 MARK = PREFIX.encode()
@@ -26,22 +26,30 @@ _WRAPPED = WRAPPED.decode()
 _STANDARD = str.maketrans("-_", "+/")
 
 
-def seal(signed: Signed) -> str:
-    """Signed state as an opaque string."""
-    named = (signed.id,) if signed.id else ()
+def seal(signed: Signed, words: str = "") -> str:
+    """Signed state as an opaque string. `words` are those of the thought that it signs, for clients that may not bring
+    them back.
+    """
+    named = (signed.id, words) if words else (signed.id,) if signed.id else ()
     packed = msgspec.json.encode((signed.origin, signed.kind, signed.blob, *named))
     return PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def wrapped(signed: Signed) -> str:
+def wrapped(signed: Signed, words: str = "") -> str:
     """The same for members that hold bytes: SDKs decode them from base64, and write them again in either alphabet."""
-    return base64.b64encode(seal(signed).encode()).decode()
+    return base64.b64encode(seal(signed, words).encode()).decode()
 
 
 def opened(text: str) -> Signed | None:
     """The state inside, wrapped or not; None when `text` is not an envelope of ours (or a damaged one: then it is
     nobody's).
     """
+    thought = thought_in(text)
+    return None if thought is None else thought.signed
+
+
+def thought_in(text: str) -> Thinking | None:
+    """The same on the thought that it signs, with its words as far as they are inside."""
     if text.startswith(_WRAPPED):
         text = _unwrapped(text)
     if not text.startswith(PREFIX):
@@ -50,8 +58,9 @@ def opened(text: str) -> Signed | None:
     try:
         origin, kind, blob, *named = _DECODER.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
     except (binascii.Error, msgspec.MsgspecError, ValueError):
-        return Signed("", "damaged", "")
-    return Signed(origin, kind, blob, named[0] if named else "")
+        return Thinking("", Signed("", "damaged", ""))
+    identity, words = (*named, "", "")[:2]
+    return Thinking(words, Signed(origin, kind, blob, identity))
 
 
 def _unwrapped(text: str) -> str:

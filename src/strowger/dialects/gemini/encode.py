@@ -127,6 +127,7 @@ class StreamEncoder:
             self._pieces.append(event.text)  # type: ignore[union-attr]
             return self._before + _ENCODE(event.text) + self._after  # type: ignore[union-attr]
         if kind is ThinkingDelta:
+            self._pieces.append(event.text)  # type: ignore[union-attr]
             if not self._before:
                 return b""
             return self._before + _ENCODE(event.text) + self._after  # type: ignore[union-attr]
@@ -205,6 +206,8 @@ class StreamEncoder:
                 if self._setup.thinking_wanted:
                     members = self._writer.extras(part.extras, "content")
                     out += self._telling(_members(members) + b'"thought":true,', part.text)
+                else:
+                    self._pieces.append(part.text)
                 return out + (self._signed(part.signed) if part.signed is not None else b"")
             case Thinking():
                 self._part = None
@@ -247,7 +250,7 @@ class StreamEncoder:
         if self._writer.ours:
             return self._chunks(self._writer.add(Thinking("", signed)))
         # words of a thought cannot be taken back to have it stand on them
-        return self._chunks(self._writer.sealed(signed)) if signed.blob else b""
+        return self._chunks(self._writer.sealed(signed, "".join(self._pieces))) if signed.blob else b""
 
     # ---- the end ----
 

@@ -99,7 +99,8 @@ def parse_part(
         return (part,)
     match part:
         case Thinking():
-            return (replace(part, signed=_issued(holder[0], origin, ""), extras={**part.extras, **holder[1]}),)
+            thought = _signed(holder, origin, "")
+            return (replace(thought, text=part.text or thought.text, extras={**part.extras, **thought.extras}),)
         case ToolCall():
             return (_signed(holder, origin, ON_CALL + part.id), part)
         case Text():
@@ -111,29 +112,30 @@ def parse_part(
 def reunited(parts: list[Part]) -> list[Part]:
     """The parts of a model's content with the state of other vendors back on the thoughts that it belongs to.
 
-    Our clients are given such state on the function call behind the thoughts, which they may keep in pieces.
+    Our clients are given such state on the function call behind the thoughts, which they may keep in pieces, or not at
+    all: then the words that came with the state stand where the thoughts stood.
     """
     if not any(_is_stray(part) for part in parts):
         return parts
     home: list[Part] = []
     for part in parts:
-        start, end = _thoughts_before(home) if _is_stray(part) else (0, 0)
-        if start == end:
+        if not isinstance(part, Thinking) or not _is_stray(part):
             home.append(part)
             continue
-        words = "".join(thought.text for thought in home[start:end] if isinstance(thought, Thinking))
+        start, end = _thoughts_before(home)
+        words = part.text or "".join(thought.text for thought in home[start:end] if isinstance(thought, Thinking))
         home[start:end] = [replace(part, text=words)]
     return home
 
 
 def _is_stray(part: Part) -> bool:
-    if not isinstance(part, Thinking) or part.text or part.signed is None:
+    if not isinstance(part, Thinking) or part.signed is None:
         return False
     return part.signed.kind != SIGNATURE and bool(part.signed.blob)
 
 
 def _thoughts_before(parts: list[Part]) -> tuple[int, int]:
-    """Where the last run of unsigned thoughts stands, as long as no call and no other state is behind it."""
+    """Where the last run of unsigned thoughts stands, in front of the last texts; without any, where it would."""
     end = len(parts)
     while end > 0 and isinstance(parts[end - 1], Text):
         end -= 1
@@ -162,12 +164,10 @@ def _take_signature(fields: Members) -> tuple[str, Extras] | None:
 
 
 def _signed(holder: tuple[str, Extras], origin: str, identity: str, form: str = "") -> Thinking:
-    return Thinking("", _issued(holder[0], origin, identity), form, holder[1])
-
-
-def _issued(blob: str, origin: str, identity: str) -> Signed:
-    """The state inside an envelope of ours, or a bare signature."""
-    return envelope.opened(blob) or Signed(origin, SIGNATURE, blob, identity)
+    """The state that stood on a part: a bare signature, or what is inside an envelope of ours."""
+    blob, extras = holder
+    signed, text = envelope.unsealed(blob) or (Signed(origin, SIGNATURE, blob, identity), "")
+    return Thinking(text, signed, form, extras)
 
 
 def _read(fields: Members, kind: str, raw: Raw | None, calls: Calls) -> Part:
@@ -332,7 +332,8 @@ def _server_result(fields: Members, kind: str, raw: Raw | None) -> ServerToolRes
         return ServerToolResult(identity, kind, whole, _server_tool(members))
     outcome = bytes(members.raw("outcome") or b'"OUTCOME_OK"')
     failed = "" if outcome in _WELL else outcome.decode().strip('"')
-    return ServerToolResult(identity, kind, whole, "code_execution", error=failed)
+    output = (members.text("output") or "") if starts(members.look("output"), b'"') else ""
+    return ServerToolResult(identity, kind, whole, "code_execution", error=failed, output=output)
 
 
 # ---- writing ----

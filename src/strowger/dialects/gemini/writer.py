@@ -132,11 +132,11 @@ class Writer:
             if node is not None and (self.ours or not signed.blob):
                 put(node, SIGNED, self._blob(signed))
             elif signed.blob and not self.ours:
-                shown += self.sealed(signed)
+                shown += self.sealed(signed, part.text)
         return shown if node is None else [*shown, node]
 
-    def _blob(self, signed: Signed) -> str:
-        return signed.blob if self.ours and signed.kind == SIGNATURE else wrapped(signed)
+    def _blob(self, signed: Signed, text: str = "") -> str:
+        return signed.blob if self.ours and signed.kind == SIGNATURE else wrapped(signed, text)
 
     def _placed(self, part: Thinking, signed: Signed) -> list[Node | Raw]:
         """Google's own state, back on the part that it stood on."""
@@ -158,10 +158,12 @@ class Writer:
         put(node, SIGNED, signed.blob)
         return [*self._release(), node]
 
-    def sealed(self, signed: Signed) -> list[Node | Raw]:
-        """State that waits for the next call; what waited before it leaves on a part of its own."""
+    def sealed(self, signed: Signed, text: str = "") -> list[Node | Raw]:
+        """State that waits for the next call, with its thought: Google's CLI drops thoughts from its history. What
+        waited before it leaves on a part of its own.
+        """
         earlier = self._unplaced()
-        self._waiting.append(self._blob(signed))
+        self._waiting.append(self._blob(signed, text))
         return [*self._release(), *earlier] if earlier else []
 
     def _unplaced(self) -> list[Node | Raw]:

@@ -260,7 +260,8 @@ def server_node(
     failed = result is not None and bool(result.error)
     node: Json = {"id": identity, "type": kind, "status": "failed" if failed else "completed"}
     if kind == CODE_ITEM:
-        return {**node, "code": string(given.get("code")) or "", "container_id": "", "outputs": None}
+        printed = [{"type": "logs", "logs": result.output}] if result is not None and result.output else None
+        return {**node, "code": string(given.get("code")) or "", "container_id": "", "outputs": printed}
     if call.name == "web_fetch":
         node["action"] = {"type": "open_page", "url": string(given.get("url")) or ""}
         return node

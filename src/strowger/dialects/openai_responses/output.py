@@ -272,7 +272,23 @@ def server_result(fields: Fields, kind: str, raw: Raw, call: ServerToolCall) -> 
         found = tuple([Found(source.url, source.title or "") for source in _action(fields).sources or () if source.url])
     elif kind == "mcp_call" and bytes(fields.rest.get("error", b"null")) != b"null":
         error = json_text(fields.rest["error"])
-    return ServerToolResult(call.id, kind, raw, call.name, found, error)
+    return ServerToolResult(call.id, kind, raw, call.name, found, error, _printed(fields))
+
+
+class _Logs(Struct, frozen=True):
+    logs: str = ""
+
+
+_PRINTED = msgspec.json.Decoder(list[_Logs])
+
+
+def _printed(fields: Fields) -> str:
+    """What running code printed."""
+    try:
+        outputs = _PRINTED.decode(fields.rest.get("outputs", b"[]"))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return "".join([output.logs for output in outputs])
 
 
 class _Source(Struct, frozen=True):

@@ -380,7 +380,6 @@ class Speaker:
         if pending.kind == WEB_ITEM:
             out = self._event("response.web_search_call.completed")
         elif pending.kind == CODE_ITEM and not self._voice.own:
-            self._voice.lose("output.outputs", "what code of the provider's printed is in another form", "info")
             out = self._event("response.code_interpreter_call.completed")
         if self._voice.own:
             head = server_head(pending.identity, pending.kind, "incomplete")

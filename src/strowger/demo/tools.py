@@ -243,11 +243,20 @@ def _call(tool: ToolFunction, facts: Facts, command: str) -> Call:
             return ["bash", "-c", command]
         if kind != "string" or "format" in schema:
             return None
+        if name == "input" and family == "shell":
+            return _typed(tool, command)
         known = _by_name(re.sub(r"[^a-z]", "", name.lower()), family, facts, command)
         return known or next_of("text", facts.quoted + facts.names)
 
     made = instance(tool.parameters or {"type": "object"}, guess)
     return Call(tool.name, json.dumps(made if isinstance(made, dict) else {}, ensure_ascii=False))
+
+
+def _typed(tool: ToolFunction, command: str) -> str:
+    """The text for a shell that takes bare text. Codex's newer one takes JavaScript, which has the shell as a function."""
+    if "tools.exec_command(" not in (tool.description or ""):
+        return command
+    return f"const ran = await tools.exec_command({json.dumps({'cmd': command})});\ntext(ran.output);"
 
 
 def _by_name(name: str, family: str | None, facts: Facts, command: str) -> str | None:

@@ -8,8 +8,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.envelope import MARK, PREFIX, WRAPPED, opened, seal, wrapped
-from strowger.ir.request import Signed
+from strowger.dialects.envelope import MARK, PREFIX, WRAPPED, opened, seal, thought_in, wrapped
+from strowger.ir.request import Signed, Thinking
 
 
 @given(st.text(), st.text(), st.text())
@@ -58,3 +58,13 @@ def test_a_damaged_wrapping_belongs_to_nobody() -> None:
         signed = opened(broken)
         assert signed is not None, broken
         assert signed.origin in {"", "o"}
+
+
+@given(st.text(), st.text())
+def test_the_words_of_the_thought_come_along(identity: str, words: str) -> None:
+    """Some clients keep the envelope only; who signed the words wants to see both."""
+    signed = Signed("o", "k", "blob", identity)
+    for sealed in (seal(signed, words), wrapped(signed, words)):
+        assert thought_in(sealed) == Thinking(words, signed)
+        assert opened(sealed) == signed
+    assert thought_in("ErUBCkYIBRgCIkDx") is None

@@ -166,8 +166,8 @@ def _take_signature(fields: Members) -> tuple[str, Extras] | None:
 def _signed(holder: tuple[str, Extras], origin: str, identity: str, form: str = "") -> Thinking:
     """The state that stood on a part: a bare signature, or what is inside an envelope of ours."""
     blob, extras = holder
-    signed, text = envelope.unsealed(blob) or (Signed(origin, SIGNATURE, blob, identity), "")
-    return Thinking(text, signed, form, extras)
+    thought = envelope.thought_in(blob) or Thinking("", Signed(origin, SIGNATURE, blob, identity))
+    return replace(thought, form=form, extras=extras)
 
 
 def _read(fields: Members, kind: str, raw: Raw | None, calls: Calls) -> Part:

@@ -8,7 +8,7 @@ goes back on the part that it came with. Knows nothing of framing.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from strowger.dialects.base import Loss, Severity
@@ -46,6 +46,11 @@ SIGNED = "thoughtSignature"
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _EMPTY = Raw(b"{}")
+
+
+class _Code(Struct):
+    code: str
+    language: str = "PYTHON"
 
 
 class Writer:
@@ -200,6 +205,9 @@ class Writer:
             return []  # it stands beside the content, in the extras of the end
         if self.ours:
             return self._other(replace(part, id="") if _is_made_up(part) else part)
+        node = _ran(part)
+        if node is not None:
+            return self._release(node)
         carried = self.drawn.called(part) if isinstance(part, ServerToolCall) else self.drawn.answered(part)
         if not carried:
             self.lose("content", f"{part.name or part.kind}: a tool of the provider's own has no form here")
@@ -257,3 +265,17 @@ class Writer:
 
 def _is_made_up(part: ServerToolCall | ServerToolResult) -> bool:
     return isinstance(part, ServerToolCall) and part.id.startswith(SERVER_ID)
+
+
+def _ran(part: ServerToolCall | ServerToolResult) -> Node | None:
+    """Code that another provider ran, or what it gave; None for other tools."""
+    if part.name != "code_execution":
+        return None
+    if isinstance(part, ServerToolResult):
+        outcome = "OUTCOME_FAILED" if part.error else "OUTCOME_OK"
+        return {"codeExecutionResult": {"outcome": outcome, "output": part.output}}
+    try:
+        code = msgspec.json.decode(part.arguments, type=_Code)
+    except msgspec.MsgspecError:
+        return None
+    return {"executableCode": {"language": code.language, "code": code.code}}

@@ -23,6 +23,8 @@ from strowger.ir.response import Response
 
 NewId = Callable[[str], str]
 """Gives a fresh id with the prefix it is called with: `new_id("msg_")`."""
+Clock = Callable[[], float]
+"""The time in Unix seconds."""
 
 Severity = Literal["info", "warning", "error"]
 
@@ -203,9 +205,10 @@ class EncoderSetup(Struct, frozen=True):
     """What an encoder needs to know of the call.
 
     `model` is what the client asked for (used when the upstream names none), `input_estimate` a guess at the prompt's
-    tokens for dialects that state it first, `created` the time in Unix seconds, `usage_wanted` and `thinking_wanted`
-    the client's own wishes. `request` is the parsed request, where it was parsed, for dialects whose answers repeat it
-    or depend on how its tools were written; `form` is `Spot.form`.
+    tokens for dialects that state it first, `created` the time in Unix seconds, `clock` the same for dialects that also
+    say when an answer was complete, `usage_wanted` and `thinking_wanted` the client's own wishes. `request` is the
+    parsed request, where it was parsed, for dialects whose answers repeat it or depend on how its tools were written;
+    `form` is `Spot.form`.
     """
 
     model: str
@@ -216,6 +219,7 @@ class EncoderSetup(Struct, frozen=True):
     thinking_wanted: bool = True
     request: Request | None = None
     form: str = ""
+    clock: Clock | None = None
 
 
 class Decoder(Protocol):

@@ -191,6 +191,7 @@ class _OneCall:
             usage_wanted=request.usage_wanted if request is not None else True,
             request=request,
             form=self.call.endpoint.spot.form,
+            clock=time.time,
         )
 
     def _settle(self, drafted: Draft) -> None:

@@ -44,7 +44,13 @@ HEARTBEAT = b": keep-alive\n\n"
 _ENCODE = msgspec.json.Encoder().encode
 _PENDING = frozenset({"", "in_progress", "queued"})
 _CHANGING = frozenset({"status", "error", "incomplete_details", "output", "usage", "completed_at"})
-_NOTHING_YET: Json = {"error": None, "incomplete_details": None, "output": [], "usage": None}
+_NOTHING_YET: Json = {
+    "completed_at": None,
+    "error": None,
+    "incomplete_details": None,
+    "output": [],
+    "usage": None,
+}
 
 
 class _Summary:
@@ -138,7 +144,7 @@ class StreamEncoder:
         self.failed = error
         if not self._base:
             self._begin(Start("", "", ""))
-        failed = {"error": failed_object(error), "incomplete_details": None, "output": self._items.items, "usage": None}
+        failed = {**_NOTHING_YET, "error": failed_object(error), "output": self._items.items}
         return self._items.frames.one("response.failed", b'"response":' + self._response("failed", failed))
 
     # ---- the frame ----
@@ -188,7 +194,8 @@ class StreamEncoder:
         if not voice.own or (status in _PENDING and "status" in ended):
             voice.extras(finish.extras, "")
             status, details = self._status(finish)
-            ended |= {"status": status, "error": None, "incomplete_details": details}
+            completed = self._now() if status == "completed" else None
+            ended |= {"status": status, "error": None, "incomplete_details": details, "completed_at": completed}
         summary, self._summary = self._summary, None
         if summary is not None and not summary.made:
             if not summary.text.strip():
@@ -212,6 +219,11 @@ class StreamEncoder:
         if reason is None or (finish.reason is StopReason.REFUSAL and self._items.refused):
             return "completed", None
         return "incomplete", {"reason": reason}
+
+    def _now(self) -> int:
+        """The time in Unix seconds; of an answer that is read again, the time at which it began."""
+        setup = self._setup
+        return setup.created if setup.clock is None else int(setup.clock())
 
     def _compose(self, ended: Json) -> None:
         """The whole answer."""

@@ -99,6 +99,15 @@ def test_the_whole_answer_has_every_member() -> None:
     }
 
 
+def test_when_it_was_complete() -> None:
+    """Only a complete answer says so, by the clock of the call; penalties are among what is repeated."""
+    last = encode(answer(Text("a")), clock=lambda: 123.9)[0][-1]["response"]
+    assert (last["completed_at"], last["frequency_penalty"], last["presence_penalty"]) == (123, 0, 0)
+    cut = encode(answer(Text("a"), reason=StopReason.MAX_TOKENS), clock=lambda: 123.9)[0]
+    assert [event["response"]["completed_at"] for event in cut if "response" in event] == [None, None, None]
+    assert body(answer(Text("a")))[0]["completed_at"] == 99
+
+
 @pytest.mark.parametrize(
     "reason, status, why",
     [

@@ -60,7 +60,6 @@ SERVER_TOOLS = {
 CALL_ITEMS = {form: (tool, member) for tool, (form, member) in CLIENT_CALLS.items()}
 """Items of tools that the vendor defines and the client runs: tool, and the member that says what to do."""
 
-_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NULL = Raw(b"null")
 
 

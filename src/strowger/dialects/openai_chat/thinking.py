@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from strowger.dialects import envelope
 from strowger.dialects.fields import Fields, is_string
@@ -18,7 +19,7 @@ from strowger.ir.request import Signed, Thinking
 
 class Detail(Struct, omit_defaults=True):
     """One of OpenRouter's reasoning details, and the carrier of our envelopes. `length`: how many characters of the
-    message's thinking text belong to it.
+    message's thinking text belong to it; the words themselves are in the envelope too.
     """
 
     type: str = ""
@@ -55,43 +56,46 @@ def worth_taking(fields: Fields, key: str, keep_empty: bool) -> bool:
     return raw is not None and is_string(raw) and (keep_empty or bytes(raw) != b'""')
 
 
-def _take_details(fields: Fields) -> tuple[list[Raw], list[tuple[Detail, Signed]]]:
-    """Details as they are, and those of ours with their envelope opened. What is not a list stays in the rest."""
+def _take_details(fields: Fields) -> tuple[list[Raw], list[tuple[Detail, Thinking]]]:
+    """Details as they are, and those of ours with the thought in their envelope. What is not a list stays in the
+    rest.
+    """
     raw = fields.rest.get("reasoning_details")
     if raw is None or bytes(memoryview(raw)[:1]) != b"[" or bytes(raw) == b"[]":
         return [], []
     foreign: list[Raw] = []
-    ours: list[tuple[Detail, Signed]] = []
+    ours: list[tuple[Detail, Thinking]] = []
     for item in fields.items("reasoning_details") or []:
         detail = detail_of(item)
-        signed = envelope.opened(detail.signature or detail.data or "") if detail else None
-        if detail is not None and signed is not None:
-            ours.append((detail, signed))
+        thought = envelope.thought_in(detail.signature or detail.data or "") if detail else None
+        if detail is not None and thought is not None:
+            ours.append((detail, thought))
         else:
             foreign.append(item)
     return foreign, ours
 
 
-def _reassembled(text: str, form: str, ours: list[tuple[Detail, Signed]]) -> list[Thinking]:
-    """Each signature with its own stretch of the text; when the lengths do not add up, the text was changed and no
-    signature of a stretch holds. What is tied to something else than the text stands for itself, and so does all that
-    has no text where none of the text was signed.
+def _reassembled(text: str, form: str, ours: list[tuple[Detail, Thinking]]) -> list[Thinking]:
+    """Each signature with its own words: those in the envelope, else its stretch of the text beside it. When the
+    lengths do not add up, the text was changed and no signature of a stretch holds. What is tied to something else
+    than the text stands for itself, and so does all that has no text where none of the text was signed.
     """
-    stretches = [detail.length or 0 for detail, _ in ours]
-    signed_texts = sum(1 for detail, _ in ours if detail.type == "reasoning.text")
-    whole = signed_texts == 1
-    if not whole and sum(stretches) != len(text):
-        apart = [signed for detail, signed in ours if detail.type == "reasoning.encrypted"]
-        kept = [signed for signed in apart if signed.id or not signed_texts]
-        return [Thinking(text, form=form), *(Thinking("", signed, form) for signed in kept)]
+    signed_texts = [(detail, thought) for detail, thought in ours if detail.type == "reasoning.text"]
+    unsigned = [Thinking(text, form=form)] if form else []
+    if not signed_texts:
+        return [*unsigned, *(replace(thought, form=form) for _, thought in ours)]
+    if all(thought.text for _, thought in signed_texts):
+        return [replace(thought, form=form) for _, thought in ours]
+    whole = len(signed_texts) == 1 and signed_texts[0][0].length is None
+    if not whole and sum(detail.length or 0 for detail, _ in signed_texts) != len(text):
+        apart = [thought for detail, thought in ours if detail.type != "reasoning.text"]
+        return [*unsigned, *(replace(thought, form=form) for thought in apart if thought.signed and thought.signed.id)]
     parts: list[Thinking] = []
     at = 0
-    for (detail, signed), stretch in zip(ours, stretches, strict=True):
-        if detail.type == "reasoning.encrypted":
-            parts.append(Thinking("", signed, form))
-        else:
-            parts.append(Thinking(text if whole else text[at : at + stretch], signed, form))
-            at += stretch
+    for detail, thought in ours:
+        stretch = "" if detail.type != "reasoning.text" else text if whole else text[at : at + (detail.length or 0)]
+        parts.append(Thinking(stretch, thought.signed, form))
+        at += len(stretch)
     return parts
 
 
@@ -133,7 +137,7 @@ def envelope_detail(part: Thinking, index: int) -> Json | None:
         return {"type": "reasoning.encrypted", "data": envelope.seal(signed), "format": ENVELOPE_FORMAT, "index": index}
     return {
         "type": "reasoning.text",
-        "signature": envelope.seal(signed),
+        "signature": envelope.seal(signed, part.text),
         "format": ENVELOPE_FORMAT,
         "index": index,
         "length": len(part.text),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from strowger.dialects import envelope
 from strowger.dialects.openai_chat.thinking import details_blob, envelope_detail, merge_detail
 from strowger.dialects.openai_chat.wire import REASONING, REASONING_DETAILS
-from strowger.ir.request import Signed, Thinking
+from strowger.ir.request import Signed, Text, Thinking
 from tests.unit.dialects.openai_chat.talk import Json, parsed
 
 
@@ -76,3 +76,40 @@ def test_a_text_that_was_changed_has_no_signature() -> None:
     details = [{"type": "reasoning.text", "signature": envelope.seal(signed), "length": 2}] * 2
     body = {"role": "assistant", "content": "t", "reasoning_content": "cut", "reasoning_details": details}
     assert parsed(messages=[body]).messages[0].parts[0] == Thinking("cut", form="reasoning_content")
+
+
+def test_clients_may_keep_the_details_alone() -> None:
+    """The words are in the envelope too: some clients keep no text beside the details."""
+    thoughts = [Thinking("hm", Signed("anthropic", "anthropic:signature", "1")), Thinking("", Signed("o", "k", "2"))]
+    thoughts.append(Thinking("so", Signed("anthropic", "anthropic:signature", "3")))
+    details = [envelope_detail(thought, i) for i, thought in enumerate(thoughts)]
+    for beside in ({}, {"reasoning_content": "hmso"}, {"reasoning": "hm, so"}):
+        body = {"role": "assistant", "content": "t", "reasoning_details": details, **beside}
+        parts = parsed(messages=[body]).messages[0].parts
+        assert [(part.text, part.signed) for part in parts if isinstance(part, Thinking)] == [
+            (thought.text, thought.signed) for thought in thoughts
+        ]
+
+
+def test_a_signature_without_its_words_is_none() -> None:
+    """A signature of no words would be refused."""
+    signed = Signed("anthropic", "anthropic:signature", "1")
+    redacted = Signed("anthropic", "anthropic:redacted", "2")
+    details = [
+        {"type": "reasoning.text", "signature": envelope.seal(signed), "length": 2},
+        {"type": "reasoning.encrypted", "data": envelope.seal(redacted)},
+    ]
+    body = {"role": "assistant", "content": "t", "reasoning_details": details}
+    assert parsed(messages=[body]).messages[0].parts == (Text("t"),)
+
+
+def test_what_is_tied_to_something_else_stands_for_itself() -> None:
+    """The signature of a call holds whatever became of the thinking; so does one beside thinking that nobody signed."""
+    call = Signed("google", "gemini:signature", "1", "call:c")
+    item = Signed("openai", "openai_responses:reasoning", "2")
+    words = {"type": "reasoning.text", "signature": envelope.seal(Signed("google", "x", "3")), "length": 9}
+    sealed = [{"type": "reasoning.encrypted", "data": envelope.seal(signed)} for signed in (call, item)]
+    for details, kept in (([words, *sealed], [call]), (sealed, [call, item])):
+        body = {"role": "assistant", "content": "t", "reasoning_content": "cut", "reasoning_details": details}
+        parts = parsed(messages=[body]).messages[0].parts
+        assert [part.signed for part in parts if isinstance(part, Thinking)] == [None, *kept]

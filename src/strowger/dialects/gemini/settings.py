@@ -266,7 +266,7 @@ def _thinking(job: Job, config: Json) -> None:
     if reasoning is None:
         return
     if not job.ours:
-        job.lose_extras(reasoning.extras, "thinking")
+        job.lose_extras({key: raw for key, raw in reasoning.extras.items() if key != "summary"}, "thinking")
     match job.caps.thinking:
         case "as_written" if job.ours:
             _as_written(job, config, reasoning)
@@ -304,7 +304,8 @@ def _spelled_level(job: Job, effort: str) -> str | Raw:
 
 def _show(job: Job, thinking: Json, reasoning: Reasoning) -> None:
     """Ask for the thoughts, unless the client does not want to see them."""
-    if reasoning.display != "omitted" and thinks(job.request):
+    asked = reasoning.display is not None and reasoning.display != "omitted"
+    if not _is_off(reasoning) and (asked or (reasoning.display is None and thinks(job.request))):
         put(thinking, "includeThoughts", True)
     elif NO_THOUGHTS in job.request.forms and job.ours:
         put(thinking, "includeThoughts", False)

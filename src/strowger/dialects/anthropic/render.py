@@ -51,6 +51,7 @@ class _Body:
         self._body: Json = dict(fitting.extras(request.extras, ""))
         self._body["model"] = model
         self._system: list[Text | Opaque] = []
+        self._watched: tuple[str, ...] = ()
 
     def rendered(self) -> Rendered:
         """All of it, as JSON."""
@@ -70,7 +71,7 @@ class _Body:
         self._write_flags()
         if not fitting.own and self._caps.cache_hints:
             self._automatic_caching()
-        return Rendered(msgspec.json.encode(body), unique(fitting.losses), fitting.names)
+        return Rendered(msgspec.json.encode(body), unique(fitting.losses), fitting.names, self._watched)
 
     def _conversation(self) -> Plan:
         """System text, messages and thinking, which depends on them."""
@@ -137,13 +138,11 @@ class _Body:
                 fitting.lose(key, "newer models take only one of temperature and top_p", "info")
             else:
                 self._body[key] = value
-        stop = sampling.stop if fitting.own else tuple(word for word in sampling.stop if word.strip())
-        if len(stop) < len(sampling.stop):
-            fitting.lose("stop", "stop sequences of white space are refused", "warning")
-        if len(stop) > caps.max_stop_sequences:
-            fitting.lose("stop_sequences", f"only {caps.max_stop_sequences} are taken", "warning")
-        if stop[: caps.max_stop_sequences]:
-            self._body["stop_sequences"] = list(stop[: caps.max_stop_sequences])
+        # those of white space are refused
+        taken = [word for word in sampling.stop if fitting.own or word.strip()][: caps.max_stop_sequences]
+        self._watched = tuple(word for word in sampling.stop if word and word not in taken)
+        if taken:
+            self._body["stop_sequences"] = taken
 
     def _output(self, effort: str | None) -> None:
         """output_config: effort, format, and what else it held."""

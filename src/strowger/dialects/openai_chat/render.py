@@ -53,7 +53,8 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     _limits(job, body)
     _reasoning(job, body)
     _people(job, body)
-    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names))
+    watched = tuple(word for word in request.sampling.stop[caps.max_stop_sequences :] if word)
+    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), watched)
 
 
 def _stream(job: Job, body: Json) -> None:
@@ -104,10 +105,7 @@ def _sampling(job: Job, body: Json) -> None:
             body[key] = caps.temperature_max
         else:
             body[key] = value
-    stop = list(sampling.stop)
-    if len(stop) > caps.max_stop_sequences:
-        job.lose("stop", f"only {caps.max_stop_sequences} of {len(stop)} stop sequences are taken", "error")
-        stop = stop[: caps.max_stop_sequences]
+    stop = list(sampling.stop[: caps.max_stop_sequences])
     if stop:
         body["stop"] = stop[0] if Form.STOP_STRING in job.request.forms and job.ours else stop
 

@@ -264,12 +264,12 @@ def test_models_without_tools() -> None:
         (Sampling(top_p=0.5, top_k=3), FAITHFUL, {"top_p": 0.5, "top_k": 3}, []),
         (Sampling(top_k=3), replace(FAITHFUL, top_k=False), {}, ["top_k"]),
         (Sampling(temperature=0.5), replace(FAITHFUL, sampling=False), {}, ["temperature"]),
-        (Sampling(stop=("a", "\n")), FAITHFUL, {"stop_sequences": ["a"]}, ["stop"]),
+        (Sampling(stop=("a", "\n")), FAITHFUL, {"stop_sequences": ["a"]}, []),
         (
             Sampling(stop=("a", "b")),
             replace(FAITHFUL, max_stop_sequences=1),
             {"stop_sequences": ["a"]},
-            ["stop_sequences"],
+            [],
         ),
     ],
 )
@@ -377,3 +377,10 @@ def test_each_loss_comes_once() -> None:
     """Losses are a report, not a log."""
     _, losses = _chat(messages=(replace(HI, name="a"), replace(HI, name="b")))
     assert len(losses) == len(set(losses)) == 2
+
+
+def test_stop_sequences_that_are_not_taken_are_watched_for() -> None:
+    """The gateway ends the answer itself before those of white space and those that are too many."""
+    request = Request("openai_chat", "gpt", (HI,), sampling=Sampling(stop=("\n", "a", "b")))
+    rendered = DIALECT.upstream.render_request(request, "m", replace(FAITHFUL, max_stop_sequences=1))
+    assert (rendered.stop, rendered.losses) == (("\n", "b"), ())

@@ -341,11 +341,9 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     nodes = [node for part in response.parts for node in writer.add(part)] + writer.end()
     extras = dict(writer.extras(response.extras, ""))
     beside: Json = {key: extras.pop(key) for key in tuple(extras) if key in _OUTER and setup.form == CODE_ASSIST}
-    further = extras.pop("candidates", None)
     body: Json = extras
-    rest = [] if further is None else msgspec.json.decode(further, type=list[Raw])
-    if writer.ours and (finish.extras or further is not None or _REFUSED in body):
-        _whole(body, finish, nodes, rest, response)
+    if writer.ours and (finish.extras or _is_silent(response)):
+        _whole(body, finish, nodes, response)
     else:
         body["candidates"] = [_candidate(finish, writer, nodes or [_EMPTY_TEXT])]
         body |= _head(Start(response.origin, response.id, response.model, response.created, extras), setup)
@@ -360,15 +358,19 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     return _ENCODE(body), writer.losses
 
 
-def _whole(body: Json, finish: Finish, nodes: list[Node | Raw], rest: list[Raw], response: Response) -> None:
+def _is_silent(response: Response) -> bool:
+    """Whether an answer of this dialect had no candidate at all."""
+    return not response.parts and response.finish.reason in {StopReason.END, StopReason.REFUSAL}
+
+
+def _whole(body: Json, finish: Finish, nodes: list[Node | Raw], response: Response) -> None:
     """An answer that was read from this dialect: its leftovers say what else there was, and what there was not."""
     if finish.extras:
         candidate = put_back(finish.extras)
         if nodes:
             put(inner(candidate, "content"), "parts", nodes)
-        body["candidates"] = [candidate, *rest]
-    elif rest or "candidates" in response.extras:
-        body["candidates"] = rest
+        further = body.get("candidates")
+        body["candidates"] = [candidate, *(msgspec.json.decode(further, type=list[Raw]) if further else ())]
     if response.id:
         put(body, "responseId", response.id)
     if response.model:

@@ -194,7 +194,7 @@ def decode_response(body: bytes, setup: DecoderSetup) -> list[Event]:
 def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     fields = opened(body)
     if fields.says("error"):
-        failed = told(body)
+        failed = told(msgspec.json.encode(fields.rest))
         if failed is not None:
             return failure_of(failed)
     candidates = fields.items("candidates")

@@ -41,7 +41,8 @@ def test_what_is_not_only_text_is_read_otherwise(value: Any) -> None:
 @pytest.mark.parametrize("member", ["groundingMetadata", "citationMetadata", "urlContextMetadata", "logprobsResult"])
 def test_what_is_told_beside_is_noticed(member: str) -> None:
     """So is a reason."""
-    for beside in ({member: {}}, {"finishReason": "STOP"}):
+    every: list[dict[str, Any]] = [{member: {}}, {"finishReason": "STOP"}]
+    for beside in every:
         seen = decode_chunk(dumps(chunk(text("a"), beside=beside)))
         assert seen is not None
         assert seen.candidates is not None

@@ -33,7 +33,7 @@ def test_a_text_grows() -> None:
 
 def test_values_of_every_type() -> None:
     """Numbers, truth values and nulls come whole."""
-    values = [
+    values: list[dict[str, Any]] = [
         {"jsonPath": "$.a", "numberValue": 3},
         {"jsonPath": "$.b", "boolValue": False},
         {"jsonPath": "$.c", "nullValue": "NULL_VALUE"},

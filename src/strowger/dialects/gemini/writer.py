@@ -183,7 +183,7 @@ class Writer:
         held = self._release()
         # `form` is a word of the dialect that the call comes from
         written = replace(call, extras=self.extras(call.extras, "content"), form=call.form if self.ours else "")
-        node = render_call(written, self._arguments(call))
+        node = render_call(written, self._arguments(written))
         if self._waiting:
             put(node, SIGNED, self._waiting.pop())
         return [*held, *self._unplaced(), node]

@@ -44,6 +44,8 @@ _KEPT = frozenset(
     }
 )  # fmt: skip
 """What Google's own schema has members for."""
+_SHAPES = frozenset({"type", "properties", "anyOf", "oneOf", "allOf", "$ref"})
+"""Without any of them a schema allows everything, and says nothing."""
 _SILENT = frozenset(
     {"$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "examples", "deprecated", "title", "strict"}
 )
@@ -335,7 +337,7 @@ def _pointed(root: Node, reference: str) -> object:
 def to_google(schema: Raw) -> tuple[Raw | None, frozenset[str]]:
     """A JSON schema in Google's subset (None: it takes no arguments), and the keywords that had to go."""
     tree = msgspec.json.decode(schema)
-    if not isinstance(tree, dict):
+    if not isinstance(tree, dict) or not tree.keys() & _SHAPES:
         return None, frozenset()
     reduction = Reduction(tree)
     reduced = reduction.reduced(tree)

@@ -11,27 +11,25 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.neighbours import place
-from strowger.dialects.openai_responses.items import (
-    ADDITIONAL,
-    AGENT,
-    CUSTOM_OUTPUT,
-    NAMESPACE,
-    SEARCH_OUTPUT,
-    TRIGGER,
-    UNTYPED,
-)
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.pairing import paired
 from strowger.dialects.openai_responses.parts import Json, render_part
 from strowger.dialects.openai_responses.request import ASKED
 from strowger.dialects.openai_responses.wire import (
+    ADDITIONAL,
+    AGENT,
     COMPACTION_BLOB,
     CONTINUE,
+    CUSTOM_OUTPUT,
     NAME,
+    NAMESPACE,
     NO_OUTPUT,
     PLAIN,
     REASONING,
+    SEARCH_OUTPUT,
     TOOL_ERROR,
+    TRIGGER,
+    UNTYPED,
 )
 from strowger.ir.request import (
     Audio,

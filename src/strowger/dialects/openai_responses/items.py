@@ -15,14 +15,23 @@ from strowger.dialects import envelope
 from strowger.dialects.fields import Fields, as_str, is_string
 from strowger.dialects.openai_responses.parts import filled, take_content
 from strowger.dialects.openai_responses.tools import names_of, parse_tools
+from strowger.dialects.openai_responses.usual import usual_item
 from strowger.dialects.openai_responses.wire import (
+    ADDITIONAL,
+    AGENT,
     COMPACTION_BLOB,
+    CUSTOM_OUTPUT,
     HAND_OVER,
+    ITEM,
     NAME,
+    NAMESPACE,
     PLAIN,
     REASONING,
+    SEARCH_OUTPUT,
     SUMMARY,
     SUMMARY_HEAD,
+    TRIGGER,
+    UNTYPED,
     VENDOR,
 )
 from strowger.errors import BadRequest
@@ -43,24 +52,6 @@ from strowger.ir.request import (
     ToolReference,
     ToolResult,
 )
-
-# ---- `Message.form` ----
-ITEM = "item"
-"""The one part is the item itself, not the content of a message item."""
-UNTYPED = "untyped"
-"""A message item that did not say its type."""
-TRIGGER = "compaction_trigger"
-"""Stands where the client asked for a compaction; the text is ours."""
-ADDITIONAL = "additional_tools"
-"""An item that brought tools; they are among those of the request."""
-AGENT = "agent_message"
-"""What another agent said."""
-
-# ---- `ToolCall.form` and `ToolResult.form`: the type of the item, where it is not the plain one of functions ----
-NAMESPACE = "namespace:"
-"""Before the length of a function's namespace, which is the first part of the name."""
-CUSTOM_OUTPUT = "custom_tool_call_output"
-SEARCH_OUTPUT = "tool_search_output"
 
 _ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "assistant": "assistant"}
 _NO_LIST = b"[]"
@@ -351,4 +342,4 @@ def parse_input(raw: Raw, path: str = "input") -> tuple[Message, ...]:
         items = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
         raise BadRequest(f"{path}: expected a string or a list of items", param=path) from None
-    return tuple([parse_item(item, f"{path}[{i}]") for i, item in enumerate(items)])
+    return tuple([usual_item(item) or parse_item(item, f"{path}[{i}]") for i, item in enumerate(items)])

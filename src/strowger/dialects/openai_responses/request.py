@@ -11,10 +11,10 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import NOWHERE, Peek, Spot
 from strowger.dialects.fields import Fields, is_string
-from strowger.dialects.openai_responses.items import TRIGGER, brought, parse_input
+from strowger.dialects.openai_responses.items import brought, parse_input
 from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
 from strowger.dialects.openai_responses.tools import names_of, parse_tools, take_choice
-from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME
+from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME, TRIGGER
 from strowger.ir.request import (
     Message,
     OutputFormat,

@@ -126,6 +126,24 @@ INCOMPLETE = {
 }
 """The reason of an incomplete answer, for the ends that are one; every other end is `completed`."""
 
+# ---- how items are told apart in the IR ----
+
+ITEM = "item"
+"""The one part is the item itself, not the content of a message item."""
+UNTYPED = "untyped"
+"""A message item that did not say its type."""
+TRIGGER = "compaction_trigger"
+"""Stands where the client asked for a compaction; the text is ours."""
+ADDITIONAL = "additional_tools"
+"""An item that brought tools; they are among those of the request."""
+AGENT = "agent_message"
+"""What another agent said."""
+
+NAMESPACE = "namespace:"
+"""Before the length of a function's namespace, which is the first part of the name."""
+CUSTOM_OUTPUT = "custom_tool_call_output"
+SEARCH_OUTPUT = "tool_search_output"
+
 # ---- words put into a conversation where the dialect has no member for what is meant ----
 
 TOOL_ERROR = "[tool error] "

@@ -153,6 +153,7 @@ class _TextPart(Struct, frozen=True):
 
 
 _TEXTS = msgspec.json.Decoder(list[_TextPart])
+_PLAIN_TEXTS = msgspec.json.Decoder(list[dict[str, str]])
 
 
 def take_texts(fields: Fields, key: str) -> str:
@@ -168,9 +169,17 @@ def take_texts(fields: Fields, key: str) -> str:
         return ""
     kind = "summary_text" if key == "summary" else "reasoning_text"
     usual = [{"type": kind, "text": text} for text in texts[:1] if text]
-    if (texts or key == "summary") and len(texts) == len(usual) and msgspec.json.decode(raw) == usual:
+    if (texts or key == "summary") and len(texts) == len(usual) and _plainly(raw) == usual:
         del fields.rest[key]
     return (BETWEEN if key == "summary" else "").join(texts)
+
+
+def _plainly(raw: Raw) -> list[dict[str, str]] | None:
+    """A list of objects whose members are all texts; None for any other."""
+    try:
+        return _PLAIN_TEXTS.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def signed_of(fields: Fields, identity: str, setup: DecoderSetup) -> Signed | None:

@@ -200,6 +200,15 @@ def test_a_compaction_is_state() -> None:
     )
 
 
+def test_a_summary_with_more_than_texts_is_kept() -> None:
+    """Whatever else is in it: even what no number can hold."""
+    (part,) = parts_of(
+        Raw(b'{"type":"reasoning","summary":[{"type":"summary_text","text":"a","n":1e999}]}'), decoder_setup()
+    )
+    assert isinstance(part, Thinking)
+    assert (part.text, "summary" in part.extras) == ("a", True)
+
+
 def test_wrong_types_are_malformed() -> None:
     """Nothing is guessed from them."""
     with pytest.raises(Malformed):

@@ -80,7 +80,7 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
 
 
 class _Outer(Struct):
-    model: Raw | None = None
+    model: Raw = Raw(b"")
 
 
 _OUTER = msgspec.json.Decoder(_Outer)
@@ -92,10 +92,9 @@ def with_model(body: bytes, model: str, written: bytes = b"") -> bytes:
         if next(values_of(body, b"model"), None) is None:
             return body
         try:
-            held = _OUTER.decode(body).model
+            written = bytes(_OUTER.decode(body).model)
         except msgspec.MsgspecError:
             return body  # the upstream will say what is wrong with it
-        written = b"" if held is None else bytes(held)
     if not written.startswith(b'"'):
         return body
     before = _STRING.decode(written)

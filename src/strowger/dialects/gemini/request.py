@@ -38,19 +38,22 @@ COUNTING = "generateContentRequest"
 _ROLES = {"user": "user", "model": "assistant", "function": "user", "tool": "user"}
 
 
+_NONE = Raw(b"")
+
+
 class _Session(Struct):
     session_id: str | None = None
     camel: str | None = msgspec.field(default=None, name="sessionId")
-    model: Raw | None = None
+    model: Raw = _NONE
 
 
 class _Envelope(Struct):
-    model: Raw | None = None
+    model: Raw = _NONE
     request: _Session | None = None
 
 
 class _Model(Struct):
-    model: Raw | None = None
+    model: Raw = _NONE
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -65,14 +68,14 @@ def peek(body: bytes, spot: Spot = NOWHERE) -> Peek:
     try:
         outer = _ENVELOPE.decode(body) if spot.form == CODE_ASSIST else _Envelope(_MODEL.decode(body).model)
         request = outer.request or _Session()
-        written = outer.model or request.model
-        model = plain_model(_STRING.decode(written)) if written is not None else ""
+        written = outer.model if outer.model != _NONE else request.model
+        model = plain_model(_STRING.decode(written)) if written != _NONE else ""
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _peek_slowly(body, spot)
     if not model:
         raise _nameless()
     session = request.session_id or request.camel
-    return Peek(model, bool(spot.stream), session, bytes(outer.model) if outer.model is not None else b"")
+    return Peek(model, bool(spot.stream), session, bytes(outer.model))
 
 
 def _peek_slowly(body: bytes, spot: Spot) -> Peek:

@@ -18,8 +18,7 @@ from strowger.dialects.base import (
     Rendered,
     Spot,
 )
-from strowger.dialects.gemini import counting, encode, errors, passing, render, request, response
-from strowger.dialects.gemini.stream import StreamDecoder
+from strowger.dialects.gemini import counting, encode, errors, passing, render, request, stream
 from strowger.dialects.gemini.wire import FAITHFUL, NAME
 from strowger.errors import GatewayError, Refused
 from strowger.ir.events import Event
@@ -73,10 +72,10 @@ class _Upstream:
         return counting.parse_count(body)
 
     def decoder(self, setup: DecoderSetup) -> Decoder:
-        return StreamDecoder(setup)
+        return stream.StreamDecoder(setup)
 
     def decode_response(self, body: bytes, setup: DecoderSetup) -> list[Event]:
-        return response.decode_response(body, setup)
+        return stream.decode_body(body, setup)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
         return errors.parse_error(status, headers, body)

@@ -17,7 +17,7 @@ from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.gemini.errors import error_object, failure_object
 from strowger.dialects.gemini.members import Json, inner, put, put_back
 from strowger.dialects.gemini.usage import render_usage
-from strowger.dialects.gemini.wire import FINISH_REASONS, NAME
+from strowger.dialects.gemini.wire import FAILURES, FINISH_REASONS, NAME
 from strowger.dialects.gemini.writer import Node, Writer
 from strowger.errors import GatewayError
 from strowger.ir.events import (
@@ -280,6 +280,9 @@ class StreamEncoder:
             return b""
         self._ended = True
         if self._writer.ours and failure.raw is not None:
+            if failure.code in FAILURES:  # Google tells it by the reason of a candidate
+                last = self._frame.chunk(_ENCODE({"candidates": [failure.raw], **self._head}))
+                return last + (b"]" if self._frame.array else b"")
             return self._frame.error(msgspec.json.decode(failure.raw))
         return self._frame.error(failure_object(failure))
 

@@ -24,7 +24,7 @@ from strowger.dialects.gemini.wire import FAILURES, NAME, NUMBERED, STOP_REASONS
 from strowger.dialects.refusals import unstructured
 from strowger.errors import ErrorKind, Malformed
 from strowger.ir.events import Event, Failure, Finish, Start, StopReason, Usage
-from strowger.ir.request import Citation, Part, ServerToolCall, ServerToolResult, Text, ToolCall
+from strowger.ir.request import Citation, Extras, Part, ServerToolCall, ServerToolResult, Text, ToolCall
 from strowger.ir.response import Response, unfold
 
 CUSTOM = "custom:"
@@ -154,16 +154,16 @@ def word_of(raw: Raw | None) -> str:
     return value if isinstance(value, str) else ""
 
 
-def finish_of(word: str, *, called: bool) -> Finish | Failure:
-    """The end of an answer by its word. That tools were called counts more: Google says STOP then, and also of calls
-    that it did not expect.
+def finish_of(word: str, rest: Extras, *, called: bool) -> Finish | Failure:
+    """The end of an answer by its word, with what the candidate says beside. That tools were called counts more: Google
+    says STOP then, and calls that it did not expect are calls all the same.
     """
     reason = STOP_REASONS.get(word, StopReason.OTHER) if word else StopReason.END
     if called and reason in {StopReason.END, StopReason.OTHER}:
-        return Finish(StopReason.TOOL_USE, word)
+        return Finish(StopReason.TOOL_USE, word, extras=rest)
     if word in FAILURES:
-        return Failure(ErrorKind.UPSTREAM, FAILURES[word], word)
-    return Finish(reason, word)
+        return Failure(ErrorKind.UPSTREAM, FAILURES[word], word, raw=Raw(msgspec.json.encode(dict(rest))))
+    return Finish(reason, word, extras=rest)
 
 
 def blocked_by(raw: Raw | None) -> str:
@@ -209,7 +209,7 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     candidate = Members(candidates[0], "candidates[0]", Malformed)
     parts = _parts(candidate, reader)
     word = word_of(candidate.look("finishReason"))
-    finish = finish_of(word, called=reader.called)
+    finish = finish_of(word, candidate.extras(), called=reader.called)
     if isinstance(finish, Failure):
         return finish
     grounding = candidate.look(GROUNDING)
@@ -221,7 +221,7 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
         id=start.id,
         model=start.model,
         parts=tuple(parts),
-        finish=replace(finish, extras=candidate.extras()),
+        finish=finish,
         usage=searched(usage, grounds),
         created=start.created,
         extras=start.extras,

@@ -389,8 +389,7 @@ class StreamDecoder:
             if self._blocked and not self._count:
                 return Finish(StopReason.REFUSAL, self._blocked)
             return Failure(ErrorKind.UPSTREAM, "the upstream's stream ended before its end", "truncated")
-        finish = finish_of(self._word, called=self._reader.called)
-        return replace(finish, extras=self._rest) if isinstance(finish, Finish) else finish
+        return finish_of(self._word, self._rest, called=self._reader.called)
 
     def _counted(self) -> Usage:
         usage = Usage()
@@ -405,6 +404,14 @@ class StreamDecoder:
         if self._started and (usage := self._counted()) != Usage():
             out.append(UsageUpdate(usage))
         out.append(failure)
+
+
+def decode_body(body: bytes, setup: DecoderSetup) -> list[Event]:
+    """A whole answer as events, also one that is the array of a stream."""
+    if body.lstrip()[:1] != b"[":
+        return decode_response(body, setup)
+    decoder = StreamDecoder(setup)
+    return decoder.feed(body) + decoder.close()
 
 
 _TELLING = re.compile(

@@ -191,7 +191,7 @@ class Writer:
     def _arguments(self, call: ToolCall) -> Raw:
         if call.kind == "custom":
             return Raw(msgspec.json.encode({"input": call.arguments}))
-        if not call.arguments.strip() or NO_ARGS in call.form:
+        if call.arguments.strip() in {"", "null"} or NO_ARGS in call.form:
             return _EMPTY
         try:
             _OBJECT.decode(call.arguments)

@@ -294,6 +294,14 @@ def test_a_failure_of_the_upstream() -> None:
     assert json.loads(wire([failure]))["error"]["code"] == 429
 
 
+def test_an_own_answer_that_failed_by_its_reason() -> None:
+    """Clients of this dialect act upon the reason itself."""
+    for form in ("", "array"):
+        stream = wire(events(sse(chunk(finish="MALFORMED_FUNCTION_CALL"))), form=form)
+        chunks = json.loads(stream) if form else [json.loads(stream.removeprefix(b"data: "))]
+        assert chunks[-1]["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
+
+
 # ---- bodies ----
 
 

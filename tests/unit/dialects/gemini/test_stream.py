@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.gemini.stream import StreamDecoder
+from strowger.dialects.gemini.stream import StreamDecoder, decode_body
 from strowger.errors import ErrorKind
 from strowger.ir.events import (
     CitationDelta,
@@ -167,6 +167,8 @@ def test_reasons_that_mean_it_failed(word: str) -> None:
     """Asking again may help, so they are failures of the upstream."""
     failure = failed(events(sse(chunk(finish=word))))
     assert (failure.kind, failure.code) == (ErrorKind.UPSTREAM, word)
+    assert failure.raw is not None
+    assert json.loads(bytes(failure.raw))["finishReason"] == word
 
 
 def test_a_limit_counts_more_than_calls() -> None:
@@ -486,6 +488,16 @@ def test_a_frame_without_end_is_a_failure() -> None:
         piece = b"x" * 4_000_000
         out = decoder.feed(begin) + [event for _ in range(5) for event in decoder.feed(piece)]
         assert failed(out).code == "malformed"
+
+
+# ---- bodies ----
+
+
+def test_a_body_that_is_the_array_of_a_stream() -> None:
+    """A client that asks for a stream without SSE gets one, and may be given it whole."""
+    chunks = [chunk(text("a")), chunk(text("b")), LAST]
+    assert fold(decode_body(b" " + array(*chunks), setup())) == answer(*chunks)
+    assert fold(decode_body(dumps(chunk(text("a"), finish="STOP")), setup())).parts == (Text("a"),)
 
 
 # ---- skipping ----

@@ -211,7 +211,7 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     word = word_of(candidate.look("finishReason"))
     finish = finish_of(word, candidate.extras(), called=reader.called)
     if isinstance(finish, Failure):
-        return finish
+        return replace(finish, raw=None)  # it is no error object: clients of this dialect know the answer as it is
     grounding = candidate.look(GROUNDING)
     grounds = None if grounding is None else Grounds(grounding)
     parts = _drawn(parts, candidate, grounds, reader)

@@ -36,7 +36,7 @@ from strowger.dialects.gemini.response import (
     word_of,
 )
 from strowger.dialects.gemini.usage import parse_usage
-from strowger.dialects.gemini.wire import NAME, ON_CALL, ON_TEXT, SIGNATURE
+from strowger.dialects.gemini.wire import FAILURES, NAME, ON_CALL, ON_TEXT, SIGNATURE
 from strowger.errors import ErrorKind, Malformed
 from strowger.ir.events import (
     ArgumentsDelta,
@@ -219,6 +219,8 @@ class StreamDecoder:
             out.append(start_of(fields))
         for i, raw in enumerate(candidates):
             self._candidate(Members(raw, f"candidates[{i}]", Malformed), raw, out)
+        if self._word in FAILURES and isinstance(failure := self._finish(), Failure):
+            self._fail(failure, out)  # at once: whoever passes the bytes on has passed on all there is to say
 
     def _candidate(self, candidate: Members, raw: Raw, out: list[Event]) -> None:
         index = candidate.rest.get("index", Raw(b"0"))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from strowger.dialects.gemini.calls import render_call, render_response
 from strowger.dialects.gemini.fit import fit
 from strowger.dialects.gemini.job import Job
-from strowger.dialects.gemini.members import WRITTEN, Json, inner, put, put_back, spelled
+from strowger.dialects.gemini.members import EMPTY, WRITTEN, Json, inner, put, put_back, spelled
 from strowger.dialects.gemini.parts import ALONE, render_part
 from strowger.dialects.gemini.turns import turns
 from strowger.dialects.gemini.wire import CONTINUE, ON_CALL, ON_PART, ON_TEXT, SIGNATURE, SKIP_SIGNATURE
@@ -271,12 +271,14 @@ def _arguments(job: Job, call: ToolCall, path: str) -> Raw:
         return Raw(call.arguments.encode())
     if call.kind == "custom":
         return Raw(msgspec.json.encode({"input": call.arguments}))
+    if call.arguments.strip() in {"", "null"}:
+        return EMPTY
     try:
-        msgspec.json.decode(call.arguments or "{}", type=dict[str, Raw])
+        msgspec.json.decode(call.arguments, type=dict[str, Raw])
     except (msgspec.MsgspecError, UnicodeError):
         job.lose(f"{path}.arguments", "the arguments are not a JSON object; they go as raw_arguments")
         return Raw(msgspec.json.encode({"raw_arguments": call.arguments}))
-    return Raw((call.arguments or "{}").encode())
+    return Raw(call.arguments.encode())
 
 
 def _bears_text(node: Json | Raw) -> bool:

@@ -67,6 +67,9 @@ _SERVER_TOOLS = {
 }
 _WELL = frozenset({b'"OUTCOME_OK"', b"1"})
 
+_DATA_WRITTEN = {(True, False): Raw(b"[]"), (True, True): Raw(b"{}"), (False, True): WRITTEN}
+"""In the extras of a source, as its `data`: it was in the alphabet of URLs, without padding. All say nothing."""
+
 _AUDIO = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "x-aiff": "aiff", "x-m4a": "m4a", "x-flac": "flac"}
 """Formats by the subtypes that have another name."""
 _STORES = ("https://generativelanguage.googleapis.com/", "gs://")
@@ -226,7 +229,7 @@ def _inline(fields: Members) -> Part | None:
     if kind not in {"image", "audio", "text"} and look != "application/pdf":
         return None
     members = fields.members("inlineData")
-    data = members.text("data") if members else None
+    data = _take_data(members) if members else None
     if members is None or data is None:
         return None
     if kind == "audio":
@@ -242,6 +245,29 @@ def _inline(fields: Members) -> Part | None:
     text = _decoded(data) if kind == "text" else None
     source: Source = Base64(look, data, members.extras()) if text is None else InlineText(text, look, members.extras())
     return Document(source, title, extras=fields.extras())
+
+
+def _take_data(members: Members) -> str | None:
+    """Bytes in standard base64, which is all that others take. SDKs of Google write either alphabet, with padding or
+    without: how it was written stays in the rest.
+    """
+    data = members.text("data")
+    if data is None:
+        return None
+    urls = ("-" in data or "_" in data) and not ("+" in data or "/" in data)
+    bare = len(data) % 4 != 0 and not data.endswith("=")
+    if urls or bare:
+        members.rest["data"] = _DATA_WRITTEN[urls, bare]
+    if urls:
+        data = data.replace("-", "+").replace("_", "/")
+    return data + "=" * (-len(data) % 4) if bare else data
+
+
+def _data_as_written(members: Json, data: str) -> str:
+    held = members.get("data")
+    urls, bare = next((how for how, mark in _DATA_WRITTEN.items() if mark == held), (False, False))
+    data = data.rstrip("=") if bare else data
+    return data.replace("+", "-").replace("/", "_") if urls else data
 
 
 def _peeked(fields: Members, key: str) -> str:
@@ -364,7 +390,7 @@ def render_part(part: Part) -> Json | Raw | None:
             members = inner(node, "inlineData")
             if "mimeType" not in members and "mime_type" not in members:
                 put(members, "mimeType", media_type_of(part.format))
-            put(members, "data", part.data)
+            put(members, "data", _data_as_written(members, part.data))
         case ServerToolCall(kind="executableCode"):
             node = put_back(part.extras)
             held: Json = msgspec.json.decode(part.arguments)
@@ -402,6 +428,6 @@ def _put_blob(node: Json, extras: Extras, media_type: str, data: str, title: str
     members = inner(node, "inlineData")
     members.update(extras)
     put(members, "mimeType", media_type)
-    put(members, "data", data)
+    put(members, "data", _data_as_written(members, data))
     if title is not None:
         put(members, "displayName", title)

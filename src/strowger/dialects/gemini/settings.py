@@ -30,7 +30,9 @@ _LEVELS = ("", "low", "medium", "high", "minimal", "xhigh")
 """By number, as protobuf has them."""
 _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
-_TOKENS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
+_TOKENS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
+_BUDGET_RANGE = (512, 24576)
+"""What all models with a budget take; each has its own range, and refuses what is outside."""
 _LEAST = 128
 """The smallest budget of a model that cannot do without."""
 _DIGITS = frozenset(b"-0123456789")
@@ -369,6 +371,11 @@ def _by_budget(job: Job, config: Json, reasoning: Reasoning) -> None:
         budget = _TOKENS.get(reasoning.effort, -1)
     elif budget is None and reasoning.mode is not None:
         budget = -1
+    elif budget is not None and not job.ours:
+        least, most = _BUDGET_RANGE
+        if not least <= budget <= most:
+            job.lose("thinking.budget_tokens", f"{budget} is moved to what the models take", "info")
+            budget = min(max(budget, least), most)
     if budget is not None:
         put(thinking, "thinkingBudget", budget)
     _show(job, thinking, reasoning)

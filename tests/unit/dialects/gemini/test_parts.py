@@ -71,6 +71,12 @@ ODD: list[Json] = [
     inline("application/pdf", displayName="a.pdf"),
     inline("audio/wav"),
     inline("audio/mpeg", x=1),
+    inline("audio/wav", "-_8"),
+    inline("image/png", "-_8"),
+    inline("image/png", "-_8="),
+    inline("image/png", "+/8"),
+    inline("image/png", "+-8="),
+    inline("image/png", "", x=None),
     inline("text/csv", base64.b64encode("ä,b".encode()).decode()),
     inline("text/csv", "not base64"),
     inline("video/mp4") | {"videoMetadata": {"fps": 1}},
@@ -135,6 +141,15 @@ def test_sound_of_another_name_is_the_same_format() -> None:
     part = parts(inline("audio/mpeg"))[0]
     assert isinstance(part, Audio)
     assert part.format == "mp3"
+
+
+@pytest.mark.parametrize("data", ["-_8", "-_8=", "+/8", "+/8="])
+def test_bytes_are_standard_base64_to_others(data: str) -> None:
+    """Google's SDKs write the alphabet of URLs and leave the padding out; nobody else reads that."""
+    part = parts(inline("image/png", data))[0]
+    assert isinstance(part, Image)
+    assert isinstance(part.source, Base64)
+    assert part.source.data == "+/8="
 
 
 def test_a_video_is_for_google_only() -> None:

@@ -75,7 +75,8 @@ _FAILED = {
     ErrorKind.CONTEXT_OVERFLOW: "context_length_exceeded",
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
     ErrorKind.QUOTA_EXHAUSTED: "insufficient_quota",
-    ErrorKind.OVERLOADED: "server_is_overloaded",
+    # Not `server_is_overloaded`: after that Codex gives up, and advises to take another model.
+    ErrorKind.OVERLOADED: "server_error",
     ErrorKind.UPSTREAM: "server_error",
     ErrorKind.TIMEOUT: "server_error",
     ErrorKind.INTERNAL: "server_error",

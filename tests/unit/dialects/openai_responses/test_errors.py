@@ -193,7 +193,7 @@ def test_an_empty_balance_is_not_asked_again() -> None:
         (Malformed("odd"), "server_error"),
         (GatewayError("x", kind=ErrorKind.QUOTA_EXHAUSTED, code="1113"), "insufficient_quota"),
         (GatewayError("x", kind=ErrorKind.BAD_REQUEST, code="cyber_policy"), "cyber_policy"),
-        (GatewayError("x", kind=ErrorKind.OVERLOADED), "server_is_overloaded"),
+        (GatewayError("x", kind=ErrorKind.OVERLOADED), "server_error"),
     ],
 )
 def test_codes_of_a_failed_response(error: GatewayError, code: str) -> None:

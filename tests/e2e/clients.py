@@ -22,6 +22,7 @@ INSTALLED = Path(os.environ.get("STROWGER_CLIENTS") or Path.home() / ".cache" / 
 # Clients whose absence is a failure and not a skip, so that CI cannot lose them unnoticed.
 MUST_BE_HERE = os.environ.get("STROWGER_E2E", "").split(",")
 SECONDS = 60.0
+NODE_22 = INSTALLED / "node22" / "node_modules" / ".bin"
 
 
 class Ran(Struct, frozen=True):
@@ -64,6 +65,31 @@ def pi() -> str | None:
 def aider() -> str | None:
     """aider, in its own virtual environment."""
     return _program(INSTALLED / "aider" / "bin" / "aider")
+
+
+def codex() -> str | None:
+    """Codex, which speaks Responses only."""
+    return _program(INSTALLED / "codex" / "node_modules" / ".bin" / "codex")
+
+
+def gemini() -> str | None:
+    """Gemini CLI."""
+    return _program(INSTALLED / "gemini" / "node_modules" / ".bin" / "gemini")
+
+
+def opencode() -> str | None:
+    """opencode, which speaks all four dialects."""
+    return _program(INSTALLED / "opencode" / "node_modules" / ".bin" / "opencode")
+
+
+def qwen() -> str | None:
+    """qwen-code."""
+    return _program(INSTALLED / "qwen" / "node_modules" / ".bin" / "qwen")
+
+
+def kimi() -> str | None:
+    """kimi-code. It runs on the Node 22 beside it, whose folder has to stand first in the PATH."""
+    return _program(INSTALLED / "kimi" / "node_modules" / ".bin" / "kimi") if _program(NODE_22 / "node") else None
 
 
 def _program(path: Path) -> str | None:

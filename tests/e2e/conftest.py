@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.crossings import crosses
 from tests.e2e.exchange import Exchange, running
+
+__all__ = ["crosses"]
 
 
 @pytest.fixture(scope="session")

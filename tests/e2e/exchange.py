@@ -33,6 +33,16 @@ from tests.fakes.server import FakeServer, Seen
 TOKEN = "e2e-client-token-that-must-go-no-further"
 SECRETS = (TOKEN, ANTHROPIC_KEY, CHAT_KEY, RESPONSES_KEY, GEMINI_KEY)
 START_SECONDS = 20.0
+# A model of each provider, under a name that leads to it.
+MODELS = {
+    "cloud": "cloud:claude-sonnet-5",
+    "gpt": "gpt:gpt-5.5",
+    "deep": "deep:deepseek-v4-pro",
+    "kimi": "kimi:kimi-k3",
+    "resp": "resp:gpt-5.5",
+    "codexb": "codexb:gpt-5.5",
+    "gem": "gem:gemini-3-flash-preview",
+}
 
 CONFIG = """
 [server]
@@ -77,6 +87,13 @@ judges_itself = false
 preset = "google"
 base_url = "{gem}"
 auth = "env:E2E_GEMINI_KEY"
+# Codex knows a model by how its name begins, and gives it what it gives to that one.
+[aliases]
+"gpt-5.5-cloud" = "cloud:claude-sonnet-5"
+"gpt-5.5-gpt" = "gpt:gpt-5.5"
+"gpt-5.5-resp" = "resp:gpt-5.5"
+"gpt-5.5-codexb" = "codexb:gpt-5.5"
+"gpt-5.5-gem" = "gem:gemini-3-flash-preview"
 [[routes]]
 match = {{ model = "claude-*" }}
 to = "cloud"

@@ -1,0 +1,116 @@
+"""What Codex does when the vendor behind the gateway fails: it must see what lets it recover, over either transport."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import clients
+from tests.e2e.clients import Ran, required
+from tests.e2e.codex import codex, codex_home, failure, said
+from tests.e2e.exchange import MODELS, Exchange
+from tests.fakes import anthropic, chat, gemini_errors, responses, responses_parts
+from tests.fakes.brain import HELLO
+from tests.fakes.script import Delivery, Hang, ScriptItem, bad_gateway, say
+
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+
+TRANSPORTS = pytest.mark.parametrize("sockets", [False, True], ids=["sse", "websocket"])
+
+BROKEN = [
+    *(pytest.param(provider, False, id=provider) for provider in ("resp", "codexb", "cloud", "gpt", "gem")),
+    *(pytest.param(provider, True, id=f"{provider}-websocket") for provider in ("resp", "cloud")),
+]
+
+
+def ask(exchange: Exchange, home: Path, provider: str, *script: ScriptItem, sockets: bool = False) -> Ran:
+    """Say hello to a vendor that first does what the script says."""
+    program = required(clients.codex(), "codex")
+    exchange.vendors[provider].script(*script)
+    codex_home(home, exchange.base_url, MODELS[provider], sockets=sockets)
+    return codex(program, home, "hello")
+
+
+@TRANSPORTS
+@pytest.mark.parametrize(
+    "provider, step",
+    [
+        ("resp", responses_parts.overflow_inside()),
+        ("codexb", responses_parts.overflow_inside()),
+        ("cloud", anthropic.prompt_too_long()),
+        ("gpt", chat.prompt_too_long()),
+        ("gem", gemini_errors.prompt_too_long()),
+    ],
+    ids=["resp", "codexb", "cloud", "gpt", "gem"],
+)
+def test_full_context_is_recognised(
+    exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool
+) -> None:
+    """A full context, in whatever words of a vendor, is what the client knows as such, without a retry."""
+    ran = ask(exchange, home, provider, step, sockets=sockets)
+    assert ran.code == 1
+    assert "ran out of room" in failure(ran)
+    assert len(exchange.upstream(provider)) == 1
+
+
+@TRANSPORTS
+@pytest.mark.parametrize(
+    "provider, step",
+    [
+        ("resp", responses.rate_limited(1)),
+        ("codexb", responses_parts.rate_limited_inside(0.2)),
+        ("cloud", anthropic.rate_limited(1)),
+        ("gpt", chat.rate_limited(1)),
+        ("gem", gemini_errors.rate_limited(1)),
+        ("cloud", anthropic.overloaded()),
+        ("gpt", bad_gateway()),
+        ("gem", Hang(drop=True)),
+    ],
+    ids=["429", "429 inside", "429 anthropic", "429 chat", "429 gemini", "529", "html", "drop"],
+)
+def test_passing_failure_is_retried(
+    exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool
+) -> None:
+    """A failure that passes is retried, by the client or by the gateway unseen, and the answer comes."""
+    ran = ask(exchange, home, provider, step, sockets=sockets)
+    assert (ran.code, said(ran)) == (0, HELLO), ran.out
+    assert len(exchange.upstream(provider)) == 2
+
+
+@pytest.mark.parametrize("provider, sockets", BROKEN)
+@pytest.mark.parametrize("cut", ["error", "drop", "eof"])
+def test_broken_stream(exchange: Exchange, home: Path, provider: str, cut: str, sockets: bool) -> None:
+    """A stream that breaks in the middle is never taken for an answer: the client asks again and gets one."""
+    breaks = Delivery(cut=cut, cut_after=4)  # type: ignore[arg-type]
+    broken = say("This will break off in the middle", delivery=breaks, deltas=8)
+    ran = ask(exchange, home, provider, broken, sockets=sockets)
+    assert (ran.code, said(ran)) == (0, HELLO), ran.out
+    assert len(exchange.upstream(provider)) == 2
+    calls = [flow["outcome"] for flow in exchange.flows() if flow["path"].endswith("/responses")]
+    assert calls == ["failed", "ok"]
+
+
+@TRANSPORTS
+@pytest.mark.parametrize(
+    "provider, step",
+    [("resp", responses.quota_exhausted()), ("gpt", chat.quota_exhausted())],
+    ids=["responses", "chat"],
+)
+def test_exhausted_quota_is_final(
+    exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool
+) -> None:
+    """A quota that no waiting will mend ends the turn, with a reason that names it."""
+    ran = ask(exchange, home, provider, *[step] * 8, sockets=sockets)
+    assert ran.code == 1
+    assert "quota" in failure(ran).lower()
+
+
+def test_wrong_token(exchange: Exchange, home: Path) -> None:
+    """A wrong client token ends the turn with a reason."""
+    program = required(clients.codex(), "codex")
+    codex_home(home, exchange.base_url, MODELS["cloud"], more="stream_max_retries = 0\nrequest_max_retries = 0\n")
+    ran = codex(program, home, "hello", E2E_TOKEN="wrong")
+    assert ran.code == 1
+    assert "token" in failure(ran)
+    assert exchange.cloud.requests == []

@@ -384,6 +384,8 @@ class Passing:
         failure = self.watch.failure
         if failure is None or self._array:
             return rest
+        if failure.raw is not None:
+            return watch.masked(rest)  # it was the upstream that said so, in its last words
         # The half event stays behind: a reader would stumble over it before it comes to our words.
         return self._dialect.client.encoder(self._encoder()).fail(failure_error(failure, self._dialect.name))
 

@@ -70,6 +70,17 @@ def test_bytes_pass_an_event_at_a_time(end: bytes) -> None:
     assert out == body
 
 
+def test_an_error_that_is_seen_at_the_end_only_is_the_last_word() -> None:
+    """An upstream's own error without a frame is known for one when nothing follows: nothing is added to it."""
+    watch = Watch(Flow("flow_test", 0, 0.0, "POST", "/", "gemini"), Origins(), mask([Secret("sk-very-secret")]))
+    lane = Passing(DIALECTS["gemini"], decoder_setup(), encoder_setup, watch)
+    said = b'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"Hi"}]}}]}\n\n'
+    error = b'{\n  "error": {\n    "code": 499,\n    "message": "gone, sk-very-secret",\n    "status": "GONE"\n  }\n}\n'
+    assert lane.feed(said + error) + lane.close(None) == said + error.replace(b"sk-very-secret", b"***")
+    assert watch.failure is not None
+    assert watch.failure.message == "gone, ***"
+
+
 def test_a_key_in_an_error_event_is_masked_wherever_the_event_is_cut() -> None:
     """Half of it came with the bytes before."""
     event = b'data: {"error":{"message":"bad key sk-very-secret","type":"x"}}\n\n'

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from tests.conformance.naive_gemini import camel
+from tests.conformance.naive_responses import named
 from tests.conformance.reading import parsed
 
 Kind = Literal["text", "image", "call", "result", "tool", "hosted"]
@@ -174,8 +175,7 @@ def _item(item: dict[str, Any], path: str) -> list[Item]:
             spoken = item.get("role") in {"user", "assistant"}
             return _content(item.get("content"), f"{path}.content", "text", spoken=spoken)
         case "function_call" | "custom_tool_call":
-            name = ".".join(filter(None, (item.get("namespace"), item.get("name"))))
-            return [Item("call", path, name, _arguments(item), id=item.get("call_id") or "")]
+            return [Item("call", path, named(item), _arguments(item), id=item.get("call_id") or "")]
         case "function_call_output" | "custom_tool_call_output":
             return _content(item.get("output"), f"{path}.output", "result", spoken=False)
         case "additional_tools":

@@ -39,6 +39,7 @@ MEANINGS: dict[str, dict[str | None, str]] = {
         "completed": "end",
         "max_output_tokens": "length",
         "content_filter": "refusal",
+        "incomplete": "length",
         None: "end",
     },
     "gemini": {
@@ -75,6 +76,8 @@ def expected_stop(upstream: str, client: str, said: Reading) -> str:
     """The client's word for the end of what the upstream said."""
     meanings = MEANINGS[upstream]
     meaning = "refusal" if (said.stop or "").startswith("prompt:") else meanings.get(said.stop, meanings[None])
+    if meaning == _LAX and said.refused and client == "openai_responses" and not said.calls:
+        return "completed"  # where the refusal stands apart from text, it is the answer
     if meaning == _LAX:
         meaning = "calls" if said.calls else "refusal" if said.refused else "stopped" if said.stopped_at else meaning
     words = WORDS[client]
@@ -100,14 +103,20 @@ def folded(events: Iterable[Event]) -> Reading:
     return Reading(joined(pieces), response.finish.native or None, tokens)
 
 
-def differences(said: Reading, heard: Reading, *, ordered: bool, by_sdk: bool = False) -> dict[str, list[str]]:
+UNTOLD = {"gemini": frozenset({"cache_write"})}
+"""Counts that a dialect has no member for."""
+
+
+def differences(
+    said: Reading, heard: Reading, *, ordered: bool, by_sdk: bool = False, client: str = ""
+) -> dict[str, list[str]]:
     """How two readings of one answer differ, by column of the report; the order counts where the wire can tell it."""
     return {
         "text": _apart(said.text, heard.text),
         "thinking": _apart(said.thinking, heard.thinking),
         "tool calls": _calls(said.calls, heard.calls, by_sdk=by_sdk),
         "order": [f"{said.order} became {heard.order}"] if ordered and said.order != heard.order else [],
-        "usage": _tokens(said.tokens, heard.tokens),
+        "usage": _tokens(said.tokens, heard.tokens, UNTOLD.get(client, frozenset())),
     }
 
 
@@ -135,14 +144,14 @@ def _same_arguments(said: str, heard: str, *, by_sdk: bool) -> bool:
     return by_sdk or parsed(heard) in ({"raw_arguments": said}, {"input": said}, {} if said == "null" else said)
 
 
-def _tokens(said: Tokens, heard: Tokens) -> list[str]:
+def _tokens(said: Tokens, heard: Tokens, untold: frozenset[str]) -> list[str]:
     """How counts differ, where the upstream gives them. What was cached is never more than the whole."""
     if said.input is None:
         return []
     members = ["output"] if said.output is not None else []
     if said.input >= said.cache_read + said.cache_write:
         members += ["input", "cache_read", "cache_write"]
-    pairs = [(member, getattr(said, member), getattr(heard, member)) for member in members]
+    pairs = [(member, getattr(said, member), getattr(heard, member)) for member in members if member not in untold]
     return [f"{member}: {one} became {other}" for member, one, other in pairs if one != other]
 
 

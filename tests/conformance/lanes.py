@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -63,12 +64,12 @@ def one_piece(body: bytes) -> list[bytes]:
     return [body]
 
 
-def bytewise(body: bytes, most: int = 8192) -> list[bytes]:
-    """The body byte by byte; of a long one `most` bytes at either end, and what is between in pieces of 61."""
+def bytewise(body: bytes, most: int = 1024) -> list[bytes]:
+    """The body byte by byte; of a long one `most` bytes at either end, and what is between in pieces of 199."""
     if len(body) <= 2 * most:
         return [body[i : i + 1] for i in range(len(body))]
     end = len(body) - most
-    middle = [body[i : min(i + 61, end)] for i in range(most, end, 61)]
+    middle = [body[i : min(i + 199, end)] for i in range(most, end, 199)]
     return [*bytewise(body[:most]), *middle, *bytewise(body[end:])]
 
 
@@ -165,13 +166,14 @@ ANOTHER = {"anthropic": "openai_chat"}
 
 
 def _passing(dialect: str, form: str = "") -> Receiver:
-    return Passing(DIALECTS[dialect], decoder_setup(), lambda: encoder_setup(form), _watch(dialect))
+    setup = partial(encoder_setup, form)
+    return Passing(DIALECTS[dialect], decoder_setup(), setup, _watch(dialect), array=form == "array")
 
 
 def _translating(upstream: str, client: str, form: str = "") -> Receiver:
     client = client or ANOTHER.get(upstream, "anthropic")
     both = DIALECTS[client], DIALECTS[upstream]
-    return Translating(*both, decoder_setup(), lambda: encoder_setup(form), _watch(client))
+    return Translating(*both, decoder_setup(), partial(encoder_setup, form), _watch(client))
 
 
 def _streamed(receiver: Receiver, pieces: Iterable[bytes]) -> Delivered:

@@ -16,6 +16,8 @@ from tests.conformance.reading import Ending, Piece, Reading, Tokens, joined
 
 _NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION"}
 """Reasons by number, as servers write them that were asked for `enum-encoding=int`. Higher ones differ by server."""
+_BROKEN = {"UNEXPECTED_TOOL_CALL", "MALFORMED_FUNCTION_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"}
+"""Reasons that say that the model went wrong in a call."""
 _APART = re.compile(r"[\s,]*")
 _UNFRAMED = re.compile(rb"^\{.*^\}", re.DOTALL | re.MULTILINE)
 
@@ -52,14 +54,19 @@ def tokens(usage: dict[str, Any]) -> Tokens:
 
 def values(text: str) -> list[Any]:
     """The values of an array, also of one that was cut."""
+    return [json.loads(value) for value in texts(text)]
+
+
+def texts(text: str) -> list[str]:
+    """The same, each as it is written."""
     decoder, found = json.JSONDecoder(), []
     at = text.find("[") + 1
     while (begin := _APART.match(text, at)) is not None and begin.end() < len(text):
         try:
-            value, at = decoder.raw_decode(text, begin.end())
+            _, at = decoder.raw_decode(text, begin.end())
         except ValueError:
             break
-        found.append(value)
+        found.append(text[begin.end() : at])
     return found
 
 
@@ -90,6 +97,8 @@ def _read(chunks: list[Any], *, streamed: bool) -> Reading:
             if reason:
                 stop = _NUMBERED.get(reason, "OTHER") if isinstance(reason, int) else reason
                 ending = "whole"
+    if stop in _BROKEN and not pieces:
+        ending = "error"  # there is nothing that a client could have been given
     return Reading(joined(pieces), stop, tokens(usage), ending)
 
 

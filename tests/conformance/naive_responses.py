@@ -6,6 +6,9 @@ when they are done, thinking as a summary or as `reasoning_text`, `[DONE]` at th
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tests.conformance import sse
@@ -21,6 +24,8 @@ _BETWEEN = "\n\n"
 """Between the parts of one summary: they are paragraphs."""
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that ask the client to run one of its tools, and where their arguments stand."""
+_WITHOUT_NAME = {"tool_search_call": ("tool_search", "arguments"), "apply_patch_call": ("apply_patch", "operation")}
+"""Items that ask the client to do what OpenAI has defined, and where it is said what."""
 
 
 def stream(body: bytes) -> Reading:
@@ -49,7 +54,7 @@ def stream(body: bytes) -> Reading:
                 ending, last = _LAST[kind], event.get("response") or {}
                 break
     told = items or dict(enumerate(last.get("output") or ()))
-    pieces = [piece for index in sorted(told) for piece in _item(told[index], grown.get(index, {}))]
+    pieces = [piece for index in sorted(told) for piece in said(told[index], grown.get(index, {}))]
     refused = any(_refused(item) for item in told.values()) or any(
         key[0] == "refusal" for g in grown.values() for key in g
     )
@@ -61,7 +66,7 @@ def whole(body: Any) -> Reading:
     if body.get("error") or body.get("status") in {"failed", "cancelled", "queued", "in_progress"}:
         return Reading((), None, Tokens(), "error")
     output = body["output"]
-    pieces = [piece for item in output for piece in _item(item, {})]
+    pieces = [piece for item in output for piece in said(item)]
     refused = any(_refused(item) for item in output)
     return Reading(joined(pieces), _stop(body), tokens(body.get("usage") or {}), "whole", refused)
 
@@ -73,12 +78,18 @@ def tokens(usage: dict[str, Any]) -> Tokens:
     return Tokens(usage.get("input_tokens"), usage.get("output_tokens"), read, write)
 
 
+def named(item: dict[str, Any]) -> str:
+    """A call's name; that of a tool in a namespace has both. A tool that was found alone is a namespace to itself."""
+    space, name = item.get("namespace"), item.get("name") or ""
+    return f"{space}.{name}" if space and space != name else name
+
+
 def _grow(grown: dict[int, dict[tuple[str, int], str]], index: int, key: tuple[str, int], delta: str) -> None:
     texts = grown.setdefault(index, {})
     texts[key] = texts.get(key, "") + delta
 
 
-def _item(item: dict[str, Any], grown: dict[tuple[str, int], str]) -> list[Piece]:
+def said(item: dict[str, Any], grown: Mapping[tuple[str, int], str] = MappingProxyType({})) -> list[Piece]:
     """What an item says: by its deltas, or by itself where there were none."""
     match item.get("type"):
         case "message":
@@ -90,13 +101,17 @@ def _item(item: dict[str, Any], grown: dict[tuple[str, int], str]) -> list[Piece
             return [Piece("thinking", _thought(item, grown))]
         case kind if kind in CALLS:
             arguments = grown.get(("arguments", 0)) or item.get(CALLS[kind]) or ""
-            name = ".".join(filter(None, (item.get("namespace"), item.get("name"))))
-            return [Piece("call", id=item.get("call_id") or item.get("id") or "", name=name, arguments=arguments)]
+            return [
+                Piece("call", id=item.get("call_id") or item.get("id") or "", name=named(item), arguments=arguments)
+            ]
+        case kind if kind in _WITHOUT_NAME and item.get("execution") != "server":
+            name, member = _WITHOUT_NAME[kind]
+            return [Piece("call", id=item.get("call_id") or "", name=name, arguments=json.dumps(item.get(member)))]
         case _:
             return []
 
 
-def _thought(item: dict[str, Any], grown: dict[tuple[str, int], str]) -> str:
+def _thought(item: dict[str, Any], grown: Mapping[tuple[str, int], str]) -> str:
     """Thinking is told as it was, or as a summary of it; where both are there, it is one of them."""
     for kind, member in (("summary", "summary"), ("reasoning_text", "content")):
         texts = [text for (key, _), text in sorted(grown.items()) if key == kind]

@@ -220,10 +220,12 @@ def _of_response(response: responses.Response) -> Reading:
                 thought = thought or "".join(part.text for part in item.content or ())
                 pieces.append(Piece("thinking", thought))
             case "function_call":
-                name = f"{item.namespace}.{item.name}" if item.namespace else item.name
+                name = naive_responses.named({"namespace": item.namespace, "name": item.name})
                 pieces.append(Piece("call", id=item.call_id, name=name, arguments=item.arguments))
             case "custom_tool_call":
                 pieces.append(Piece("call", id=item.call_id, name=item.name, arguments=item.input))
+            case "tool_search_call" | "apply_patch_call":
+                pieces += naive_responses.said(item.model_dump(mode="json"))
     usage = naive_responses.tokens(response.usage.model_dump() if response.usage else {})
     details = response.incomplete_details
     stop = (details.reason if details else None) if response.status == "incomplete" else response.status

@@ -91,7 +91,7 @@ _LONGEST = 300
 class Told:
     """What an error object says: its words, its codes, and what its details add. `raw` is the object itself."""
 
-    __slots__ = ("code", "daily", "delay", "message", "param", "raw", "reason", "status")
+    __slots__ = ("brief", "code", "daily", "delay", "message", "param", "raw", "reason", "status")
 
     def __init__(self, message: str, raw: Raw | None = None) -> None:
         self.message = message
@@ -99,7 +99,7 @@ class Told:
         self.code = self.status = self.reason = ""
         self.param: str | None = None
         self.delay: float | None = None
-        self.daily = False
+        self.daily = self.brief = False
 
 
 def told(body: bytes | Raw) -> Told | None:
@@ -149,6 +149,8 @@ def _add(found: Told, detail: dict[str, Any]) -> None:
         quota = _text(violation.get("quotaId"))
         if "PerDay" in quota or "Daily" in quota or violation.get("quotaValue") == "0":
             found.daily = True
+        elif "PerMinute" in quota:
+            found.brief = True
     for violation in _objects(detail.get("fieldViolations")):
         found.param = found.param or _text(violation.get("field")) or None
 
@@ -186,7 +188,7 @@ def _kind(status: int, error: Told) -> ErrorKind:
         return ErrorKind.UNAUTHENTICATED
     if _NO_MODEL.search(text):
         return ErrorKind.UNKNOWN_MODEL
-    if error.status == "RESOURCE_EXHAUSTED" and (error.delay is not None or "check quota" in text):
+    if error.status == "RESOURCE_EXHAUSTED" and (error.brief or error.delay is not None or "check quota" in text):
         return ErrorKind.RATE_LIMITED  # the words for it are those of an empty account
     number = int(error.code) if status == 200 and error.code.isdigit() and len(error.code) == 3 else status
     kind = kind_of(number, text, error.status if not error.code or error.code.isdigit() else error.code)

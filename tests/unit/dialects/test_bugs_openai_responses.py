@@ -202,10 +202,10 @@ def test_foreign_signatures_are_never_bare() -> None:
     assert item["encrypted_content"].startswith(envelope.PREFIX)
 
 
-def test_reasoning_without_a_signature_has_none() -> None:
-    """None is made up (CPA PR 570)."""
+def test_reasoning_without_a_signature_is_nobodys() -> None:
+    """None is made up; an item without any would come back as OpenAI's own (CPA PR 570)."""
     (item,) = items(answer(Thinking("hm")))
-    assert "encrypted_content" not in item
+    assert envelope.opened(item["encrypted_content"]) == Signed("", "openai_responses:plain", "")
 
 
 def test_keepalives_are_not_content() -> None:

@@ -25,6 +25,7 @@ from strowger.dialects.openai_responses.wire import (
     CLIENT_CALLS,
     COMPACTION_BLOB,
     NAME,
+    PLAIN,
     PREFIXES,
     SUMMARY,
     SUMMARY_ORIGIN,
@@ -53,6 +54,13 @@ from strowger.ir.request import (
 FUNCTION, CUSTOM = "function_call", "custom_tool_call"
 WEB_ITEM, CODE_ITEM = "web_search_call", "code_interpreter_call"
 _EMPTY_LIST = Raw(b"[]")
+_EXPECTED: dict[str, Json] = {
+    "local_shell_call": {"type": "exec", "env": {}},
+    "shell_call": {"timeout_ms": None, "max_output_length": None},
+}
+"""Members of what to do that clients expect, and a model that was told only the rest does not write."""
+_NOBODYS = Signed("", PLAIN, "")
+"""What ties thinking to nobody: it comes back as nobody's, where an item without any state would be the vendor's."""
 
 
 class Voice:
@@ -190,6 +198,8 @@ def reasoning_node(voice: Voice, part: Thinking, text: str, signed: Signed | Non
         node.setdefault("summary", _EMPTY_LIST)
     else:
         node.setdefault("summary", [{"type": "summary_text", "text": text}] if text else _EMPTY_LIST)
+    if signed is None and not voice.own:
+        signed = _NOBODYS
     if signed is not None and (blob := voice.encrypted(signed)):
         node["encrypted_content"] = blob
     return node
@@ -212,7 +222,7 @@ def call_node(voice: Voice, call: ToolCall, kind: str, arguments: str) -> Json:
         node["status"] = "completed"
     if kind in CALL_ITEMS:
         member = CALL_ITEMS[kind][1]
-        node[member] = _object(arguments)
+        node[member] = _object(arguments) if voice.own else {**_EXPECTED.get(kind, {}), **_members_of(arguments)}
         if kind == "tool_search_call":
             node["execution"] = "client"
         return {**node, **extras}
@@ -232,6 +242,10 @@ def _object(arguments: str) -> Raw:
     """Arguments as the object they are meant to be; what is none becomes an empty one."""
     data = arguments.encode("utf-8", "surrogatepass")
     return Raw(data) if members(data) is not None else Raw(b"{}")
+
+
+def _members_of(arguments: str) -> Json:
+    return dict(members(arguments.encode("utf-8", "surrogatepass")) or {})
 
 
 # ---- tools of the provider ----

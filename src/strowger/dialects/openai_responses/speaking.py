@@ -291,6 +291,7 @@ class Speaker:
         head.pop("content", None)
         head["summary"] = []
         if not self._voice.own:
+            head.pop("encrypted_content", None)
             head["id"] = self._voice.new_id("reasoning")
         return self._added(head, "reasoning")
 

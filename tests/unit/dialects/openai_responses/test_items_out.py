@@ -86,9 +86,16 @@ def test_a_search_that_the_provider_runs_is_no_call_of_the_client() -> None:
         ),
         (
             ToolCall("c", "tool_search", '{"query":"x"}'),
-            {"type": "tool_search_call", "execution": "client", "arguments": Raw(b'{"query":"x"}')},
+            {"type": "tool_search_call", "execution": "client", "arguments": {"query": Raw(b'"x"')}},
         ),
-        (ToolCall("c", "local_shell", "cut {"), {"type": "local_shell_call", "action": Raw(b"{}")}),
+        (ToolCall("c", "local_shell", "cut {"), {"type": "local_shell_call", "action": {"type": "exec", "env": {}}}),
+        (
+            ToolCall("c", "local_shell", '{"command":["ls"],"env":{"A":"b"}}'),
+            {
+                "type": "local_shell_call",
+                "action": {"type": "exec", "command": Raw(b'["ls"]'), "env": Raw(b'{"A":"b"}')},
+            },
+        ),
     ],
 )
 def test_calls(call: ToolCall, node: dict[str, Any]) -> None:

@@ -176,13 +176,14 @@ class StreamEncoder:
         self._index = -1
         self._prefix = b""
         self._skipped = False
+        self._wraps = False
 
     def encode(self, event: Event) -> bytes:
         """The event on the wire; empty for what says nothing here."""
         kind = type(event)
         if kind is TextDelta or kind is ThinkingDelta or kind is ArgumentsDelta:
             if self._skipped:
-                return b""
+                return self._free_text(event.text) if self._wraps else b""  # type: ignore[union-attr]
             return self._prefix + _ENCODE(event.text) + b"}}\n\n"  # type: ignore[union-attr]
         if kind is Start:
             return self._begin(event)  # type: ignore[arg-type]
@@ -303,6 +304,9 @@ class StreamEncoder:
                 kind = part.kind or "server_tool_use" if isinstance(part, ServerToolCall) else "tool_use"
                 extras = said.extras(part.extras, "content")
                 head = {**extras, "type": kind, "id": part.id, "name": part.name, "input": {}}
+                if part.kind == "custom":
+                    self._skipped = self._wraps = True
+                    return head, self._first('{"input":"') + self._free_text(part.arguments)
                 return head, self._first(part.arguments)
             case Opaque() if part.kind == "compaction":
                 return self._compaction(part)
@@ -339,7 +343,14 @@ class StreamEncoder:
             written = _ENCODE(block)
         return self._deltas(b"citations_delta", b"citation") + written + b"}}\n\n"
 
+    def _free_text(self, text: str) -> bytes:
+        """More of the input of a tool that takes free text: here it is a string in an object."""
+        return self._first(_ENCODE(text)[1:-1].decode())
+
     def _close(self) -> bytes:
+        if self._wraps:
+            self._skipped = self._wraps = False
+            return self._first('"}') + self._close()
         if self._skipped:
             self._skipped = False
             return b""

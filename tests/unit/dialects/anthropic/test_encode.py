@@ -419,3 +419,18 @@ def test_a_stream_and_a_body_say_the_same(parts: list[Part]) -> None:
     streamed = fold(decode(b"".join(encoder.encode(event) for event in events)))
     whole = json.loads(DIALECT.client.render_response(response, encoder_setup())[0])
     assert json.loads(DIALECT.client.render_response(streamed, encoder_setup())[0])["content"] == whole["content"]
+
+
+def test_free_text_is_wrapped_piece_by_piece() -> None:
+    """The input is an object: the text of a custom tool is a string in it, in streams as in bodies."""
+    call = ToolCall("t", "patch", 'a "b"\n\u00e9\\', kind="custom")
+    told: list[Event] = [Start("openai_responses", "r", "m"), PartStart(0, replace(call, arguments=""))]
+    told += [ArgumentsDelta(0, piece) for piece in (call.arguments[:4], "", call.arguments[4:])]
+    told += [PartStop(0), PartStart(1, Text("")), TextDelta(1, "x"), PartStop(1), Finish(StopReason.TOOL_USE)]
+    sent, losses = encode(told)
+    pieces = [event["delta"] for event in sent if event["type"] == "content_block_delta"]
+    assert json.loads("".join(piece.get("partial_json", "") for piece in pieces)) == {"input": call.arguments}
+    assert pieces[-1] == {"type": "text_delta", "text": "x"}
+    assert losses == []
+    body, _ = _body(_whole(call))
+    assert body["content"][0]["input"] == {"input": call.arguments}

@@ -257,7 +257,7 @@ def call_item(job: Job, call: ToolCall) -> Json:
     name = call.name
     if form.startswith(NAMESPACE):
         length = int(form[len(NAMESPACE) :])
-        node["namespace"], name = name[:length], name[length + 1 :]
+        node["namespace"], name = (name[:length], name[length + 1 :]) if length else (name, name)
     node["name"] = job.tool_name(name)
     if call.kind == "custom" and job.caps.custom_tools:
         node["type"], node["input"] = "custom_tool_call", call.arguments

@@ -24,7 +24,6 @@ from strowger.dialects.openai_responses.wire import (
     HAND_OVER,
     ITEM,
     NAME,
-    NAMESPACE,
     PLAIN,
     REASONING,
     SEARCH_OUTPUT,
@@ -33,10 +32,10 @@ from strowger.dialects.openai_responses.wire import (
     TRIGGER,
     UNTYPED,
     VENDOR,
+    grouped,
 )
 from strowger.errors import BadRequest
 from strowger.ir.request import (
-    GROUP_MARK,
     Message,
     Opaque,
     Part,
@@ -128,9 +127,13 @@ def _reasoning(fields: Fields, _raw: Raw) -> Message:
             form += " bare"
     identity = filled(fields, "id")
     blob = filled(fields, "encrypted_content")
-    sealed = envelope.opened(blob) if blob else None
-    signed = sealed or Signed(VENDOR, REASONING if blob else PLAIN, blob, identity)
-    return Message("assistant", (Thinking(words or "", signed, form, fields.extras()),), form=ITEM)
+    sealed = envelope.thought_in(blob)
+    if sealed is not None:  # a client may have left the words of the thought behind
+        thought = Thinking(words or sealed.text, sealed.signed, form, fields.extras())
+    else:
+        signed = Signed(VENDOR, REASONING if blob else PLAIN, blob, identity)
+        thought = Thinking(words or "", signed, form, fields.extras())
+    return Message("assistant", (thought,), form=ITEM)
 
 
 def _texts(fields: Fields, key: str, kind: str) -> str | None:
@@ -178,10 +181,7 @@ def _function_call(fields: Fields, _raw: Raw) -> Message:
     call_id = fields.need(fields.text("call_id"), "call_id")
     name = fields.need(fields.text("name"), "name")
     arguments = fields.need(fields.text("arguments"), "arguments")
-    form = ""
-    group = filled(fields, "namespace")
-    if group:
-        name, form = f"{group}{GROUP_MARK}{name}", f"{NAMESPACE}{len(group)}"
+    name, form = grouped(name, filled(fields, "namespace"))
     return _call_message(ToolCall(call_id, name, arguments, extras=fields.extras(), form=form))
 
 
@@ -189,10 +189,7 @@ def _custom_call(fields: Fields, _raw: Raw) -> Message:
     call_id = fields.need(fields.text("call_id"), "call_id")
     name = fields.need(fields.text("name"), "name")
     given = fields.need(fields.text("input"), "input")
-    form = ""
-    group = filled(fields, "namespace")
-    if group:
-        name, form = f"{group}{GROUP_MARK}{name}", f"{NAMESPACE}{len(group)}"
+    name, form = grouped(name, filled(fields, "namespace"))
     return _call_message(ToolCall(call_id, name, given, kind="custom", extras=fields.extras(), form=form))
 
 

@@ -34,6 +34,8 @@ _STATEFUL = ("previous_response_id", "conversation", "background", "prompt")
 _LONGEST_USER = 64
 _ENCODER = msgspec.json.Encoder()
 _ENCRYPTED = "reasoning.encrypted_content"
+_SOURCES = "web_search_call.action.sources"
+"""The pages that a search found: other dialects' clients show them, and they come only when they are asked for."""
 _NULL, _FALSE = b"null", b"false"
 
 _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
@@ -58,6 +60,8 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     _limits(job, body)
     _reasoning(job, body)
     _people(job, body)
+    if not job.ours and any(isinstance(tool, Raw) and b'"web_search' in bytes(tool) for tool in body.get("tools", ())):
+        body.setdefault("include", []).append(_SOURCES)
     stop = () if job.ours else tuple(word for word in request.sampling.stop if word)
     return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop)
 

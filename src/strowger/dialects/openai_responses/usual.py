@@ -13,11 +13,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from strowger.dialects.envelope import opened
+from strowger.dialects.envelope import thought_in
 from strowger.dialects.openai_responses.parts import EMPTY_LIST
-from strowger.dialects.openai_responses.wire import ITEM, NAMESPACE, PLAIN, REASONING, UNTYPED, VENDOR
+from strowger.dialects.openai_responses.wire import ITEM, PLAIN, REASONING, UNTYPED, VENDOR, grouped
 from strowger.ir.request import (
-    GROUP_MARK,
     NO_EXTRAS,
     Extras,
     Message,
@@ -99,14 +98,14 @@ class _Reasoning(_Node, tag="reasoning"):
 
     def message(self) -> Message:
         identity = "" if self.id is UNSET else self.id
-        if self.encrypted_content is UNSET:
-            signed = Signed(VENDOR, PLAIN, "", identity)
-        else:
-            blob = self.encrypted_content
-            signed = opened(blob) or Signed(VENDOR, REASONING, blob, identity)
+        blob = "" if self.encrypted_content is UNSET else self.encrypted_content
+        sealed = thought_in(blob)
         extras = _extras(content=UNSET if self.content is UNSET else _NULL, status=self.status)
+        form = "summary" if self.summary else ""
         text = self.summary[0].text if self.summary else ""
-        thought = Thinking(text, signed, "summary" if self.summary else "", extras)
+        if sealed is not None:
+            return Message("assistant", (Thinking(text or sealed.text, sealed.signed, form, extras),), form=ITEM)
+        thought = Thinking(text, Signed(VENDOR, REASONING if blob else PLAIN, blob, identity), form, extras)
         return Message("assistant", (thought,), form=ITEM)
 
 
@@ -119,9 +118,7 @@ class _Call(_Node, tag="function_call"):
     namespace: _Filled | UnsetType = UNSET
 
     def message(self) -> Message:
-        name, form = self.name, ""
-        if self.namespace is not UNSET:
-            name, form = f"{self.namespace}{GROUP_MARK}{name}", f"{NAMESPACE}{len(self.namespace)}"
+        name, form = grouped(self.name, "" if self.namespace is UNSET else self.namespace)
         extras = _extras(id=self.id, status=self.status)
         return Message(
             "assistant", (ToolCall(self.call_id, name, self.arguments, extras=extras, form=form),), form=ITEM

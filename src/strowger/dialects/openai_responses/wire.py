@@ -11,7 +11,7 @@ import re
 
 from strowger.dialects.base import Capabilities
 from strowger.ir.events import StopReason
-from strowger.ir.request import Base64, Source, Url
+from strowger.ir.request import GROUP_MARK, Base64, Source, Url
 
 NAME = "openai_responses"
 VENDOR = "openai"
@@ -140,7 +140,7 @@ AGENT = "agent_message"
 """What another agent said."""
 
 NAMESPACE = "namespace:"
-"""Before the length of a function's namespace, which is the first part of the name."""
+"""Before the length of a function's namespace, which is the first part of the name; 0 where the two are the same."""
 CUSTOM_OUTPUT = "custom_tool_call_output"
 SEARCH_OUTPUT = "tool_search_output"
 
@@ -183,6 +183,15 @@ def _safe(name: str, longest: int) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def grouped(name: str, group: str) -> tuple[str, str]:
+    """The one name of a function in a namespace, and its form. A namespace of the function's own name is none: so the
+    vendor writes a function without a group that a search for tools has found.
+    """
+    if not group:
+        return name, ""
+    return (name, f"{NAMESPACE}0") if group == name else (f"{group}{GROUP_MARK}{name}", f"{NAMESPACE}{len(group)}")
 
 
 def source_of(url: str) -> Source:

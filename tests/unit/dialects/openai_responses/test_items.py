@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from strowger.dialects.envelope import seal
-from strowger.dialects.openai_responses.items import parse_item
+from strowger.dialects.openai_responses.items import parse_input, parse_item
 from strowger.dialects.openai_responses.wire import (
     COMPACTION_BLOB,
     NAME,
@@ -90,6 +90,7 @@ def part(item: Json) -> Part:
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}"},
         {"type": "function_call", "call_id": "c", "name": "a.b", "namespace": "c.d", "arguments": "{}"},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c", "name": "f", "namespace": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "done"},
         {"type": "function_call_output", "id": "fco_1", "call_id": "c", "output": "", "status": "completed"},
         {"type": "function_call_output", "call_id": "c", "output": []},
@@ -209,6 +210,17 @@ def test_an_envelope_is_opened() -> None:
     assert thought == Thinking("hm", signed, "summary")
 
 
+def test_words_that_the_client_left_behind() -> None:
+    """Some keep the blob alone; the signature is of the words too."""
+    signed = Signed("anthropic", "anthropic:signature", "sig")
+    for extra in ({}, {"later": 1}):  # read in one go, and member by member
+        item = {"type": "reasoning", "summary": [], "encrypted_content": seal(signed, "hm"), **extra}
+        message = parse_input(Raw(json.dumps([item]).encode()))[0]
+        thought = message.parts[0]
+        assert isinstance(thought, Thinking)
+        assert (thought.text, thought.signed) == ("hm", signed)
+
+
 def test_the_vendors_compaction_is_signed() -> None:
     """Nobody else can read it."""
     thought = part({"type": "compaction", "id": "cmp_1", "encrypted_content": "x"})
@@ -229,6 +241,13 @@ def test_a_call_in_a_namespace_has_one_name() -> None:
     """The group's and the tool's."""
     call = part({"type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}"})
     assert call == ToolCall("c", "g.f", "{}", form="namespace:1")
+
+
+def test_a_namespace_of_the_functions_own_name_is_none() -> None:
+    """So the vendor writes a function without a group that a search has found; it was declared without."""
+    call = part({"type": "function_call", "call_id": "c", "name": "f", "namespace": "f", "arguments": "{}", "id": ""})
+    assert isinstance(call, ToolCall)
+    assert call.name == "f"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ from msgspec.structs import replace
 
 from strowger.dialects.openai_responses.render import render_request
 from strowger.errors import Unsupported
-from strowger.ir.request import FunctionTool, Message, OutputFormat, Reasoning, Sampling, Text
+from strowger.ir.request import (
+    FunctionTool,
+    HostedTool,
+    Message,
+    OutputFormat,
+    Reasoning,
+    Sampling,
+    Text,
+    WebSearch,
+)
 from tests.unit.dialects.openai_responses.asking import CODEX, COMPATIBLE, OPENAI, Json, body, foreign, parsed, sent
 
 USER = Message("user", (Text("hi"),))
@@ -52,6 +61,14 @@ def test_what_must_not_be_dropped_is_refused(key: str, value: bytes) -> None:
 def test_other_members_of_a_foreign_request_are_losses() -> None:
     """One each."""
     assert lost(extras={"seed": Raw(b"1"), "logit_bias": Raw(b'{"1":2}'), "n": Raw(b"1")}) == ["seed", "logit_bias"]
+
+
+def test_the_pages_of_a_search_are_asked_for() -> None:
+    """Other clients show them."""
+    search = HostedTool("anthropic", "web_search_20250305", "web_search", Raw(b"{}"), ability=WebSearch())
+    assert written({"efforts": ()}, tools=(search,))["include"] == ["web_search_call.action.sources"]
+    assert len(written(tools=(search,))["include"]) == 2
+    assert "include" not in written({"efforts": (), "web_search": ""}, tools=(search,))
 
 
 # ---- limits ----

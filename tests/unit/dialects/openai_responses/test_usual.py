@@ -40,6 +40,7 @@ SEALED = seal(Signed("anthropic", "anthropic:signature", "sig"))
         {"type": "function_call", "call_id": "", "name": "f", "arguments": "{}"},
         {"type": "function_call", "id": None, "call_id": "c", "name": "f", "arguments": "", "status": None},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c", "name": "f", "namespace": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "done", "id": "o"},
         {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "x"}]},
     ],

@@ -244,7 +244,8 @@ def _render_choice(job: Job, body: Json, choice: ToolChoice, names: set[str]) ->
         case "required":
             body["tool_choice"] = "any" if Form.CHOICE_ANY in forms else "required"
         case word:
-            body["tool_choice"] = word
+            if word != "none" or names or job.ours:  # "'tool_choice' is only allowed when 'tools' are specified"
+                body["tool_choice"] = word
 
 
 def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:

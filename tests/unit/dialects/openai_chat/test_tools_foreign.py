@@ -43,3 +43,10 @@ def test_deferred_tools_are_one_loss() -> None:
     answer = rendered(tools=deferred)
     assert [(loss.path, loss.severity) for loss in answer.losses] == [("tools", "info")]
     assert "tools" not in json.loads(answer.body)
+
+
+def test_no_call_is_forbidden_where_there_is_nothing_to_call() -> None:
+    """ "'tool_choice' is only allowed when 'tools' are specified": compactions forbid calls, tools or none."""
+    asked = rendered(tool_choice={"type": "none"})
+    assert "tool_choice" not in json.loads(asked.body)
+    assert asked.losses == ()

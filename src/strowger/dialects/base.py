@@ -208,7 +208,8 @@ class EncoderSetup(Struct, frozen=True):
     tokens for dialects that state it first, `created` the time in Unix seconds, `clock` the same for dialects that also
     say when an answer was complete, `usage_wanted` and `thinking_wanted` the client's own wishes. `request` is the
     parsed request, where it was parsed, for dialects whose answers repeat it or depend on how its tools were written;
-    `form` is `Spot.form`.
+    `form` is `Spot.form`; `follows` the id of the answer that the client went on from, where we put what was said into
+    the request.
     """
 
     model: str
@@ -220,6 +221,7 @@ class EncoderSetup(Struct, frozen=True):
     request: Request | None = None
     form: str = ""
     clock: Clock | None = None
+    follows: str = ""
 
 
 class Decoder(Protocol):

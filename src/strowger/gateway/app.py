@@ -77,6 +77,10 @@ class Gateway:
             status, headers, body = self.refuse(error, dict(call.headers), call.path)
             await reply.whole(status, headers, body)
 
+    def nothing(self, call: Call) -> bytes:
+        """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
+        return self.line.nothing(call)
+
     async def _answer(self, call: Call, reply: Reply) -> None:
         match call.endpoint.verb:
             case Verb.HELLO | Verb.HEALTH:

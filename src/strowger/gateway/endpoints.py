@@ -52,7 +52,8 @@ class Endpoint(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """One request as received. Header names in `headers` are lower case; `header_items` keeps order and case.
 
-    `target` is path and query as they came. `peer` is the client's address.
+    `target` is path and query as they came. `peer` is the client's address. `follows` is the id of the answer that the
+    client went on from, once all that was said before is in the body.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Call(Struct, frozen=True):
     header_items: Headers
     body: bytes
     peer: str = ""
+    follows: str = ""
 
 
 _POST = ("POST",)

@@ -40,6 +40,8 @@ from strowger.gateway.lanes import (
 from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
 from strowger.gateway.recall import Memory, Overheard
+from strowger.ir.events import Finish, StopReason, Usage
+from strowger.ir.response import Response, unfold
 from strowger.routing.table import Hints, Route, RouteTable, Target
 from strowger.upstreams.base import Headers, Upstream
 
@@ -102,6 +104,17 @@ class Line:
                 flow.outcome = "cancelled"
             flow.duration = one.pulse.now() - flow.clock
             self.recorder.finish(flow)
+
+    def nothing(self, call: Call) -> bytes:
+        """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
+        client = self.dialects[call.endpoint.dialect].client
+        request = client.parse_request(call.body, call.endpoint.spot)
+        match_route(self.routes, call, request.model)
+        created = int(time.time())
+        setup = EncoderSetup(request.model, new_id, created, request=request, follows=call.follows)
+        encoder = client.encoder(setup)
+        answer = Response("", "", request.model, (), Finish(StopReason.END, ""), Usage(input=0, output=0))
+        return b"".join([encoder.encode(event) for event in unfold(answer)])
 
 
 class _OneCall:
@@ -192,6 +205,7 @@ class _OneCall:
             request=request,
             form=self.call.endpoint.spot.form,
             clock=time.time,
+            follows=self.call.follows,
         )
 
     def _settle(self, drafted: Draft) -> None:

@@ -28,6 +28,7 @@ _MARK = b'"previous_response_id"'
 _UNSTORED = b'"store"'
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _ITEM_DONE = "response.output_item.done"
+_RESULTS = ("_call_output", "tool_search_output")
 _STREAM_LIMIT = 64 * 1024 * 1024
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -47,7 +48,13 @@ class _Answer(Struct):
     output: list[Raw] = []
 
 
+class _Seen(Struct):
+    type: str = ""
+    call_id: str = ""
+
+
 _ENDING = msgspec.json.Decoder(_Ending)
+_SEEN = msgspec.json.Decoder(_Seen)
 _ITEM = msgspec.json.Decoder(_Item)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
@@ -92,7 +99,9 @@ class Memory:
         if turns is None:
             raise unknown(previous)
         history = [item for turn in turns for item in turn.items()]
-        return Recalled(replace(call, body=continued(members, history, fresh)), fresh, previous, store)
+        check_results(history, fresh)
+        whole = replace(call, body=continued(members, history, fresh), follows=call.follows or previous)
+        return Recalled(whole, fresh, previous, store)
 
     def keep(self, recalled: Recalled, owner: str, provider: str, answer: bytes) -> None:
         """A turn that is over: known at once, on disk soon."""
@@ -109,10 +118,40 @@ class Memory:
         self._spawn(partial(self.conversations.write, turn))
 
 
-def continued(members: dict[str, Raw], history: list[Raw], fresh: list[Raw]) -> bytes:
-    """A body that says all that has been said, and refers to nothing."""
+def continued(members: dict[str, Raw], history: list[Raw], fresh: list[Raw], after: str = "") -> bytes:
+    """A body that says all that has been said, and refers to nothing but what was said before that, if anything."""
     kept = {key: value for key, value in members.items() if key != "previous_response_id"}
+    if after:
+        kept["previous_response_id"] = Raw(msgspec.json.encode(after))
     return msgspec.json.encode({**kept, "input": [*history, *fresh]})
+
+
+def check_results(history: list[Raw], fresh: list[Raw]) -> None:
+    """Refuse the result of a call that nobody made, as the vendor does where it knows the whole conversation.
+
+    Raises BadRequest. What was made shorter may have had the call.
+    """
+    results = [seen for seen in map(_seen, fresh) if seen.call_id and seen.type.endswith(_RESULTS)]
+    if not results:
+        return
+    said = [*map(_seen, history), *map(_seen, fresh)]
+    if any(seen.type.endswith("compaction") for seen in said):
+        return
+    made = {seen.call_id for seen in said if not seen.type.endswith(_RESULTS)}
+    for result in results:
+        if result.call_id not in made:
+            raise BadRequest(
+                f"No tool call found for function call output with call_id {result.call_id[:100]}.",
+                hint="the answer that `previous_response_id` names has no such call",
+                param="input",
+            )
+
+
+def _seen(item: Raw) -> _Seen:
+    try:
+        return _SEEN.decode(item)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Seen()  # whoever parses it says what is wrong
 
 
 def unknown(response_id: str) -> BadRequest:
@@ -172,6 +211,8 @@ class Overheard:
         self._frames = SSEDecoder(_STREAM_LIMIT)
         self._items: list[Raw] = []
         self._deaf = False
+        self.answered = False
+        """Whether an answer has gone by, whole."""
 
     @property
     def started(self) -> bool:
@@ -220,4 +261,5 @@ class Overheard:
                 answer = msgspec.json.encode({**_MEMBERS.decode(answer), "output": self._items})
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
+        self.answered = True
         self._heard(answer)

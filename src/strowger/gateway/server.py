@@ -58,6 +58,10 @@ class App(Protocol):
         """Answer a call; raises ClientGone."""
         ...
 
+    def nothing(self, call: Call) -> bytes:
+        """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
+        ...
+
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to a request that never became a call."""
         ...

@@ -7,15 +7,13 @@ Must not know the server library: frames come and go through `Frames`.
 
 from __future__ import annotations
 
-import math
-import secrets
-import time
 from collections import OrderedDict
 from typing import Protocol
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
@@ -24,7 +22,8 @@ from strowger.errors import BadRequest, GatewayError
 from strowger.flows.conversations import items_of
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
-from strowger.gateway.recall import Heard, Overheard, continued
+from strowger.gateway.lanes import VERBATIM
+from strowger.gateway.recall import Overheard, check_results, continued
 from strowger.upstreams.base import Headers
 
 _CREATE = "response.create"
@@ -36,6 +35,8 @@ _WAITING = 16
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING = Raw(b"null")
+_EMPTY = Raw(b"[]")
+_STATE = "reasoning.encrypted_content"
 _TRUE = Raw(b"true")
 _NOT_CALLED = ("type", "generate", "background", "stream_options")
 
@@ -59,6 +60,10 @@ class Handler(Protocol):
         """Answer a call; raises ClientGone."""
         ...
 
+    def nothing(self, call: Call) -> bytes:
+        """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
+        ...
+
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call."""
         ...
@@ -69,7 +74,21 @@ class _Spoken(Struct):
     output: list[Raw] = []
 
 
+class _Reasoning(Struct):
+    type: str = ""
+    encrypted_content: str | None = None
+    content: list[Raw] | None = None
+
+
+class _Said(Struct):
+    """All items of a conversation `after` the answer with that id, which this connection does not know; empty: all."""
+
+    after: str
+    items: list[Raw]
+
+
 _SPOKEN = msgspec.json.Decoder(_Spoken)
+_REASONING = msgspec.json.Decoder(_Reasoning)
 
 
 class FrameReply:
@@ -80,10 +99,12 @@ class FrameReply:
         self._events = SSEDecoder(_STREAM_LIMIT)
         self.started = False
         self.streaming = False
+        self.verbatim = False
 
     async def start(self, status: int, headers: Headers) -> None:
         """A stream begins; a frame has no place for its head."""
         self.started = self.streaming = True
+        self.verbatim = ("x-strowger-lane", VERBATIM) in headers
 
     async def write(self, data: bytes) -> None:
         """Each whole event as a frame."""
@@ -118,7 +139,7 @@ class Connection:
         self._handler = handler
         self._opening = opening
         self._frames = frames
-        self._said: OrderedDict[str, list[Raw]] = OrderedDict()
+        self._said: OrderedDict[str, _Said] = OrderedDict()
         self._busy = False
         self._closing = anyio.Event()
 
@@ -140,10 +161,13 @@ class Connection:
         """Take no further call: the server is going down."""
         self._closing.set()
 
-    async def _receive(self, inbox: anyio.abc.ObjectSendStream[str], tasks: TaskGroup) -> None:
+    async def _receive(self, inbox: MemoryObjectSendStream[str], tasks: TaskGroup) -> None:
         # Reading goes on during an answer: only so is a client seen to leave.
         while (text := await self._frames.receive()) is not None:
-            await inbox.send(text)
+            try:
+                inbox.send_nowait(text)
+            except anyio.WouldBlock:
+                break  # whoever sends so many waits for none of them
         tasks.cancel_scope.cancel()
 
     async def _leave(self, tasks: TaskGroup) -> None:
@@ -152,18 +176,29 @@ class Connection:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, text: str) -> None:
-        reply = FrameReply(self._frames)
+        reply, previous, answered = FrameReply(self._frames), "", False
         try:
             members = self._frame(text)
-            fresh = items_of(members.get("input", Raw(b"[]")))
-            history, body = self._whole(members, fresh)
-            if bytes(members.get("generate", _NOTHING)) == b"false":
-                await self._warm_up(members, [*history, *fresh])
-                return
-            call = replace(self._opening, method="POST", body=body)
-            await self._handler.handle(call, Overheard(reply, self._remembering([*history, *fresh])))
+            previous = _text(members, "previous_response_id")
+            answered = await self._answered(members, previous, reply)
         except GatewayError as error:
             await reply.whole(*self._handler.refuse(error, dict(self._opening.headers), self._opening.path))
+        if not answered:
+            # As the vendor does: nobody goes on from where a call has failed, but by saying it all again.
+            self._said.pop(previous, None)
+
+    async def _answered(self, members: dict[str, Raw], previous: str, reply: FrameReply) -> bool:
+        """Make the call of a frame, or only warm up. False when it failed. Raises GatewayError."""
+        call, said = self._call(members, previous)
+        stored = bytes(members.get("store", _NOTHING)) != b"false"
+        heard = Overheard(reply, lambda answer: self._remember(said, answer, bare=stored or not reply.verbatim))
+        if bytes(members.get("generate", _NOTHING)) != b"false":
+            await self._handler.handle(call, heard)
+        else:
+            stream = self._handler.nothing(call)
+            await heard.start(200, ())
+            await heard.write(stream)
+        return heard.answered
 
     def _frame(self, text: str) -> dict[str, Raw]:
         try:
@@ -175,50 +210,52 @@ class Connection:
             raise BadRequest(f"frames of type {kind[:100]} are not served here", hint=f'send "{_CREATE}"', param="type")
         return members
 
-    def _whole(self, members: dict[str, Raw], fresh: list[Raw]) -> tuple[list[Raw], bytes]:
-        """What this connection has said before, and the call's body. Ids that it does not know are the line's."""
+    def _call(self, members: dict[str, Raw], previous: str) -> tuple[Call, _Said]:
+        """The call, with what was said on this connection before; and what has been said with it. An id that is not
+        of this connection stays in the call: it is the line's.
+        """
         called = {key: value for key, value in members.items() if key not in _NOT_CALLED} | {"stream": _TRUE}
-        previous = bytes(members.get("previous_response_id", _NOTHING)).decode().strip('"')
-        history = self._said.get(previous)
-        if history is None:
-            return [], msgspec.json.encode(called)
-        return history, continued(called, history, fresh)
+        if bytes(called.get("store", _NOTHING)) == b"false" and "reasoning" in called:
+            called["include"] = _with_state(called.get("include", _NOTHING))
+        fresh = items_of(called.get("input", _EMPTY))
+        known = self._said.get(previous)
+        if known is None:
+            call = replace(self._opening, method="POST", body=msgspec.json.encode(called))
+            return call, _Said(previous, fresh)
+        check_results(known.items, fresh)
+        body = continued(called, known.items, fresh, known.after)
+        call = replace(self._opening, method="POST", body=body, follows=previous)
+        return call, _Said(known.after, [*known.items, *fresh])
 
-    def _remembering(self, asked: list[Raw]) -> Heard:
-        def remember(answer: bytes) -> None:
-            spoken = _SPOKEN.decode(answer)
-            self._remember(spoken.id, [*asked, *spoken.output])
-
-        return remember
-
-    def _remember(self, response_id: str, items: list[Raw]) -> None:
-        self._said[response_id] = items
+    def _remember(self, said: _Said, answer: bytes, *, bare: bool) -> None:
+        """An answer of this connection. `bare`: reasoning that only its id stands for may be told again, too."""
+        spoken = _SPOKEN.decode(answer)
+        output = [item for item in spoken.output if bare or not _is_bare(item)]
+        self._said[spoken.id] = _Said(said.after, [*said.items, *output])
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
 
-    async def _warm_up(self, members: dict[str, Raw], items: list[Raw]) -> None:
-        """Nothing is generated, and no upstream is asked; but the next call may refer to this one."""
-        response_id = "resp_" + secrets.token_hex(24)
-        self._remember(response_id, items)
-        response = {
-            "id": response_id,
-            "object": "response",
-            "created_at": math.floor(time.time()),
-            "status": "in_progress",
-            "model": members.get("model", _NOTHING),
-            "output": [],
-            "usage": None,
-        }
-        done = {**response, "status": "completed", "usage": _NO_USAGE}
-        for number, (kind, shown) in enumerate((("response.created", response), ("response.completed", done))):
-            event = {"type": kind, "sequence_number": number, "response": shown}
-            await self._frames.send(msgspec.json.encode(event).decode())
+
+def _text(members: dict[str, Raw], key: str) -> str:
+    try:
+        return msgspec.json.decode(members.get(key, _NOTHING), type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
 
 
-_NO_USAGE = {
-    "input_tokens": 0,
-    "input_tokens_details": {"cached_tokens": 0},
-    "output_tokens": 0,
-    "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 0,
-}
+def _with_state(include: Raw) -> Raw:
+    """The list with the reasoning in it: this connection has to bring back what the upstream does not store."""
+    try:
+        wanted = msgspec.json.decode(include, type=list[str] | None) or []
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return include  # whoever parses it says what is wrong
+    return Raw(msgspec.json.encode([*wanted, *([] if _STATE in wanted else [_STATE])]))
+
+
+def _is_bare(item: Raw) -> bool:
+    """Whether an item is reasoning of which there is only an id."""
+    try:
+        seen = _REASONING.decode(item)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return seen.type == "reasoning" and not seen.encrypted_content and not seen.content

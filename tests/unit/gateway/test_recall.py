@@ -57,6 +57,42 @@ def answered(known: Memory, recalled: Recalled, name: str, provider: str = "chat
     known.keep(recalled, "me", provider, json.dumps({"id": name, "output": [{"said": name}]}).encode())
 
 
+async def test_the_call_says_what_it_followed() -> None:
+    """Answers repeat the id, though it is not in the body any more."""
+    known = memory()
+    answered(known, await asked(known, input="a"), "resp_1")
+    assert (await asked(known, input="b", previous_response_id="resp_1")).call.follows == "resp_1"
+    assert (await asked(known, input="b")).call.follows == ""
+
+
+RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "1"}
+
+
+@pytest.mark.parametrize(
+    "before, more",
+    [
+        ({"type": "function_call", "call_id": "call_1"}, []),
+        ({"type": "custom_tool_call", "call_id": "call_1"}, []),
+        ({"type": "message"}, [{"type": "function_call", "call_id": "call_1"}]),
+        ({"type": "compaction", "encrypted_content": "e"}, []),
+    ],
+)
+async def test_results_of_calls_that_were_made(before: dict[str, Any], more: list[dict[str, Any]]) -> None:
+    """In the turns before or beside the result; what was made short may have had the call."""
+    known = memory()
+    answered(known, await asked(known, input=[before]), "resp_1")
+    recalled = await asked(known, input=[*more, RESULT], previous_response_id="resp_1")
+    assert json.loads(recalled.call.body)["input"] == [before, {"said": "resp_1"}, *more, RESULT]
+
+
+async def test_a_result_without_its_call_is_refused() -> None:
+    """The whole conversation is known here, so it can only be a mistake; the vendor refuses it in these words."""
+    known = memory()
+    answered(known, await asked(known, input="a"), "resp_1")
+    with pytest.raises(BadRequest, match="No tool call found for function call output with call_id call_1"):
+        await asked(known, input=[RESULT], previous_response_id="resp_1")
+
+
 async def test_turns_are_put_in_front() -> None:
     """All of them, in order, and the reference is gone; every other member stays."""
     known = memory()

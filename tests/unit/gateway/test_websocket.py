@@ -65,21 +65,31 @@ def sse(*events: dict[str, Any]) -> bytes:
 class Line:
     """A gateway that answers each call with a message that counts them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *output: dict[str, Any], lane: str = "translate") -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.follows: list[str] = []
         self.error: GatewayError | None = None
+        self.output = output
+        self.lane = lane
 
     async def handle(self, call: Call, reply: Reply) -> None:
         self.bodies.append(json.loads(call.body))
+        self.follows.append(call.follows)
         if self.error is not None:
             raise self.error
         number = len(self.bodies)
-        answer = {"id": f"resp_{number}", "output": [{"type": "message", "number": number}]}
-        await reply.start(200, ())
+        answer = {"id": f"resp_{number}", "output": [*self.output, {"type": "message", "number": number}]}
+        await reply.start(200, (("x-strowger-lane", self.lane),))
         data = sse({"type": "response.created"}, {"type": "response.completed", "response": answer})
         await reply.write(data[:30])
         await reply.write(data[30:])
         await reply.end()
+
+    def nothing(self, call: Call) -> bytes:
+        if self.error is not None:
+            raise self.error
+        answer = {"id": f"resp_w{len(call.body)}", "output": []}
+        return sse({"type": "response.created"}, {"type": "response.completed", "response": answer})
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         body = {"error": {"message": error.message, "code": error.code}}
@@ -123,6 +133,7 @@ async def test_only_what_is_new_is_sent() -> None:
     await talk(line, say)
     assert line.bodies[1]["input"] == [{"n": 1}, {"type": "message", "number": 1}, {"n": 2}]
     assert "previous_response_id" not in line.bodies[1]
+    assert line.follows == ["", "resp_1"]
 
 
 async def test_ids_of_others_are_left_to_the_line() -> None:
@@ -130,6 +141,116 @@ async def test_ids_of_others_are_left_to_the_line() -> None:
     line = Line()
     await talk(line, lambda wire: wire.say(model="m", input=[], previous_response_id="resp_else"))
     assert line.bodies[0]["previous_response_id"] == "resp_else"
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_what_went_on_from_an_answer_of_others_still_does(warm: bool) -> None:
+    """The connection knows only what came after it, so the id stays in front of that, for the line to bring back."""
+    line = Line()
+    wire = Wire()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Connection(line, OPENING, wire).serve)
+            wire.say(model="m", input=[{"n": 1}], previous_response_id="resp_else", generate=not warm)
+            await wire.heard(1)
+            wire.say(model="m", input=[{"n": 2}], previous_response_id=wire.sent[-1]["response"]["id"])
+            await wire.heard(2)
+            wire.put(None)
+    spoken = [] if warm else [{"type": "message", "number": 1}]
+    assert line.bodies[-1]["input"] == [{"n": 1}, *spoken, {"n": 2}]
+    assert line.bodies[-1]["previous_response_id"] == "resp_else"
+
+
+async def test_a_failed_call_is_nothing_to_go_on_from() -> None:
+    """As the vendor does it: what it referred to is forgotten, and the client says all of it again."""
+    line = Line()
+    wire = Wire()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Connection(line, OPENING, wire).serve)
+            wire.say(model="m", input=[], store=False)
+            await wire.heard(1)
+            line.error = BadRequest("no")
+            wire.say(model="m", input=[], store=False, previous_response_id="resp_1")
+            await wire.heard(2)
+            line.error = None
+            wire.say(model="m", input=[], store=False, previous_response_id="resp_1")
+            await wire.heard(3)
+            wire.put(None)
+    assert line.bodies[1].get("previous_response_id") is None
+    assert line.bodies[2]["previous_response_id"] == "resp_1"
+
+
+async def test_a_result_without_its_call_is_refused() -> None:
+    """The connection knows all that was said."""
+    line = Line({"type": "function_call", "call_id": "call_1"})
+
+    def say(wire: Wire) -> None:
+        for call_id in ("call_1", "call_2"):
+            result = {"type": "function_call_output", "call_id": call_id, "output": ""}
+            wire.say(model="m", input=[])
+            wire.say(model="m", input=[result], previous_response_id="resp_1")
+
+    sent = await talk(line, say)
+    assert len(line.bodies) == 3
+    assert sent[-1]["type"] == "error"
+    assert "call_2" in sent[-1]["error"]["message"]
+
+
+REASONED = {"type": "reasoning", "id": "rs_1", "summary": []}
+
+
+@pytest.mark.parametrize(
+    "item, lane, store, kept",
+    [
+        (REASONED, "verbatim", False, False),
+        (REASONED, "verbatim", True, True),
+        (REASONED, "translate", False, True),
+        ({**REASONED, "encrypted_content": "e"}, "verbatim", False, True),
+        ({**REASONED, "content": [{"type": "reasoning_text", "text": "hm"}]}, "verbatim", False, True),
+    ],
+)
+async def test_reasoning_that_nobody_has_is_not_told_again(
+    item: dict[str, Any], lane: str, store: bool, kept: bool
+) -> None:
+    """ "Items are not persisted when `store` is set to false": the id alone would be refused."""
+    line = Line(item, lane=lane)
+
+    def say(wire: Wire) -> None:
+        wire.say(model="m", input=[], store=store)
+        wire.say(model="m", input=[], store=store, previous_response_id="resp_1")
+
+    await talk(line, say)
+    assert (item in line.bodies[1]["input"]) is kept
+
+
+@pytest.mark.parametrize("include", [None, ["reasoning.encrypted_content"]])
+async def test_reasoning_is_asked_for_where_it_is_not_stored(include: list[str] | None) -> None:
+    """The vendor would keep it for the connection; we cannot, but for the form in which it goes back."""
+    line = Line()
+    await talk(line, lambda wire: wire.say(model="m", input=[], store=False, reasoning={}, include=include))
+    await talk(line, lambda wire: wire.say(model="m", input=[], reasoning={}, include=["x"]))
+    assert [body["include"] for body in line.bodies] == [["reasoning.encrypted_content"], ["x"]]
+
+
+async def test_whoever_sends_without_end_is_let_go() -> None:
+    """Frames that wait are bounded, and reading never stops: a client that leaves must be seen to."""
+    begun = anyio.Event()
+
+    class Slow(Line):
+        async def handle(self, call: Call, reply: Reply) -> None:
+            begun.set()
+            await anyio.sleep_forever()
+
+    wire = Wire()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Connection(Slow(), OPENING, wire).serve)
+            wire.say(model="m", input="hi")
+            await begun.wait()
+            for _ in range(40):
+                wire.say(model="m", input="hi")
+    assert wire.frames
 
 
 async def test_warming_up_asks_nobody() -> None:

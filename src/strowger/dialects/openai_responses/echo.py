@@ -55,6 +55,8 @@ def repeated(setup: EncoderSetup) -> Json:
     asked = {} if setup.request is None else _asked(setup.request, setup.model)
     said = {key: value for key, value in asked.items() if key in DEFAULTS and bytes(value) != b"null"}
     members: Json = {**DEFAULTS, **said}
+    if setup.follows:
+        members["previous_response_id"] = setup.follows
     if "text" in said and bytes(memoryview(said["text"])[:1]) == b"{":
         members["text"] = {"format": _TEXT_FORMAT, **_MEMBERS.decode(said["text"])}
     return members

@@ -47,6 +47,12 @@ def test_without_a_request_there_are_the_defaults() -> None:
     assert repeated(encoder_setup(request=foreign)) == DEFAULTS
 
 
+def test_what_the_request_followed_is_repeated() -> None:
+    """Although what was said before it is in the request by now."""
+    asked = DIALECT.client.parse_request(dumps(ASKED))
+    assert repeated(encoder_setup(request=asked, follows="resp_1"))["previous_response_id"] == "resp_1"
+
+
 def test_defaults_are_json() -> None:
     """They are written into every answer."""
     assert json.loads(dumps(DEFAULTS)) == DEFAULTS

@@ -106,7 +106,7 @@ def told(body: bytes | Raw) -> Told | None:
     """What a JSON text says when it is an error, in Google's shape or a proxy's; else None."""
     try:
         seen = msgspec.json.decode(bytes(body).decode("utf-8", "replace"))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     if isinstance(seen, list) and len(seen) == 1:
         seen = seen[0]

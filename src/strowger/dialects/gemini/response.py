@@ -180,11 +180,11 @@ def decode_response(body: bytes, setup: DecoderSetup) -> list[Event]:
     """A whole answer as the events of a stream; an error body, or one that cannot be read, as one Failure."""
     try:
         answer = _response(body.decode("utf-8", "replace").encode(), setup)
-    except Malformed as wrong:
+    except (Malformed, RecursionError) as wrong:
         failed = told(body)
         if failed is not None:
             return [failure_of(failed)]
-        message = f"the upstream's answer cannot be read: {wrong.message}"
+        message = f"the upstream's answer cannot be read: {getattr(wrong, 'message', wrong)}"
         if body.lstrip()[:1] not in {b"{", b"["}:
             message = unstructured(200, body)
         return [Failure(ErrorKind.UPSTREAM, message, "malformed")]

@@ -174,7 +174,7 @@ class StreamDecoder:
             chunk = decode_chunk(data)
             if chunk is None or not self._started or not self._add_plain(chunk, out):
                 self._add(data, out)
-        except (Malformed, msgspec.MsgspecError) as wrong:
+        except (Malformed, msgspec.MsgspecError, RecursionError) as wrong:
             if data.strip() in {b"", b"[DONE]"}:
                 return
             if (whole := mended(data)) != data:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from strowger.dialects.gemini.encode import render_response
+from strowger.dialects.gemini.errors import parse_error
 from strowger.dialects.gemini.response import decode_response
 from strowger.errors import ErrorKind
 from strowger.ir.events import StopReason
@@ -21,6 +22,7 @@ from tests.unit.dialects.gemini.replies import (
     chunk,
     client,
     dumps,
+    events,
     failed,
     setup,
     text,
@@ -173,6 +175,16 @@ def test_failures(value: Any, kind: ErrorKind, code: str) -> None:
     failure = failed(told)
     assert len(told) == 1
     assert (failure.kind, failure.code) == (kind, code)
+
+
+def test_an_answer_that_is_too_deep() -> None:
+    """It is a failure like any other that cannot be read, also as a chunk and as an error."""
+    deep = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"x":%b}}}]}}]}'
+    deep %= b"[" * 5000 + b"]" * 5000
+    assert failed(whole(deep)).code == "malformed"
+    for wire in (b"data: " + deep + b"\n\n", b"[" + deep + b"]"):
+        assert failed(events(wire)).code == "malformed"
+    assert parse_error(500, {}, b'{"error":' + b"[" * 5000).kind is ErrorKind.UPSTREAM
 
 
 def test_bytes_that_are_no_utf_8() -> None:

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from strowger.dialects.base import Capabilities, Spot, patch_member, values_of
 from strowger.dialects.envelope import MARK, WRAPPED
 from strowger.dialects.gemini.request import CODE_ASSIST
-from strowger.dialects.gemini.wire import plain_model
+from strowger.dialects.gemini.wire import AS_WRITTEN, plain_model
 
 _LIMIT = re.compile(rb'"max(?:OutputTokens|_output_tokens)"\s*:\s*"?(\d+)')
 _FUNCTIONS = re.compile(rb'"function(?:Declarations|_declarations)"\s*:\s*[\[{]')
@@ -72,8 +72,8 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
         (caps.top_k, rb'"top(?:K|_k)"\s*:\s*[\d"]'),
         (caps.max_stop_sequences > 0, rb'"stop(?:Sequences|_sequences)"\s*:\s*\['),
         (caps.thinking != "none", rb'"thinking(?:Config|_config)"\s*:\s*\{'),
-        (caps.thinking in {"level", "effort"}, rb'"thinking(?:Level|_level)"\s*:'),
-        (caps.thinking == "budget", rb'"thinking(?:Budget|_budget)"\s*:'),
+        (caps.thinking in {"level", "effort", AS_WRITTEN}, rb'"thinking(?:Level|_level)"\s*:'),
+        (caps.thinking in {"budget", AS_WRITTEN}, rb'"thinking(?:Budget|_budget)"\s*:'),
         (caps.structured_output == "json_schema", rb'"response(?:JsonSchema|_json_schema|Schema|_schema)"\s*:\s*\{'),
         (caps.structured_output != "none", rb'"response(?:MimeType|_mime_type)"\s*:\s*"application/json"'),
     ]

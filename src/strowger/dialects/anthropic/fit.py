@@ -6,6 +6,7 @@ order of turns and writes no JSON.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 
 from msgspec import Raw
@@ -25,6 +26,7 @@ from strowger.ir.request import (
     Extras,
     FileId,
     Image,
+    InlineText,
     Opaque,
     Part,
     Refusal,
@@ -51,6 +53,7 @@ _MAGIC = (
 )
 """How base64 of the kinds that the API takes begins."""
 
+PDF = "application/pdf"
 STABLE_BLOCKS = frozenset({"image", "document", "search_result"})
 
 
@@ -225,9 +228,21 @@ class Fitting:
 
     def _document(self, part: Document, path: str) -> Part:
         source, refused = self._source(part.source, path, allowed=self.caps.documents)
+        if not refused and not self.own and isinstance(source, Base64) and source.media_type != PDF:
+            source, refused = self._other_document(source, path)
         if refused:
             return Text(f"[document omitted: {part.title or refused}]")
         return replace(part, source=source, cache=self.cache(part.cache, path), extras=self.extras(part.extras, path))
+
+    def _other_document(self, source: Base64, path: str) -> tuple[Source, str]:
+        """Bytes that are no PDF: the API takes text as such, and nothing else."""
+        if source.media_type.startswith("text/"):
+            try:
+                return InlineText(base64.b64decode(source.data, validate=True).decode()), ""
+            except ValueError:  # not base64, or not UTF-8
+                pass
+        self.lose(path, "this dialect's documents are PDF or text", "error")
+        return source, source.media_type or "unknown type"
 
     def _source(self, source: Source, path: str, *, allowed: bool) -> tuple[Source, str]:
         """The source as this dialect writes it, and why it cannot go, if so."""

@@ -124,6 +124,15 @@ def test_pictures_are_written_as_this_api_wants_them(source: Any, sent: Any) -> 
     assert _fit(Image(source)) == ([Image(sent)], [])
 
 
+def test_documents_are_pdf_or_text() -> None:
+    """Bytes that are text go as text; the API refuses every other kind."""
+    assert _fit(Document(Base64("text/csv", "YSxi"), "t")) == ([Document(InlineText("a,b"), "t")], [])
+    pdf = Document(Base64("application/pdf", "AAAA"))
+    assert _fit(pdf) == ([pdf], [])
+    odd = Document(Base64("text/csv", "YSxi"))
+    assert _fit(odd, ANTHROPIC, "anthropic") == ([odd], [])
+
+
 @pytest.mark.parametrize(
     "part, caps, words",
     [
@@ -132,6 +141,8 @@ def test_pictures_are_written_as_this_api_wants_them(source: Any, sent: Any) -> 
         (Image(Url("http://x/y.png")), ANTHROPIC, "[image omitted: http://x/y.png]"),
         (Image(FileId("file-1")), ANTHROPIC, "[image omitted: file file-1]"),
         (Document(InlineText("a"), "notes"), replace(ANTHROPIC, documents=False), "[document omitted: notes]"),
+        (Document(Base64("application/msword", "AAAA"), "a.doc"), ANTHROPIC, "[document omitted: a.doc]"),
+        (Document(Base64("text/plain", "/w==")), ANTHROPIC, "[document omitted: text/plain]"),
         (Audio("AAAA", "wav"), ANTHROPIC, "[audio omitted: wav]"),
     ],
 )

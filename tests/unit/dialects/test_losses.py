@@ -63,5 +63,7 @@ def test_what_cannot_be_dropped_without_a_lie_is_refused(key: str, value: bytes)
 
 def test_what_asks_for_nothing_special_is_not_refused() -> None:
     """One answer is what everyone gives."""
-    refuse_extras({"n": Raw(b"1"), "generationConfig": Raw(b'{"candidateCount":1}')}, "This provider")
+    extras = {"n": Raw(b"1"), "generationConfig": Raw(b'{"candidateCount":1}')}
+    refuse_extras(extras, "This provider")
+    assert extras_losses(extras, "") == []
     refuse_extras({"background": Raw(b"false"), "conversation": Raw(b"null")}, "This provider")

@@ -27,7 +27,6 @@ EMPTY = Raw(b"{}")
 _NULL = b"null"
 _WRITTEN = b'""'
 _OBJECT = b"{"
-_LIST = b"["
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 

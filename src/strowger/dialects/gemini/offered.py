@@ -52,13 +52,6 @@ _CONFIG = "functionCallingConfig"
 _ALLOWED = "allowedFunctionNames"
 
 
-class _Kept(Struct):
-    """What the target gets: functions, and tools of Google's own."""
-
-    functions: list[FunctionTool]
-    hosted: list[HostedTool]
-
-
 def render_tools(job: Job, body: Json) -> bool:
     """Set `tools` and `toolConfig`; whether any tool is offered."""
     request, caps = job.request, job.caps

@@ -25,7 +25,7 @@ _TAIL = """\
 
 # Any other service: the dialect that it speaks, and its address.
 # [providers.company]
-# dialect = "openai_chat"            # or "anthropic"
+# dialect = "openai_chat"            # or "anthropic", "openai_responses", "gemini"
 # base_url = "https://llm.example.com/v1"
 # auth = "file:~/.secrets/company"   # or "env:NAME", "command:pass show company"
 # models = ["company-*"]

@@ -226,7 +226,8 @@ def thinking_item(job: Job, part: Thinking, path: str) -> Json | None:
         node["id"] = signed.id
     if signed.kind == COMPACTION_BLOB:
         node["type"] = part.form if part.form.endswith("compaction") else "compaction"
-        node.setdefault("encrypted_content", signed.blob)
+        if signed.blob:
+            node["encrypted_content"] = signed.blob
         return node
     if signed.kind not in {REASONING, PLAIN}:
         job.lose_once(path, _BAD_TO_REPLAY, "info")

@@ -124,7 +124,7 @@ def _limits(job: Job, body: Json) -> None:
             job.lose("max_tokens", f"{limit} is lowered to the model's limit of {caps.max_output_tokens}", "info")
             limit = caps.max_output_tokens
         least = caps.min_output_tokens if job.ours else max(caps.min_output_tokens, MIN_OUTPUT)
-        if limit < least:
+        if 0 <= limit < least:
             job.lose("max_tokens", f"{limit} is raised to the provider's minimum of {least}", "info")
             limit = least
         body["max_output_tokens"] = limit

@@ -85,7 +85,8 @@ def _said(part: _OutputText) -> Text:
     return Text(part.text, extras={key: EMPTY_LIST for key, value in listed.items() if value is not UNSET})
 
 
-class _Summary(_Node, tag="summary_text"):
+class _Summary(_Node):
+    type: Literal["summary_text"]  # not a tag, which may be missing where there is no union
     text: str
 
 
@@ -125,9 +126,14 @@ class _Call(_Node, tag="function_call"):
         )
 
 
+class _Given(_Node):
+    type: Literal["input_text"]
+    text: str
+
+
 class _Output(_Node, tag="function_call_output"):
     call_id: _Filled
-    output: str | Annotated[list[_InputText], Meta(min_length=1)]
+    output: str | Annotated[list[_Given], Meta(min_length=1)]
     id: Raw | UnsetType = UNSET
     status: Raw | UnsetType = UNSET
 

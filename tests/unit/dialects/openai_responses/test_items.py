@@ -85,6 +85,7 @@ def part(item: Json) -> Part:
         {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"},
         {"type": "compaction", "encrypted_content": "", "id": None},
         {"type": "context_compaction", "encrypted_content": "x"},
+        {"type": "compaction"},
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
         {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{", "status": "incomplete"},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}"},

@@ -17,6 +17,7 @@ from strowger.dialects.gemini.members import EMPTY, WRITTEN, Json, inner, put, p
 from strowger.dialects.gemini.parts import ALONE, render_part
 from strowger.dialects.gemini.turns import turns
 from strowger.dialects.gemini.wire import CONTINUE, ON_CALL, ON_PART, ON_TEXT, SIGNATURE, SKIP_SIGNATURE
+from strowger.dialects.neighbours import place
 from strowger.ir.request import Audio, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
 SYSTEM_STRING = "systemInstruction=string"
@@ -89,10 +90,15 @@ def _foreign_system(job: Job, body: Json, system: list[str], contents: list[Json
 def _finish(job: Job, contents: list[Json]) -> None:
     """Begin with the user, and end with the user where the model does not continue its own words."""
     if contents and contents[0]["role"] == "model":
-        job.lose("messages[0]", "a conversation begins with the user; an empty remark is put before it", "info")
+        job.lose(
+            place(job.request.origin, 0),
+            "a conversation begins with the user; an empty remark is put before it",
+            "info",
+        )
         contents.insert(0, {"role": "user", "parts": [{"text": "(the conversation begins)"}]})
     if contents and contents[-1]["role"] == "model" and not job.caps.prefill:
-        job.lose(f"messages[{len(job.request.messages) - 1}]", "the model does not continue a message of its own")
+        last = place(job.request.origin, len(job.request.messages) - 1)
+        job.lose(last, "the model does not continue a message of its own")
         contents.append({"role": "user", "parts": [{"text": CONTINUE}]})
 
 

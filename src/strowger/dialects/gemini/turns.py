@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.gemini.job import Job
 from strowger.dialects.gemini.wire import NO_RESULT
+from strowger.dialects.neighbours import place
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 Placed = tuple[str, Part]
@@ -30,7 +31,7 @@ def turns(job: Job) -> tuple[list[str], list[Turn]]:
     system = _system(job)
     grouped: list[Turn] = []
     for i, message in enumerate(job.request.messages):
-        path = f"messages[{i}]"
+        path = place(job.request.origin, i)
         job.lose_extras(message.extras, path)
         if message.role in {"system", "developer"} and not grouped:
             system += [part.text for _, part in _texts(message, path) if isinstance(part, Text)]

@@ -19,7 +19,7 @@ from strowger.dialects.gemini.members import Json
 from strowger.dialects.gemini.wire import NAME
 from strowger.dialects.overflow import is_context_overflow, overflow_numbers
 from strowger.dialects.refusals import kind_of, retry_after, unstructured
-from strowger.errors import ErrorKind, GatewayError, Refused
+from strowger.errors import ErrorKind, GatewayError, Refused, UpstreamError
 from strowger.ir.events import Failure
 
 _RPC = "type.googleapis.com/google.rpc."
@@ -243,7 +243,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Refused
 
 def error_object(error: GatewayError) -> Json:
     """The `error` member for our client."""
-    code, status = _TABLE[error.kind]
+    code, status = _TABLE[_kind_for_client(error)]
     details: list[Json] = []
     if error.kind is ErrorKind.QUOTA_EXHAUSTED:
         # Clients go on asking after a plain 429: this is the reason that they give up at.
@@ -264,6 +264,13 @@ def error_object(error: GatewayError) -> Json:
     return node
 
 
+def _kind_for_client(error: GatewayError) -> ErrorKind:
+    """A credential of ours that was refused is no 401: clients would log their user out for it."""
+    if error.kind is ErrorKind.UNAUTHENTICATED and isinstance(error, UpstreamError):
+        return ErrorKind.FORBIDDEN
+    return error.kind
+
+
 def _info(reason: str) -> Json:
     return {"@type": f"{_RPC}ErrorInfo", "reason": reason, "domain": "cloudcode-pa.googleapis.com", "metadata": {}}
 
@@ -281,7 +288,7 @@ def overflow_text(text: str) -> str:
 
 def failure_object(failure: Failure) -> Json:
     """The `error` member for a failure inside a stream."""
-    error = GatewayError(failure.message, kind=failure.kind, code=failure.code, retry_after=failure.retry_after)
+    error = UpstreamError(failure.message, kind=failure.kind, code=failure.code, retry_after=failure.retry_after)
     return error_object(error)
 
 
@@ -293,4 +300,4 @@ def render_error(error: GatewayError) -> ErrorReply:
     if isinstance(error, Refused) and error.dialect == NAME and error.body and error.status >= 400:
         return ErrorReply(error.status, error.body, tuple(headers))
     body = msgspec.json.encode({"error": error_object(error)})
-    return ErrorReply(_TABLE[error.kind][0], body, tuple(headers))
+    return ErrorReply(_TABLE[_kind_for_client(error)][0], body, tuple(headers))

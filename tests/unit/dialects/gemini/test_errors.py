@@ -209,6 +209,12 @@ def test_the_parameter_at_fault_is_named() -> None:
     assert error["details"][0]["fieldViolations"] == [{"field": "contents", "description": "it must be a list"}]
 
 
+def test_our_own_credential_refused_is_no_401() -> None:
+    """A client would log its user out, who can do nothing about it."""
+    reply = render_error(UpstreamError("bad key", kind=ErrorKind.UNAUTHENTICATED))
+    assert (reply.status, json.loads(reply.body)["error"]["status"]) == (403, "PERMISSION_DENIED")
+
+
 def test_words_of_the_vendor_pass() -> None:
     """What an upstream of this dialect said is told in its own words and status."""
     body = b'{"error":{"code":418,"message":"teapot","status":"X"}}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,13 +13,17 @@ from strowger.errors import ErrorKind, GatewayError
 from strowger.gateway.app import DIALECTS
 from tests.house import tree
 
-ROW = re.compile(r"^\| `(\w+)` \| (\d+) `(\w+)` \| (\d+) `(\w+)`(?: `(\w+)`)? \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(\w+)` \| (\d+) `(\w+)` \| (\d+) `(\w+)`(?: `(\w+)`)?"
+    r" \| (\d+) `(\w+)`(?: `(\w+)`)? \| (\d+) `(\w+)` \|$",
+    re.MULTILINE,
+)
 ROWS = {found[1]: found for found in ROW.finditer(tree.text("docs/reference/errors.md"))}
 
 
-def answer(dialect: Dialect, kind: ErrorKind) -> tuple[int, dict[str, str | None]]:
+def answer(dialect: Dialect, kind: ErrorKind) -> tuple[int, dict[str, Any]]:
     reply = dialect.client.render_error(GatewayError("something", kind=kind))
-    error: dict[str, str | None] = msgspec.json.decode(reply.body)["error"]
+    error: dict[str, Any] = msgspec.json.decode(reply.body)["error"]
     return reply.status, error
 
 
@@ -30,3 +35,7 @@ def test_each_kind_is_written_as_the_page_says(kind: ErrorKind) -> None:
     assert (str(status), error["type"]) == (row[2], row[3])
     status, error = answer(DIALECTS["openai_chat"], kind)
     assert (str(status), error["type"], error["code"]) == (row[4], row[5], row[6])
+    status, error = answer(DIALECTS["openai_responses"], kind)
+    assert (str(status), error["type"], error["code"]) == (row[7], row[8], row[9])
+    status, error = answer(DIALECTS["gemini"], kind)
+    assert (str(status), error["status"], str(error["code"])) == (row[10], row[11], row[10])

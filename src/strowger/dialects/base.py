@@ -174,7 +174,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     count_tokens: bool = False
     """The provider serves its dialect's endpoint that counts the tokens of a request."""
     betas: bool = False
-    """Anthropic dialect: `anthropic-beta` and fields that are unknown to us are understood, or at least ignored."""
+    """Anthropic dialect: `anthropic-beta` and fields that are unknown to us are understood, or at least ignored.
+    Responses: so are members, items and tools that not every server of it knows."""
     judges_itself: bool = False
     """Bodies of its own dialect pass as the client wrote them, whatever the other fields here say: the upstream is the
     dialect's own vendor, or one of which we know nothing, and clients act upon its refusals."""

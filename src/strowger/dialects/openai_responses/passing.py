@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from strowger.dialects.base import NOWHERE, Capabilities, Spot
 from strowger.dialects.envelope import MARK
-from strowger.dialects.openai_responses.render import STABLE
+from strowger.dialects.openai_responses.render import KEPT, STABLE
 from strowger.dialects.openai_responses.wire import COMPACT, EFFORTS, VENDOR
 
 _LIMIT = re.compile(rb'"max_output_tokens"\s*:\s*(\d+)')
@@ -33,7 +33,7 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         return True
     if spot.form == COMPACT:
         return caps.origin == VENDOR
-    if not caps.betas and not _stable_only(body):
+    if not caps.betas and not _stable_only(body, stateful=caps.stateful):
         return False
     limit = _LIMIT.search(body)
     if limit is not None:
@@ -44,12 +44,16 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
     return obstacle is None or obstacle.search(body) is None
 
 
-def _stable_only(body: bytes) -> bool:
-    """Whether the body has only members that every server of this dialect takes, and asks for nothing to be kept."""
+def _stable_only(body: bytes, *, stateful: bool) -> bool:
+    """Whether the body has only members that every server of this dialect takes, and asks for nothing to be kept where
+    nothing is.
+    """
     try:
         members = _KEYS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False  # the parser says what is wrong with it
+    if stateful:
+        return members.keys() <= STABLE.union(KEPT)
     return members.keys() <= STABLE and bytes(members.get("store", b"")) == b"false"
 
 
@@ -66,7 +70,6 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
     refused = "|".join(word for word in EFFORTS if word not in caps.efforts)
     return [
         (vendors_own, _VENDORS_OWN),
-        (caps.origin == VENDOR, rb'"encrypted_content"\s*:\s*"[^"]'),
         (caps.system_role != "developer", rb'"role"\s*:\s*"system"'),
         (caps.stateful, rb'"previous_response_id"\s*:\s*"'),
         (caps.output_limit, rb'"max_output_tokens"\s*:\s*\d'),

@@ -30,7 +30,8 @@ STABLE = frozenset(
     }
 )  # fmt: skip
 """Members that every server of this dialect takes; the ChatGPT backend refuses a request with any other."""
-_STATEFUL = ("previous_response_id", "conversation", "background", "prompt")
+KEPT = ("previous_response_id", "conversation", "background", "prompt")
+"""Members that refer to what the provider keeps, or is to keep."""
 _LONGEST_USER = 64
 _ENCODER = msgspec.json.Encoder()
 _ENCRYPTED = "reasoning.encrypted_content"
@@ -70,7 +71,7 @@ def _own_extras(job: Job) -> Json:
     """The members without a field, as far as the target takes them."""
     extras, caps = job.request.extras, job.caps
     if not caps.stateful and not job.whole:
-        for key in _STATEFUL:
+        for key in KEPT:
             if bytes(extras.get(key, _NULL)) not in {_NULL, _FALSE}:
                 raise Unsupported(
                     "this provider keeps no answers", param=key, hint=f"send the whole conversation, without {key}"
@@ -79,7 +80,7 @@ def _own_extras(job: Job) -> Json:
         return put_back(extras)
     kept: Json = {}
     for key, value in extras.items():
-        if key in STABLE:
+        if key in STABLE or (caps.stateful and key in KEPT):
             kept[key] = value
         elif not says_nothing(value) and bytes(value) != _FALSE:
             job.lose(key, "this provider takes only the members that all have", extra_severity(key))

@@ -36,6 +36,14 @@ def test_a_plain_request_passes_everywhere() -> None:
         assert ok(plain, caps)
 
 
+def test_a_server_that_keeps_answers_is_not_told_not_to() -> None:
+    """What refers to them goes there."""
+    keeping = replace(COMPATIBLE, stateful=True)
+    assert ok(body(USER, previous_response_id="x"), keeping)
+    assert ok(body(USER), keeping)
+    assert not ok(body(USER, truncation="auto"), keeping)
+
+
 @pytest.mark.parametrize(
     "request_,caps",
     [
@@ -51,7 +59,6 @@ def test_a_plain_request_passes_everywhere() -> None:
         (body(USER, store=False, tools=[{"type": "code_interpreter"}]), CODEX),
         (body(USER, store=False, tools=[{"type": "mcp"}]), CODEX),
         (body(USER, store=False, tools=[{"type": "image_generation"}]), CODEX),
-        (body({"type": "reasoning", "encrypted_content": "x"}, store=False), COMPATIBLE),
         (body(USER, store=False, reasoning={"effort": "max"}), CODEX),
         (body(USER, store=False, reasoning={"summary": "auto"}), replace(CODEX, summaries=False)),
         (body(USER, store=False, service_tier="priority"), CODEX),

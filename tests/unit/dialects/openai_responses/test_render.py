@@ -277,6 +277,14 @@ def test_who_keeps_nothing_is_told_to() -> None:
     assert "store" not in sent(parsed(body(OWN_USER)))[0]
 
 
+def test_who_keeps_answers_is_told_which() -> None:
+    """Though it takes only the members that all take."""
+    given, losses = sent(parsed(body(OWN_USER, previous_response_id="x")), replace(COMPATIBLE, stateful=True))
+    assert given["previous_response_id"] == "x"
+    assert "store" not in given
+    assert not losses
+
+
 @pytest.mark.parametrize("key", ["previous_response_id", "conversation", "prompt"])
 def test_who_keeps_nothing_cannot_go_on(key: str) -> None:
     """Leaving the id out would be a lie."""

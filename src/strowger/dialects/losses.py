@@ -78,6 +78,8 @@ _COUNTED = frozenset(
 )  # fmt: skip
 """Members (of an answer, of its usage) that are kept only to come back to their own dialect as they were: what they
 say has been read."""
+_BESIDE = frozenset({"citations", "search_results"})
+"""Members of a whole answer that are told in another place."""
 _WRAPPERS = frozenset(
     {
         "content", "delta", "message", "text",
@@ -97,10 +99,15 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 def extras_losses(extras: Extras, path: str, reason: str = "this provider's dialect has no such member") -> list[Loss]:
     """One loss for each member of a foreign node; what says nothing, or has been said, is none."""
-    known = _COUNTED if path == "usage" else _TOLD
+    known = _COUNTED if path == "usage" else _TOLD if path else _TOLD | _BESIDE
     losses: list[Loss] = []
     for key, value in extras.items():
-        if key in known or says_nothing(value) or bytes(value) == NEUTRAL_EXTRAS.get(key):
+        if (
+            key in known
+            or (not path and key in _BESIDE)
+            or says_nothing(value)
+            or bytes(value) == NEUTRAL_EXTRAS.get(key)
+        ):
             continue
         at = f"{path}.{key}" if path else key
         if key in _WRAPPERS and bytes(memoryview(value)[:1]) == b"{":
@@ -136,10 +143,13 @@ def refuse_extras(extras: Extras, target: str) -> None:
 def refuse_kept(extras: Extras, target: str) -> None:
     """Raise Unsupported where a part of the request is kept at OpenAI, or its answer is to be."""
     for key in _KEPT & extras.keys():
-        if not says_nothing(extras[key]) and bytes(extras[key]) != b"false":
-            raise Unsupported(
-                f"{target} knows nothing of what is kept at OpenAI", param=key, hint=f"send all of it, without {key}"
-            )
+        if says_nothing(extras[key]) or bytes(extras[key]) == b"false":
+            continue
+        if key == "background":
+            raise Unsupported(f"{target} answers while one waits", param=key, hint="ask for a stream instead")
+        raise Unsupported(
+            f"{target} knows nothing of what is kept at OpenAI", param=key, hint=f"send all of it, without {key}"
+        )
 
 
 def _members(raw: Raw) -> dict[str, Raw]:

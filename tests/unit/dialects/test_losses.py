@@ -19,6 +19,13 @@ def test_each_foreign_member_is_one_loss_with_its_path() -> None:
     ]
 
 
+def test_pages_beside_an_answer_are_told_in_it() -> None:
+    """But the same word elsewhere asks for something."""
+    pages = {"citations": Raw(b'["https://a.test"]'), "search_results": Raw(b'[{"url":"https://a.test"}]')}
+    assert extras_losses(pages, "") == []
+    assert [loss.severity for loss in extras_losses({"citations": Raw(b'{"enabled":true}')}, "p")] == ["warning"]
+
+
 def test_members_that_say_nothing_are_no_loss() -> None:
     """Null, an empty list and an empty object carry nothing."""
     assert extras_losses({"a": Raw(b"null"), "b": Raw(b"[]"), "c": Raw(b"{}")}, "") == []

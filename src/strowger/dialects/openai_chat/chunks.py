@@ -83,7 +83,7 @@ class Groq(Struct, gc=False):
 
 
 class Chunk(Struct, gc=False):
-    """One event of a stream."""
+    """One event of a stream. `citations` and `search_results` are Perplexity's: the pages that it drew from so far."""
 
     id: str | None = None
     model: str | None = None
@@ -91,6 +91,8 @@ class Chunk(Struct, gc=False):
     choices: list[Choice] | None = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
+    citations: Raw = ABSENT
+    search_results: Raw = ABSENT
     x_groq: Groq | None = None
 
 

@@ -1,4 +1,5 @@
-"""Citations of web pages as Chat has them: annotations of a message, which count its characters from the first.
+"""Citations of web pages as Chat has them: annotations of a message, which count its characters from the first; from
+Perplexity and others a list of pages beside the answer.
 
 In the middle form each text has its own citations, which count from where that text begins.
 """
@@ -62,3 +63,27 @@ def annotation(cited: Citation, before: int, length: int) -> Json | None:
     if cited.quote:
         page["content"] = cited.quote
     return {"type": "url_citation", "url_citation": page}
+
+
+class _Page(Struct, frozen=True):
+    url: str = ""
+    title: str | None = None
+    snippet: str | None = None
+
+
+_PAGES = msgspec.json.Decoder(list[_Page])
+_ADDRESSES = msgspec.json.Decoder(list[str])
+BESIDE = Raw(b"")
+"""`Citation.raw` of a page that stands beside the answer, and comes back to this dialect from there."""
+
+
+def pages(citations: Raw, results: Raw) -> tuple[Citation, ...]:
+    """The pages beside an answer: `search_results`, or the bare addresses of `citations`."""
+    try:
+        if len(results) > 4:
+            found = [page for page in _PAGES.decode(results) if page.url]
+        else:
+            found = [_Page(address) for address in (_ADDRESSES.decode(citations) if len(citations) > 4 else ())]
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ()
+    return tuple(Citation(BESIDE, page.url, page.title or "", page.snippet or "") for page in found)

@@ -110,7 +110,8 @@ class ChatEncoder:
                 return self._sign(event)
             case CitationDelta():
                 if self._ours:
-                    return self._chunk({"annotations": [event.citation.raw]})
+                    raw = event.citation.raw
+                    return self._chunk({"annotations": [raw]}) if len(raw) else b""
                 self._cited.append(event.citation)  # its text may not have come yet
             case Note():
                 if self._ours:

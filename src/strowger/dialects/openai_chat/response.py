@@ -28,7 +28,7 @@ from strowger.dialects.openai_chat.chunks import (
     index_of,
     present,
 )
-from strowger.dialects.openai_chat.citing import citation
+from strowger.dialects.openai_chat.citing import citation, pages
 from strowger.dialects.openai_chat.errors import Told, failure_of, told
 from strowger.dialects.openai_chat.parts import Json, thinking_text
 from strowger.dialects.openai_chat.thinking import detail_text, merge_detail
@@ -78,6 +78,8 @@ class ChatDecoder:
         self._refusal: Slot | None = None
         self._details: list[Json] = []
         self._uncited: list[Raw] = []
+        self._annotated = False
+        self._pages: tuple[Raw, Raw] | None = None
         self._said = 0
         self._before_text = 0
         self._spelled = False
@@ -193,6 +195,8 @@ class ChatDecoder:
                     return
         if len(chunk.usage) > 4:  # it is not null
             self._count(chunk.usage)
+        if len(chunk.search_results) > 4 or len(chunk.citations) > 4:
+            self._pages = (chunk.citations, chunk.search_results)
         if chunk.x_groq is not None:
             self._groq(chunk.x_groq, out)
 
@@ -290,6 +294,8 @@ class ChatDecoder:
         self._release(out)
         if self._uncited:
             self._cite(out)
+        if self._pages and not self._annotated:
+            self._draw(self._pages, out)
         self._calls.finish(out)
         self._sequencer.end(out)
         if self._usage is not None:
@@ -411,11 +417,18 @@ class ChatDecoder:
     def _cite(self, out: list[Event]) -> None:
         """Citations may come before the text they belong to; when it is told already, they are a note."""
         annotations, self._uncited = self._uncited, []
+        self._annotated = True
         slot = self._text
         if slot is None or slot is not self._sequencer.last or slot.index < 0:
             self._note({"annotations": annotations}, out)
         else:
             out += [CitationDelta(slot.index, citation(raw, self._before_text)) for raw in annotations]
+
+    def _draw(self, beside: tuple[Raw, Raw], out: list[Event]) -> None:
+        """The pages that were listed beside the answer, for the text that is its last part."""
+        slot = self._text
+        if slot is not None and slot is self._sequencer.last and slot.index >= 0:
+            out += [CitationDelta(slot.index, page) for page in pages(*beside)]
 
     def _note(self, delta: Json, out: list[Event]) -> None:
         """Something that has no event: for clients of this dialect, as the choice it would stand in."""

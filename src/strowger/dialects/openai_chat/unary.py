@@ -15,7 +15,7 @@ from strowger.dialects.fields import Fields
 from strowger.dialects.losses import extras_losses, unique
 from strowger.dialects.openai_chat.assistant import assistant_members, take_assistant
 from strowger.dialects.openai_chat.chunks import ABSENT, index_of, present
-from strowger.dialects.openai_chat.citing import annotation, citation
+from strowger.dialects.openai_chat.citing import annotation, citation, pages
 from strowger.dialects.openai_chat.errors import failure_of, told
 from strowger.dialects.openai_chat.parts import (
     EMPTY_LIST,
@@ -76,7 +76,7 @@ def _response(body: bytes, setup: DecoderSetup) -> Response | Failure:
     choice = Fields(choices[0], "choices[0]", Malformed)
     written = choice.fields("message")
     message = written or Fields(b"{}", "choices[0].message", Malformed)
-    parts = _parts(message, setup)
+    parts = _with_pages(_parts(message, setup), fields)
     finish = _finish(choice, parts)
     if isinstance(finish, Failure):
         return finish
@@ -111,6 +111,15 @@ def _parts(message: Fields, setup: DecoderSetup) -> tuple[Part, ...]:
     named = told_apart([_named(part, setup) for part in parts], setup.origin or GOOGLE)
     signed = [_claimed(part, setup.origin) for part in named]
     return tuple(_cited(signed, message))
+
+
+def _with_pages(parts: tuple[Part, ...], fields: Fields) -> tuple[Part, ...]:
+    """Pages that stand beside the answer back its last text, unless it says more closely what does."""
+    at = max((i for i, part in enumerate(parts) if isinstance(part, Text)), default=None)
+    found = pages(fields.rest.get("citations", ABSENT), fields.rest.get("search_results", ABSENT))
+    if at is None or not found or any(isinstance(part, Text) and part.citations for part in parts):
+        return parts
+    return (*parts[:at], replace(parts[at], citations=found), *parts[at + 1 :])
 
 
 def _in_content(part: Part) -> bool:
@@ -253,7 +262,7 @@ def _fill(message: Json, response: Response, setup: EncoderSetup, losses: list[L
         message["content"] = tagged + (message.get("content") or "")
     if ours:
         _ours_beside(message, thoughts)
-        citations = [each.raw for text in texts for each in text.citations]
+        citations = [each.raw for text in texts for each in text.citations if len(each.raw)]
         if citations:
             message["annotations"] = citations
         return

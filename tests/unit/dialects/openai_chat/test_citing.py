@@ -139,3 +139,50 @@ def test_what_a_provider_ran_is_told_by_its_text_and_its_count() -> None:
     chunks, streamed = encoded(list(unfold(response)))
     assert chunks[-2]["usage"]["server_tool_use"] == {"web_search_requests": 2}
     assert streamed == losses
+
+
+PAGES: Json = {
+    "citations": ["https://a.test", "https://b.test"],
+    "search_results": [
+        {"title": "A", "url": "https://a.test", "snippet": "so", "date": "2026-01-01"},
+        {"title": "B", "url": "https://b.test", "snippet": ""},
+    ],
+}
+
+
+@pytest.mark.parametrize("members", ["citations search_results", "citations"])
+def test_pages_beside_an_answer(members: str) -> None:
+    """Perplexity lists what it drew from: others get the pages as citations of the text, in streams as in bodies."""
+    beside: Json = {name: PAGES[name] for name in members.split()}
+    body = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "a [1]"}, "finish_reason": "stop"}],
+        **beside,
+    }
+    whole = fold(DIALECT.upstream.decode_response(json.dumps(body).encode(), setup()))
+    streamed = answer(chunk({"content": "a "}, **beside), chunk({"content": "[1]"}, "stop", **beside))
+    for told in (whole, streamed):
+        (text,) = told.parts
+        assert isinstance(text, Text)
+        assert [cited.url for cited in text.citations] == PAGES["citations"]
+        assert [cited.title for cited in text.citations] == (["A", "B"] if "results" in members else ["", ""])
+    assert json.loads(DIALECT.client.render_response(whole, client())[0]) == body
+    chunks, _ = encoded(list(unfold(streamed)))
+    assert not any("annotations" in choice["delta"] for chunk in chunks for choice in chunk.get("choices", []))
+
+
+def test_annotations_say_more_than_pages() -> None:
+    """Where there are both, the annotations count."""
+    page = annotated(url="u", title="t", start_index=0, end_index=1)
+    told = answer(say("a"), chunk({"annotations": [page]}), chunk(finish="stop", **PAGES))
+    assert [cited.url for part in told.parts if isinstance(part, Text) for cited in part.citations] == ["u"]
+
+
+def test_pages_of_another_shape_are_none() -> None:
+    """And an answer without text has nothing that they could back."""
+    told = answer(say("a"), chunk(finish="stop", search_results=[{"url": 7}], citations=[1]))
+    assert [part.citations for part in told.parts if isinstance(part, Text)] == [()]
+    assert answer(chunk({"reasoning": "hm"}), chunk(finish="stop", **PAGES)).finish.reason is StopReason.END

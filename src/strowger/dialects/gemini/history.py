@@ -111,7 +111,7 @@ def _own_content(job: Job, message: Message, path: str) -> Json:
     form = message.form.split()
     if NO_ROLE not in form:
         word = next((flag.removeprefix(ROLE) for flag in form if flag.startswith(ROLE)), None)
-        node["role"] = word or _ROLES.get(message.role, "user")
+        node["role"] = _ROLES.get(message.role, "user") if word is None else word
     parts = _Writing(job, message.role == "assistant").parts(
         [(f"{path}.parts[{i}]", part) for i, part in enumerate(message.parts)]
     )

@@ -243,9 +243,9 @@ def _declared(job: Job, tool: FunctionTool) -> Json:
 
 def _render_own(job: Job, body: Json, offered: list[Tool | None]) -> None:
     """The tools in the grouping that the client chose."""
-    if not job.request.tools and "tools" not in job.request.extras:
-        return
     layout = layout_of(job.request.extras)
+    if layout is None and not job.request.tools:
+        return
     if layout is None:
         layout = plain_layout(list(plain_tools(job.request)))
     rest = iter(offered)

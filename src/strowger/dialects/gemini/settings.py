@@ -168,7 +168,7 @@ def _output(config: Members, forms: set[str]) -> OutputFormat | None:
 def render_settings(job: Job, body: Json, *, tools: bool) -> None:
     """Set `generationConfig`; `tools`: the request offers some."""
     name = spelled(body, "generationConfig")
-    kept = name in body and not _is_null(body[name])
+    kept = isinstance(body.get(name), Raw) and starts(body[name], b"{")
     config = inner(body, "generationConfig") if kept else {}
     _limits(job, config)
     _sampling_members(job, config)
@@ -179,10 +179,6 @@ def render_settings(job: Job, body: Json, *, tools: bool) -> None:
         body[name] = config
 
 
-def _is_null(value: object) -> bool:
-    return isinstance(value, Raw) and is_null(value)
-
-
 def _limits(job: Job, config: Json) -> None:
     limit, caps = job.request.max_tokens, job.caps
     if limit is None:
@@ -190,7 +186,7 @@ def _limits(job: Job, config: Json) -> None:
     if caps.max_output_tokens and limit > caps.max_output_tokens:
         job.lose("max_tokens", f"{limit} is lowered to the model's limit of {caps.max_output_tokens}", "info")
         limit = caps.max_output_tokens
-    if limit < caps.min_output_tokens:
+    if limit < caps.min_output_tokens and not job.as_written:
         job.lose("max_tokens", f"{limit} is raised to the provider's minimum of {caps.min_output_tokens}", "info")
         limit = caps.min_output_tokens
     put(config, "maxOutputTokens", limit)

@@ -27,6 +27,8 @@ ASSIST = Spot(stream=True, form="code_assist")
         {"contents": [{"parts": [{"text": "a"}]}]},
         {"contents": [{"role": None, "parts": None}]},
         {"contents": [{"role": "user"}]},
+        {"contents": [{"role": "", "parts": []}]},
+        {"tools": None, "toolConfig": None},
         {"contents": [{"role": "user", "parts": []}]},
         {"contents": [{"role": "user", "parts": {"text": "a"}, "x": 1}]},
         {"contents": [HELLO, {"role": "function", "parts": [{"text": "a"}]}]},

@@ -53,6 +53,8 @@ def thinking(caps: Any = GEMINI_3, **members: Any) -> Any:
         {"thinkingConfig": {"thinkingLevel": 3}},
         {"thinkingConfig": {"thinkingLevel": "NEWER"}},
         {"thinkingConfig": {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED", "thinkingBudget": "9"}},
+        "x",
+        [1],
         {"speechConfig": {"a": 1}, "responseModalities": ["TEXT"], "mediaResolution": "MEDIA_RESOLUTION_LOW"},
     ],
 )  # fmt: skip

@@ -32,6 +32,7 @@ PARTS_OBJECT = "parts=object"
 
 _SIGNATURE = "thoughtSignature"
 _SNAKE = "thought_signature"
+_TRUE = Raw(b"true")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _ROLES = {"user": "user", "assistant": "model"}
 
@@ -288,7 +289,7 @@ def _arguments(job: Job, call: ToolCall, path: str) -> Raw:
 
 
 def _bears_text(node: Json | Raw) -> bool:
-    return isinstance(node, dict) and isinstance(node.get("text"), str) and "thought" not in node
+    return isinstance(node, dict) and isinstance(node.get("text"), str) and node.get("thought") != _TRUE
 
 
 def _is_signed(node: Json | Raw) -> bool:

@@ -234,7 +234,7 @@ def _native(job: Job, body: Json, config: Json) -> None:
         if job.ours and SHARED + shared not in job.request.forms:
             continue  # it is the client's own member, of whatever meaning
         body.pop(shared, None)
-        if shared == "seed" and abs(msgspec.json.decode(raw, type=float)) >= _INT32:
+        if shared == "seed" and not job.ours and abs(msgspec.json.decode(raw, type=float)) >= _INT32:
             job.lose(shared, "the number is larger than the provider takes")
         else:
             put(config, key, raw)

@@ -56,6 +56,7 @@ def google(blob: str, identity: str = "") -> Signed:
 ODD: list[Json] = [
     {"text": ""},
     {"text": "a", "thought": False, "x": {"y": None}},
+    {"text": "a", "thought": False, "thoughtSignature": "c2ln"},
     {"text": "a", "thought": True},
     {"text": "a", "thought": True, "thoughtSignature": "c2ln"},
     {"text": "a", "thought_signature": "c2ln"},

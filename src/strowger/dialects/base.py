@@ -183,13 +183,16 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 class Rendered(Struct, frozen=True):
     """A request as it goes to an upstream, before credentials. `names` maps shortened tool names back to the
-    client's. `stop` are stop sequences that the upstream does not take, for the gateway to watch for.
+    client's. `stop` are stop sequences that the upstream does not take, for the gateway to watch for. `converted`:
+    something was asked for in another way than the client did, so that the answer has to be translated though the
+    upstream speaks the client's dialect.
     """
 
     body: bytes
     losses: tuple[Loss, ...] = ()
     names: Mapping[str, str] = MappingProxyType({})
     stop: tuple[str, ...] = ()
+    converted: bool = False
 
 
 class DecoderSetup(Struct, frozen=True):

@@ -64,7 +64,7 @@ _BYTES_PER_TOKEN = 4
 
 
 # Forms of an endpoint whose answers, once asked for in the same dialect, are what the client waits for.
-_SHARED_FORMS = frozenset({"", "array"})
+_SHARED_FORMS = frozenset({"", "array", "compact"})
 
 _TRIMMED = (Loss("system", "the attribution block is for Anthropic only", "info"),)
 
@@ -157,7 +157,8 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
             headers = [line for line in headers if line[0].lower() != "anthropic-beta"]
     else:
         headers = _own_headers(stream=request.stream)
-    untouched = same and not rendered.names and not rendered.stop and spot.form in _SHARED_FORMS
+    changed = rendered.names or rendered.stop or rendered.converted
+    untouched = same and not changed and spot.form in _SHARED_FORMS
     answer_lane = VERBATIM if untouched else TRANSLATE
     return Draft(
         target,

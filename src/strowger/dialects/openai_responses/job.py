@@ -30,6 +30,8 @@ class Job:
         self.native = self.ours and (self.whole or caps.origin == VENDOR)
         self.summarises = COMPACTION in request.forms and not self.native
         """The client wants its conversation made shorter, and the target has to be asked for that in words."""
+        self.converted = self.summarises
+        """Something of this dialect is asked for in another way, so that the answer has to be translated."""
         self.losses: dict[Loss, None] = {}
         self.sent_names: dict[str, str] = {}
         """The client's name of each renamed tool, by the name it is sent under."""

@@ -132,6 +132,7 @@ def _shown(job: Job, tool: Tool, path: str, named: frozenset[str]) -> Tool | Non
 
 
 def _as_function(job: Job, tool: CustomTool, path: str) -> FunctionTool:
+    job.converted = True
     job.lose_once(path, "free-text tools are sent as functions with one input")
     return FunctionTool(tool.name, _with_grammar(tool), _FREE_TEXT, strict=False)
 
@@ -219,6 +220,7 @@ def _known(job: Job, tool: HostedTool, path: str) -> FunctionTool | None:
         job.lose(path, f"this provider does not have the tool {tool.name or tool.type!r}", "error")
         return None
     if tool.origin == NAME:
+        job.converted = True
         job.lose_once(path, "the provider does not know the tool by its type; its schema is sent", "info")
     return replace(known, strict=False, cache=None)
 

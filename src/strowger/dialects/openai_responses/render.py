@@ -64,7 +64,7 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     if not job.ours and any(isinstance(tool, Raw) and b'"web_search' in bytes(tool) for tool in body.get("tools", ())):
         body.setdefault("include", []).append(_SOURCES)
     stop = () if job.ours else tuple(word for word in request.sampling.stop if word)
-    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop)
+    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop, converted=job.converted)
 
 
 def _own_extras(job: Job) -> Json:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.openai_responses.job import Job
+from strowger.dialects.openai_responses.render import render_request
 from strowger.dialects.openai_responses.wire import COMPACTION, FAITHFUL, NAME
 from strowger.ir.request import Base64, CacheHint, Image, Request, Text
-from tests.unit.dialects.openai_responses.asking import CODEX, COMPATIBLE, OPENAI, foreign
+from tests.unit.dialects.openai_responses.asking import CODEX, COMPATIBLE, OPENAI, Json, foreign, parsed
 
 OWN = Request(origin=NAME, model="m")
 
@@ -26,6 +28,23 @@ def test_who_is_asked_for_a_summary() -> None:
     assert Job(asked, COMPATIBLE).summarises
     assert not Job(asked, CODEX).summarises
     assert not Job(OWN, COMPATIBLE).summarises
+
+
+@pytest.mark.parametrize(
+    "members,converted",
+    [
+        ({}, False),
+        ({"tools": [{"type": "function", "name": "f"}]}, False),
+        ({"tools": [{"type": "custom", "name": "p"}]}, True),
+        ({"tools": [{"type": "shell"}]}, True),
+        ({"input": [{"type": "compaction_trigger"}]}, True),
+    ],
+)
+def test_what_was_asked_for_in_another_way(members: Json, converted: bool) -> None:
+    """Its answer has to be written back in the client's; the vendor's own is not touched."""
+    request = parsed({"model": "m", "input": "hi", **members})
+    assert render_request(request, "m", COMPATIBLE).converted is converted
+    assert not render_request(request, "m", OPENAI).converted
 
 
 def test_a_loss_that_comes_often_is_told_once() -> None:

@@ -1,4 +1,5 @@
-"""What was said in answers that a client may refer to by their id: `previous_response_id` and GET /responses/{id}.
+"""What was said in answers that a client may refer to by their id: `previous_response_id`, `item_reference` and GET
+/responses/{id}.
 
 Upstreams of other dialects keep nothing, so the gateway does: each answer with the input that was new in its turn and
 the id of the turn before. A file of the user's own, bounded by size and age; what is oldest, by its last use, goes
@@ -37,6 +38,10 @@ CREATE TABLE IF NOT EXISTS turns (
     used REAL NOT NULL, input BLOB NOT NULL, response BLOB NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (id, owner)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS turns_used ON turns (used);
+CREATE TABLE IF NOT EXISTS items (
+    id TEXT NOT NULL, owner TEXT NOT NULL, turn TEXT NOT NULL, PRIMARY KEY (id, owner)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_turn ON items (turn, owner);
 """
 
 _ITEMS = msgspec.json.Decoder(list[Raw])
@@ -46,7 +51,16 @@ class _Output(Struct):
     output: list[Raw] = []
 
 
+class _Named(Struct):
+    id: str = ""
+
+
+class _Names(Struct):
+    output: list[_Named] = []
+
+
 _OUTPUT = msgspec.json.Decoder(_Output)
+_NAMES = msgspec.json.Decoder(_Names)
 
 
 class Turn(Struct, frozen=True):
@@ -66,6 +80,17 @@ class Turn(Struct, frozen=True):
         """What this turn adds to the conversation: what was asked, then what was answered."""
         return _ITEMS.decode(self.input) + _OUTPUT.decode(self.response).output
 
+    def names(self) -> list[str]:
+        """The ids of the items that were answered; empty for one that has none."""
+        try:
+            return [item.id for item in _NAMES.decode(self.response).output]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return []  # a vendor's own idea of an id: nobody can refer to it
+
+    def item(self, name: str) -> Raw:
+        """The item that was answered with that id, which is one of `names`."""
+        return _OUTPUT.decode(self.response).output[self.names().index(name)]
+
 
 class Conversations:
     """The turns of all conversations. `path` may be `:memory:`; the file is made with the first turn.
@@ -78,6 +103,7 @@ class Conversations:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._recent: OrderedDict[tuple[str, str], Turn] = OrderedDict()
+        self._holders: dict[tuple[str, str], str] = {}
         self._forgotten: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = None
@@ -89,8 +115,10 @@ class Conversations:
         key = (turn.id, turn.owner)
         self._recent[key] = turn
         self._forgotten.discard(key)
+        for name in turn.names():
+            self._holders[name, turn.owner] = turn.id
         while len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
+            self._drop(next(iter(self._recent)))
 
     async def write(self, turn: Turn) -> None:
         """Bring a turn to disk."""
@@ -99,6 +127,11 @@ class Conversations:
     async def get(self, turn_id: str, owner: str) -> Turn | None:
         """One turn of a client's own."""
         return self._recent.get((turn_id, owner)) or await anyio.to_thread.run_sync(self._read, turn_id, owner)
+
+    async def holder(self, name: str, owner: str) -> Turn | None:
+        """The turn of a client's own in which an item with that id was answered."""
+        turn_id = self._holders.get((name, owner)) or await anyio.to_thread.run_sync(self._read_holder, name, owner)
+        return await self.get(turn_id, owner) if turn_id else None
 
     async def chain(self, turn_id: str, owner: str) -> list[Turn] | None:
         """The conversation up to a turn, oldest first; None when a part of it is unknown or has expired."""
@@ -114,9 +147,18 @@ class Conversations:
 
     async def forget(self, turn_id: str, owner: str) -> bool:
         """Delete a turn. False when there is none."""
-        known = self._recent.pop((turn_id, owner), None) is not None
+        known = self._drop((turn_id, owner))
         self._forgotten.add((turn_id, owner))
         return await anyio.to_thread.run_sync(self._delete, turn_id, owner) or known
+
+    def _drop(self, key: tuple[str, str]) -> bool:
+        """Have a turn in memory no longer. False when it was not."""
+        turn = self._recent.pop(key, None)
+        if turn is None:
+            return False
+        for name in turn.names():
+            self._holders.pop((name, turn.owner), None)
+        return True
 
     def close(self) -> None:
         """Give the file back."""
@@ -162,6 +204,8 @@ class Conversations:
             base.execute(
                 "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?,?,?)", (*row, turn.input, turn.response, size)
             )
+            named = [(name, turn.owner, turn.id) for name in turn.names() if name]
+            base.executemany("INSERT OR REPLACE INTO items VALUES (?,?,?)", named)
             if self._written % _TRIM_EVERY == 0:
                 self._trim(base)
             self._written += 1
@@ -170,6 +214,12 @@ class Conversations:
 
     def _trim(self, base: sqlite3.Connection) -> None:
         base.execute("DELETE FROM turns WHERE used < ?", (time.time() - self._max_age,))
+        self._shrink(base)
+        kept = "SELECT 1 FROM turns WHERE turns.id = items.turn AND turns.owner = items.owner"
+        base.execute(f"DELETE FROM items WHERE NOT EXISTS ({kept})")  # noqa: S608  it is all ours
+        base.execute("PRAGMA incremental_vacuum")
+
+    def _shrink(self, base: sqlite3.Connection) -> None:
         (size,) = base.execute("SELECT COALESCE(SUM(bytes), 0) FROM turns").fetchone()
         if size <= self._max_bytes:
             return
@@ -182,7 +232,6 @@ class Conversations:
             oldest.append((turn_id, owner))
             over -= one
         base.executemany("DELETE FROM turns WHERE id = ? AND owner = ?", oldest)
-        base.execute("PRAGMA incremental_vacuum")
 
     def _read(self, turn_id: str, owner: str) -> Turn | None:
         def work(base: sqlite3.Connection) -> Turn | None:
@@ -198,8 +247,16 @@ class Conversations:
 
         return self._with(work, None)
 
+    def _read_holder(self, name: str, owner: str) -> str:
+        def work(base: sqlite3.Connection) -> str:
+            row = base.execute("SELECT turn FROM items WHERE id = ? AND owner = ?", (name, owner)).fetchone()
+            return row[0] if row is not None else ""
+
+        return self._with(work, "")
+
     def _delete(self, turn_id: str, owner: str) -> bool:
         def work(base: sqlite3.Connection) -> bool:
+            base.execute("DELETE FROM items WHERE turn = ? AND owner = ?", (turn_id, owner))
             return base.execute("DELETE FROM turns WHERE id = ? AND owner = ?", (turn_id, owner)).rowcount > 0
 
         return self._with(work, False)

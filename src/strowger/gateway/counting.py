@@ -50,7 +50,11 @@ class Counting:
         line = self._line
         client = line.access.admit(call.headers)
         asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
-        target = match_route(line.routes, call, asked.peek.model).targets[0]
+        route = match_route(line.routes, call, asked.peek.model)
+        recalled = await line.memory.recall(call, client.name, route)
+        if recalled is not None and recalled.call is not call:
+            asked = Asked(recalled.call, asked.dialect, line.origins)
+        target = route.targets[0]
         side = line.dialects[target.provider.dialect].upstream
         own = self._own_question(asked, target, side)
         if own is not None:

@@ -19,12 +19,13 @@ from strowger.dialects.framing import FrameTooLargeError, SSEDecoder
 from strowger.errors import BadRequest, ClientError, ErrorKind
 from strowger.flows.conversations import Conversations, Turn, items_of
 from strowger.gateway.delivery import Reply
-from strowger.gateway.endpoints import RESPONSES, Call
+from strowger.gateway.endpoints import RESPONSES, Call, Verb
 from strowger.gateway.pulse import Spawn
 from strowger.routing.table import Route
 from strowger.upstreams.base import Headers
 
 _MARK = b'"previous_response_id"'
+_REFERENCE = b'"item_reference"'
 _UNSTORED = b'"store"'
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _ITEM_DONE = "response.output_item.done"
@@ -50,7 +51,8 @@ class _Answer(Struct):
 
 class _Seen(Struct):
     type: str = ""
-    call_id: str = ""
+    id: str | None = None
+    call_id: str | None = None
 
 
 _ENDING = msgspec.json.Decoder(_Ending)
@@ -80,28 +82,47 @@ class Memory:
 
         Raises BadRequest when what it refers to is not known, or not any more.
         """
-        if call.endpoint.dialect != RESPONSES or call.endpoint.spot.form:
+        if call.endpoint.dialect != RESPONSES:
             return None
-        if _MARK not in call.body and _is_unstored(call.body):
+        refers = _MARK in call.body or _REFERENCE in call.body
+        kept = call.endpoint.verb is Verb.CREATE and not call.endpoint.spot.form
+        if not refers and (not kept or _is_unstored(call.body)):
             return None
         try:
             members = _MEMBERS.decode(call.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None  # whoever parses it says what is wrong
-        store = bytes(members.get("store", _NOTHING)) != b"false"
+        store = kept and bytes(members.get("store", _NOTHING)) != b"false"
         fresh = items_of(members.get("input", Raw(b"[]")))
         previous = _text(members.get("previous_response_id", _NOTHING))
-        if not previous:
-            return Recalled(call, fresh, store=store)
-        turns = await self.conversations.chain(previous, owner)
-        if _kept_there(route, turns):
+        turns = await self.conversations.chain(previous, owner) if previous else []
+        if not refers or (previous and _kept_there(route, turns)):
             return Recalled(call, fresh, previous, store)
         if turns is None:
             raise unknown(previous)
+        told = [await self._told(item, owner, route) for item in fresh] if _REFERENCE in call.body else fresh
+        if not previous and told == fresh:
+            return Recalled(call, fresh, store=store)
         history = [item for turn in turns for item in turn.items()]
-        check_results(history, fresh)
-        whole = replace(call, body=continued(members, history, fresh), follows=call.follows or previous)
-        return Recalled(whole, fresh, previous, store)
+        if previous:
+            check_results(history, told)
+        whole = replace(call, body=continued(members, history, told), follows=call.follows or previous)
+        return Recalled(whole, told, previous, store)
+
+    async def _told(self, item: Raw, owner: str, route: Route) -> Raw:
+        """The item, or the one that it stands for where the target would not find that by itself.
+
+        Raises ClientError for what nobody knows.
+        """
+        seen = _seen(item)
+        if seen.type != "item_reference" or not seen.id:
+            return item
+        turn = await self.conversations.holder(seen.id, owner)
+        if _kept_there(route, None if turn is None else [turn]):
+            return item
+        if turn is None:
+            raise missing("Item", seen.id, param="input")
+        return turn.item(seen.id)
 
     def keep(self, recalled: Recalled, owner: str, provider: str, answer: bytes) -> None:
         """A turn that is over: known at once, on disk soon."""
@@ -141,7 +162,7 @@ def check_results(history: list[Raw], fresh: list[Raw]) -> None:
     for result in results:
         if result.call_id not in made:
             raise BadRequest(
-                f"No tool call found for function call output with call_id {result.call_id[:100]}.",
+                f"No tool call found for function call output with call_id {str(result.call_id)[:100]}.",
                 hint="the answer that `previous_response_id` names has no such call",
                 param="input",
             )
@@ -164,12 +185,13 @@ def unknown(response_id: str) -> BadRequest:
     )
 
 
-def missing(response_id: str) -> ClientError:
-    """The error for a stored answer that is not there."""
+def missing(what: str, name: str, param: str | None = None) -> ClientError:
+    """The error for a stored answer, or an item of one, that is not there."""
     return ClientError(
-        f"Response with id '{response_id[:100]}' not found.",
+        f"{what} with id '{name[:100]}' not found.",
         kind=ErrorKind.NOT_FOUND,
         hint="it has expired, was not stored, or is another client's",
+        param=param,
     )
 
 

@@ -41,7 +41,7 @@ class Stored:
         turn = await self._line.memory.conversations.get(response_id, client.name)
         if turn is None:
             if not await self._passed_on(call, call.endpoint.provider, client, reply):
-                raise missing(response_id)
+                raise missing("Response", response_id)
         elif what == _CANCEL:
             raise BadRequest("only answers made in the background can be cancelled, and this one is complete")
         elif call.method == "DELETE":

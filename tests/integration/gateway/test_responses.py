@@ -154,6 +154,34 @@ async def test_tokens_are_counted_in_the_clients_dialect() -> None:
         assert fake.requests[-1].path.endswith("/count_tokens")
 
 
+async def test_counts_and_compactions_of_what_was_said_before() -> None:
+    """They know the turns that a `previous_response_id` stands for."""
+    async with on_anthropic() as (rig, fake), sdk(rig) as client:
+        first = await client.responses.create(model="claude-opus-5-5", input="my name is Ada")
+        counted = await client.responses.input_tokens.count(
+            model="claude-opus-5-5", input="who am I?", previous_response_id=first.id
+        )
+        assert b"Ada" in fake.requests[-1].raw
+        alone = await client.responses.input_tokens.count(model="claude-opus-5-5", input="who am I?")
+        assert counted.input_tokens > alone.input_tokens
+        compacted = await client.responses.compact(model="claude-opus-5-5", previous_response_id=first.id)
+        assert compacted.output[-1].type == "compaction"
+        assert "my name is Ada" in texts(json.loads(fake.inferences()[-1].raw))
+
+
+async def test_items_that_are_only_named() -> None:
+    """The AI SDK names the items of the turns before; the upstream gets them whole."""
+    async with on_anthropic() as (rig, fake), sdk(rig) as client:
+        asked: Any = {"role": "user", "content": "one"}
+        first = await client.responses.create(model="claude-opus-5-5", input=[asked])
+        named: Any = {"type": "item_reference", "id": first.output[0].id}
+        await client.responses.create(model="claude-opus-5-5", input=[asked, named, asked])
+        assert texts(json.loads(fake.inferences()[-1].raw)) == ["one", first.output_text, "one"]
+        with pytest.raises(openai.NotFoundError, match="Item with id"):
+            named["id"] = "msg_of_nobody"
+            await client.responses.create(model="claude-opus-5-5", input=[asked, named, asked])
+
+
 async def test_compaction_of_a_conversation() -> None:
     """/responses/compact gives one item; sent back, it stands for what was said."""
     async with on_anthropic() as (rig, fake), sdk(rig) as client:

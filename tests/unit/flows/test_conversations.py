@@ -137,3 +137,52 @@ async def test_the_items_of_an_input() -> None:
     assert items_of(Raw(b'[{"a":1}]')) == [Raw(b'{"a":1}')]
     with pytest.raises(BadRequest, match="input"):
         items_of(Raw(b"7"))
+
+
+def named(name: str, *items: str, owner: str = "me") -> Turn:
+    """A turn whose answer has items with ids."""
+    output = ",".join(f'{{"id":"{item}"}}' for item in items)
+    return Turn(name, owner, "", "p", 1, b"[]", f'{{"id":"{name}","output":[{output}]}}'.encode())
+
+
+async def test_the_turn_of_an_item(tmp_path: Path) -> None:
+    """An item is found by its own id, before and after it is on disk, by its client only, and until it is forgotten."""
+    kept = store(tmp_path / "r.db")
+    for each in (named("r1", "m1", "m2"), named("r2", "m3")):
+        kept.remember(each)
+        found = await kept.holder("m2", "me")
+        await kept.write(each)
+        assert found is not None
+        assert found.item("m2") == Raw(b'{"id":"m2"}')
+    kept.close()
+    again = store(tmp_path / "r.db")
+    later = await again.holder("m3", "me")
+    assert later is not None
+    assert later.id == "r2"
+    assert await again.holder("m3", "you") is None
+    assert await again.forget("r2", "me")
+    assert await again.holder("m3", "me") is None
+    again.close()
+
+
+async def test_items_go_with_their_turns(tmp_path: Path) -> None:
+    """Out of memory with the turn, and out of the file."""
+    kept = store(tmp_path / "r.db", max_bytes=0)
+    kept.remember(named("r1", "m1"))
+    await kept.write(named("r1", "m1"))
+    assert await kept.forget("r1", "me")
+    assert await kept.holder("m1", "me") is None
+    for i in range(300):
+        kept.remember(named(f"r{i}", f"m{i}"))
+    assert await kept.holder("m0", "me") is None
+    assert await kept.holder("m299", "me") is not None
+    kept.close()
+
+
+async def test_ids_that_are_no_text() -> None:
+    """Nobody can refer to them; the turn is kept all the same."""
+    kept = store(":memory:")
+    odd = Turn("r1", "me", "", "p", 1, b"[]", b'{"id":"r1","output":[{"id":7}]}')
+    kept.remember(odd)
+    await kept.write(odd)
+    assert await kept.get("r1", "me") is not None

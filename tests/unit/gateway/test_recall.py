@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
 from strowger.dialects.base import Spot
-from strowger.errors import BadRequest
+from strowger.errors import BadRequest, ClientError, ErrorKind
 from strowger.flows.conversations import Conversations
 from strowger.gateway.endpoints import CHAT, RESPONSES, Call, Endpoint, Verb
 from strowger.gateway.recall import Memory, Overheard, Recalled
@@ -112,10 +113,69 @@ async def test_what_is_not_kept_is_not_touched(body: dict[str, Any]) -> None:
     assert recalled is None or (not recalled.store and recalled.call.body == call(input="x", **body).body)
 
 
-async def test_other_dialects_and_endpoints_are_not_looked_at() -> None:
+async def test_other_dialects_are_not_looked_at() -> None:
     """Nobody else refers to answers by their id."""
     assert await memory().recall(call(CHAT, previous_response_id="r"), "me", route()) is None
-    assert await memory().recall(call(form="compact", previous_response_id="r"), "me", route()) is None
+
+
+async def test_compactions_and_counts_bring_back_and_keep_nothing() -> None:
+    """They are about what was said, and say nothing themselves."""
+    known = memory()
+    answered(known, await asked(known, input="a"), "resp_1")
+    counting = Endpoint(Verb.COUNT_TOKENS, RESPONSES)
+    for about in (call(form="compact", previous_response_id="resp_1"), call(previous_response_id="resp_1")):
+        if not about.endpoint.spot.form:
+            about = replace(about, endpoint=counting)
+        recalled = await known.recall(about, "me", route())
+        assert recalled is not None
+        assert not recalled.store
+        assert b'"said":"resp_1"' in recalled.call.body.replace(b" ", b"")
+    assert await known.recall(call(form="compact", input="a"), "me", route()) is None
+
+
+def told(known: Memory, item: dict[str, Any], provider: str = "chat") -> None:
+    """An item that was answered in some turn."""
+    body = json.dumps({"id": "resp_of_" + item["id"], "output": [item]}).encode()
+    known.keep(Recalled(call(input="a"), []), "me", provider, body)
+
+
+SAID = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+REFERENCE = {"type": "item_reference", "id": "msg_1"}
+
+
+@pytest.mark.parametrize("store", [True, False])
+async def test_references_become_what_they_stand_for(store: bool) -> None:
+    """Some clients name what the answers before said, item by item, instead of saying it again."""
+    known = memory()
+    told(known, SAID)
+    asking = {"role": "user", "content": "b"}
+    recalled = await asked(known, input=[asking, REFERENCE, asking], store=store)
+    assert json.loads(recalled.call.body)["input"] == [asking, SAID, asking]
+    assert [json.loads(bytes(item)) for item in recalled.fresh] == [asking, SAID, asking]
+    assert recalled.call.follows == ""
+
+
+async def test_references_are_the_vendors_where_it_has_them() -> None:
+    """It keeps what it answered itself; what another one answered has to be said."""
+    known = memory()
+    told(known, SAID, provider="kept")
+    at_home = await asked(known, to=route("kept"), input=[REFERENCE])
+    assert json.loads(at_home.call.body)["input"] == [REFERENCE]
+    elsewhere = await asked(known, to=route("other"), input=[REFERENCE])
+    assert json.loads(elsewhere.call.body)["input"] == [SAID]
+    unknown = {"type": "item_reference", "id": "msg_of_the_vendor"}
+    assert json.loads((await asked(known, to=route("kept"), input=[unknown])).call.body)["input"] == [unknown]
+
+
+async def test_references_to_nothing_are_refused() -> None:
+    """Without what they stand for the conversation would be another one."""
+    known = memory()
+    told(known, SAID)
+    with pytest.raises(ClientError, match="Item with id 'msg_2' not found") as caught:
+        await asked(known, input=[{"type": "item_reference", "id": "msg_2"}])
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.NOT_FOUND, "input")
+    with pytest.raises(ClientError, match="not found"):
+        await known.recall(call(input=[REFERENCE]), "you", route())
 
 
 async def test_a_body_that_cannot_be_read_is_left_to_the_parser() -> None:

@@ -15,6 +15,7 @@ from strowger.dialects.openai_responses.items import brought, parse_input
 from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
 from strowger.dialects.openai_responses.tools import names_of, parse_tools, take_choice
 from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME, TRIGGER
+from strowger.errors import BadRequest
 from strowger.ir.request import (
     Message,
     OutputFormat,
@@ -42,6 +43,8 @@ class Form:
 ASKED = "asked_to_compact"
 """`Message.form` of the question that stands for the endpoint /responses/compact; the client did not write it."""
 
+_BEFORE = frozenset({"previous_response_id", "prompt", "conversation"})
+"""Members by which a request goes on from what the vendor has."""
 _DISPLAY = {b'"none"': "omitted"}
 _SHOWN = frozenset({b'"auto"', b'"concise"', b'"detailed"'})
 
@@ -122,6 +125,14 @@ def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
 def _messages(fields: Fields, forms: set[str]) -> tuple[Message, ...]:
     raw = fields.raw("input")
     if raw is None:
+        if not _BEFORE & fields.rest.keys():
+            hint = "a Chat request goes to /v1/chat/completions" if "messages" in fields.rest else None
+            raise BadRequest(
+                "one of input, previous_response_id, prompt and conversation is needed",
+                hint=hint,
+                param="input",
+                code="missing_required_parameter",
+            )
         return ()  # what came before says it all, or a stored prompt
     if is_string(raw):
         forms.add(Form.INPUT_STRING)

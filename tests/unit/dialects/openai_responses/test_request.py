@@ -107,6 +107,8 @@ def test_a_format_is_read() -> None:
     [
         (b"[]", None),
         (b'{"model":1,"input":"x"}', "model"),
+        (b'{"model":"m"}', "input"),
+        (b'{"model":"m","messages":[{"role":"user","content":"hi"}]}', "input"),
         (b'{"model":"m","input":7}', "input"),
         (b'{"model":"m","input":[7]}', "input[0]"),
         (b'{"model":"m","input":[{"type":"function_call","name":"f","arguments":"{}"}]}', "input[0].call_id"),

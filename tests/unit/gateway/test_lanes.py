@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from strowger.config.references import Secret
+from strowger.dialects.base import Capabilities
+from strowger.dialects.envelope import seal
 from strowger.errors import ErrorKind, Refused, Truncated
 from strowger.flows.flow import Flow
 from strowger.gateway.attempts import mask
-from strowger.gateway.lanes import Passing, Watch
+from strowger.gateway.endpoints import Call, match
+from strowger.gateway.lanes import TRANSLATE, VERBATIM, Asked, Passing, Watch, draft
 from strowger.gateway.origins import Origins
-from tests.conformance.lanes import DIALECTS, decoder_setup, encoder_setup, restreamed, translated, translated_whole
+from strowger.ir.request import Signed
+from tests.conformance.lanes import (
+    DIALECTS,
+    decoder_setup,
+    encoder_setup,
+    restreamed,
+    target,
+    translated,
+    translated_whole,
+)
 
 ERROR = b'{"error":{"message":"no such deployment","type":"invalid_request_error","code":404}}'
 ANSWER = b'{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}'
@@ -166,3 +180,26 @@ def test_most_events_are_skipped_and_the_telling_ones_are_not() -> None:
         assert not decoder.skips(error)
         assert not decoder.skips(SPOKEN[dialect][1] + SPOKEN[dialect][1])
         assert not decoder.skips(SPOKEN[dialect][1][:-1])
+
+
+OPENAI = Capabilities(origin="openai")
+SEALED = seal(Signed("anthropic", "anthropic:signature", "sig"))
+
+
+@pytest.mark.parametrize(
+    "form,item,caps,lane,url",
+    [
+        ("", {"type": "compaction_trigger"}, Capabilities(origin="someone"), TRANSLATE, ""),
+        ("", {"role": "user", "content": "x"}, Capabilities(origin="someone"), VERBATIM, ""),
+        ("compact", {"role": "user", "content": "x"}, Capabilities(origin="someone"), TRANSLATE, ""),
+        ("compact", {"type": "reasoning", "summary": [], "encrypted_content": SEALED}, OPENAI, VERBATIM, "/compact"),
+    ],
+)
+def test_a_compaction_is_the_vendors_or_ours(form: str, item: object, caps: Capabilities, lane: str, url: str) -> None:
+    """Who does not compact is asked for a summary in words, and its answer becomes the compaction item."""
+    body = json.dumps({"model": "m", "input": [item], "metadata": {"a": "b"}}).encode()
+    about = match("POST", "/v1/responses/compact" if form else "/v1/responses", {}, ())
+    asked = Asked(Call("POST", "/", "", about, {}, (), body), DIALECTS["openai_responses"], Origins())
+    drafted = draft(asked, target("openai_responses", "m", caps), DIALECTS["openai_responses"], strict=False)
+    assert (drafted.lane, drafted.answer_lane) == (TRANSLATE, lane)
+    assert drafted.url.endswith(f"/responses{url}")

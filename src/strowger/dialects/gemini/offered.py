@@ -109,7 +109,7 @@ def _shown(job: Job, tool: Tool, path: str, loaded: frozenset[str]) -> Tool | No
                 return None
             return _naturalised(job, tool, path)
         case CustomTool(name=name, description=description, format=grammar):
-            job.lose_once(path, "free-text tools are sent as functions with one input", "warning")
+            job.lose_once(path, "free-text tools are sent as functions with one input", "info")
             return _naturalised(job, FunctionTool(name, _with_grammar(description, grammar), _FREE_TEXT), path)
         case HostedTool():
             return _hosted(job, tool, path)

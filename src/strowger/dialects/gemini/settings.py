@@ -365,6 +365,8 @@ def _by_budget(job: Job, config: Json, reasoning: Reasoning) -> None:
         budget = 0
     elif budget is None and reasoning.effort is not None:
         budget = _TOKENS.get(reasoning.effort, -1)
+        if budget < 0:
+            job.lose("effort", f"{reasoning.effort!r} is not a word that stands for a number of tokens")
     elif budget is None and reasoning.mode is not None:
         budget = -1
     elif budget is not None and not job.ours:

@@ -193,8 +193,9 @@ def test_a_model_that_does_not_think_is_not_asked_to() -> None:
 
 
 def test_an_unknown_effort_is_told() -> None:
-    """A newer word has no rank."""
-    assert lost(said(reasoning=Reasoning(effort="warp"))) == [("effort", "warning")]
+    """A newer word has no rank, and stands for no number."""
+    request = said(reasoning=Reasoning(effort="warp"))
+    assert lost(request) == lost(request, GEMINI_2) == [("effort", "warning")]
 
 
 def test_own_levels_are_clamped() -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.gemini.errors import error_object, failure_object
 from strowger.dialects.gemini.members import Json, inner, put, put_back
+from strowger.dialects.gemini.response import word_of
 from strowger.dialects.gemini.usage import render_usage
 from strowger.dialects.gemini.wire import FAILURES, FINISH_REASONS, NAME
 from strowger.dialects.gemini.writer import Node, Writer
@@ -266,9 +267,10 @@ class StreamEncoder:
         body: Json = {key: value for key, value in extras.items() if key != "candidates"}
         refused = writer.ours and self._empty and finish.reason is StopReason.REFUSAL and _REFUSED in body
         if finish.extras or not refused:
-            candidate = body["candidates"] = [_candidate(finish, writer, [_EMPTY_TEXT])]
-            # a stream without a reason was cut
-            candidate[0].setdefault("finishReason", _reason(finish, writer))
+            candidate = _candidate(finish, writer, [_EMPTY_TEXT])
+            if not word_of(candidate.get("finishReason")):  # a stream without a reason was cut
+                candidate["finishReason"] = _reason(finish, writer)
+            body["candidates"] = [candidate]
         body["usageMetadata"] = render_usage(self._usage, ours=writer.ours, estimate=self._setup.input_estimate)
         if not writer.ours:
             writer.extras(self._usage.extras, "usage")
@@ -314,7 +316,7 @@ def _candidate(finish: Finish, writer: Writer, parts: list[Node | Raw]) -> Json:
     put(content, "parts", parts)
     content.setdefault("role", "model")
     if not extras:
-        candidate["finishReason"] = _reason(finish, writer)
+        candidate["finishReason"] = Raw(_ENCODE(_reason(finish, writer)))
         candidate["index"] = 0
     if not writer.ours:
         candidate |= writer.drawn.members()

@@ -215,8 +215,8 @@ class StreamDecoder:
             self._count_usage(usage)
         self._blocked = self._blocked or blocked_by(fields.look("promptFeedback"))
         if not self._started:
-            self._started = True
             out.append(start_of(fields))
+            self._started = True
         for i, raw in enumerate(candidates):
             self._candidate(Members(raw, f"candidates[{i}]", Malformed), raw, out)
         if self._word in FAILURES and isinstance(failure := self._finish(), Failure):

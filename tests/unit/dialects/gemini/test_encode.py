@@ -231,8 +231,9 @@ def test_an_own_blocked_prompt_has_no_candidate() -> None:
 
 def test_an_own_answer_that_gave_no_reason_gets_one() -> None:
     """A stream without a reason was cut, to every client."""
-    chunks, _ = encoded(whole(body(text("a"), finish=None)))
-    assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
+    for value in (body(text("a"), finish=None), body(text("a"), finish=None, beside={"finishReason": None})):
+        chunks, _ = encoded(whole(value))
+        assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
 
 
 def test_notes_pass_to_clients_of_this_dialect_only() -> None:

@@ -481,6 +481,12 @@ def test_what_cannot_be_read_is_a_failure(data: bytes) -> None:
         assert failed(events(before + b"data: " + data + b"\n\n")).code == "malformed"
 
 
+def test_a_head_that_cannot_be_read_is_no_beginning() -> None:
+    """What it counted is not told either."""
+    told = events(sse({"responseId": 5, "usageMetadata": {"promptTokenCount": 1}}))
+    assert [type(event) for event in told] == [Failure]
+
+
 def test_a_frame_without_end_is_a_failure() -> None:
     """Memory is bounded."""
     for begin in (b"data: ", b"[{"):

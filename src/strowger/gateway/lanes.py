@@ -332,6 +332,7 @@ class Passing:
         self._blind = False
         self._array = array
         self._held = bytearray()
+        self._start: Start | None = None
 
     @property
     def done(self) -> bool:
@@ -369,6 +370,8 @@ class Passing:
             self._blind = True
             self.watch.flow.notes.append(f"the stream could not be watched: {last.message}")
             events = events[:-1] or [Start(self._dialect.name, "", "")]
+        if self._start is None:
+            self._start = next((event for event in events if isinstance(event, Start)), None)
         self.watch.see(events)
 
     def close(self, broken: GatewayError | None) -> bytes:
@@ -388,7 +391,10 @@ class Passing:
         if failure.raw is not None:
             return watch.masked(rest)  # it was the upstream that said so, in its last words
         # The half event stays behind: a reader would stumble over it before it comes to our words.
-        return self._dialect.client.encoder(self._encoder()).fail(failure_error(failure, self._dialect.name))
+        encoder = self._dialect.client.encoder(self._encoder())
+        if self._start is not None:
+            encoder.encode(self._start)  # the client has it: what fails is the answer of that id
+        return encoder.fail(failure_error(failure, self._dialect.name))
 
     def whole(self, body: bytes) -> bytes:
         """The same body, unless it is an error under a status of success."""

@@ -84,6 +84,18 @@ def test_bytes_pass_an_event_at_a_time(end: bytes) -> None:
     assert out == body
 
 
+def test_a_break_is_told_of_the_answer_that_broke() -> None:
+    """By its id and its time: a client that keeps answers by their id must not take it for another one."""
+    watch = Watch(Flow("flow_test", 0, 0.0, "POST", "/", "openai_responses"), Origins(), mask(()))
+    lane = Passing(DIALECTS["openai_responses"], decoder_setup(), encoder_setup, watch)
+    head = {"id": "resp_7", "object": "response", "created_at": 5, "status": "in_progress", "model": "m", "output": []}
+    begun = {"type": "response.created", "sequence_number": 0, "response": head}
+    lane.feed(b"event: response.created\ndata: " + json.dumps(begun).encode() + b"\n\n")
+    told = json.loads(lane.close(Truncated("gone")).split(b"data: ")[1])
+    assert told["type"] == "response.failed"
+    assert {**head, "status": "failed"}.items() <= told["response"].items()
+
+
 def test_an_error_that_is_seen_at_the_end_only_is_the_last_word() -> None:
     """An upstream's own error without a frame is known for one when nothing follows: nothing is added to it."""
     watch = Watch(Flow("flow_test", 0, 0.0, "POST", "/", "gemini"), Origins(), mask([Secret("sk-very-secret")]))

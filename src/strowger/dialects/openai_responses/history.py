@@ -25,6 +25,7 @@ from strowger.dialects.openai_responses.wire import (
     NAMESPACE,
     NO_OUTPUT,
     PLAIN,
+    PREFIXES,
     REASONING,
     SEARCH_OUTPUT,
     TOOL_ERROR,
@@ -68,6 +69,8 @@ def render_items(job: Job) -> list[Json | Raw]:
     if job.ours:
         for i, message in enumerate(job.request.messages):
             items += _own(job, message, f"input[{i}]")
+        if not job.whole:
+            _drop_strange_ids(items)
         return items
     history = _History(job, items)
     skipped = leading(job)
@@ -137,6 +140,16 @@ def _own(job: Job, message: Message, path: str) -> list[Json | Raw]:
             return []
         case _:
             return [_own_message(job, message, path)]
+
+
+def _drop_strange_ids(items: list[Json | Raw]) -> None:
+    """Leave out ids that another server of this dialect gave: the vendor refuses one that does not begin as its own."""
+    for item in items:
+        if isinstance(item, dict) and "id" in item:
+            prefix = PREFIXES.get(item["type"]) if "type" in item else None
+            identity = item["id"] if isinstance(item["id"], str) else bytes(item["id"]).decode().strip('"')
+            if prefix is not None and identity != "null" and not identity.startswith(prefix):
+                del item["id"]
 
 
 def _own_message(job: Job, message: Message, path: str) -> Json:

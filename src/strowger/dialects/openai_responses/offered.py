@@ -50,7 +50,8 @@ def render_tools(job: Job, body: Json) -> None:
     if shown:
         body["tools"] = [_written(job, tool) for tool in shown]
     if choice is not None:
-        _render_choice(job, body, choice, {name for tool in shown for name in names_of(tool)})
+        carried = [*shown, *request.tools[len(request.tools) - brought(job) :]] if job.native else shown
+        _render_choice(job, body, choice, {name for tool in carried for name in names_of(tool)})
     if request.parallel is not None and (shown or job.ours):
         if caps.parallel_switch:
             body["parallel_tool_calls"] = request.parallel
@@ -357,7 +358,7 @@ def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:
     if choice.extras and not job.ours:
         job.lose_extras(choice.extras, "tool_choice")
         choice = replace(choice, extras=NO_EXTRAS)
-    if choice.mode in {"auto", "none"} or job.native:
+    if choice.mode in {"auto", "none"} or (job.ours and job.whole):
         return choice
     reason = ""
     if choice.mode == "tool" and choice.name not in names:

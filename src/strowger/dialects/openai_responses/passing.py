@@ -14,7 +14,7 @@ from msgspec import Raw
 from strowger.dialects.base import NOWHERE, Capabilities, Spot
 from strowger.dialects.envelope import MARK
 from strowger.dialects.openai_responses.render import KEPT, STABLE
-from strowger.dialects.openai_responses.wire import COMPACT, EFFORTS, VENDOR
+from strowger.dialects.openai_responses.wire import COMPACT, EFFORTS, PREFIXES, VENDOR
 
 _LIMIT = re.compile(rb'"max_output_tokens"\s*:\s*(\d+)')
 _KEYS = msgspec.json.Decoder(dict[str, Raw])
@@ -70,6 +70,8 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
     refused = "|".join(word for word in EFFORTS if word not in caps.efforts)
     return [
         (vendors_own, _VENDORS_OWN),
+        (caps.betas, rb'"input"\s*:\s*"'),
+        (caps.betas, rb'"id"\s*:\s*"(?!(?:%b))' % "|".join(PREFIXES.values()).encode()),
         (caps.system_role != "developer", rb'"role"\s*:\s*"system"'),
         (caps.stateful, rb'"previous_response_id"\s*:\s*"'),
         (caps.output_limit, rb'"max_output_tokens"\s*:\s*\d'),

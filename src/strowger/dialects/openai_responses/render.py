@@ -94,7 +94,8 @@ def _conversation(job: Job, body: Json) -> None:
     texts += job.instructions
     if texts:
         body["instructions"] = "\n\n".join(texts)
-    if Form.INPUT_STRING in job.request.forms and job.ours and len(items) == 1 and isinstance(items[0], dict):
+    as_string = Form.INPUT_STRING in job.request.forms and job.ours and job.whole  # the ChatGPT backend takes lists
+    if as_string and len(items) == 1 and isinstance(items[0], dict):
         body["input"] = items[0].get("content", "")
     elif items or not job.ours:
         body["input"] = items

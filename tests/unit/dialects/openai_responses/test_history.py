@@ -33,7 +33,17 @@ from strowger.ir.request import (
     ToolResult,
     Url,
 )
-from tests.unit.dialects.openai_responses.asking import COMPATIBLE, OPENAI, Json, body, foreign, items, parsed, sent
+from tests.unit.dialects.openai_responses.asking import (
+    CODEX,
+    COMPATIBLE,
+    OPENAI,
+    Json,
+    body,
+    foreign,
+    items,
+    parsed,
+    sent,
+)
 
 USER = Message("user", (Text("hi"),))
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -286,6 +296,13 @@ def test_system_messages_where_only_developers_speak() -> None:
     request = parsed(body({"role": "system", "content": "mind"}))
     assert sent(request)[0]["input"][0]["role"] == "developer"
     assert sent(request, COMPATIBLE)[0]["input"][0]["role"] == "system"
+
+
+def test_ids_of_another_server_are_left_out() -> None:
+    """The vendor refuses an id that does not begin as its own do; without one it takes the item."""
+    request = parsed(body({**CALL, "id": "76f8b89e"}, {**CALL, "id": "fc_1"}, {**CALL, "id": None}))
+    assert [item.get("id", "gone") for item in sent(request, CODEX)[0]["input"]] == ["gone", "fc_1", None]
+    assert sent(request)[0]["input"][0]["id"] == "76f8b89e"
 
 
 def test_the_vendors_own_items_as_what_all_know() -> None:

@@ -320,6 +320,13 @@ def test_parallel_calls(parallel: bool) -> None:
     assert len(losses) == (0 if parallel else 1)
 
 
+def test_an_own_choice_that_cannot_be_kept() -> None:
+    """The ChatGPT backend refuses one without tools; those that items brought are tools."""
+    assert sent(parsed(body(OWN_USER, tool_choice="required")), CODEX)[0]["tool_choice"] == "auto"
+    item = {"type": "additional_tools", "role": "developer", "tools": [FUNCTION]}
+    assert sent(parsed(body(item, OWN_USER, tool_choice="required")), CODEX)[0]["tool_choice"] == "required"
+
+
 def test_the_own_choice_among_some_goes_as_it_is() -> None:
     """Also to a compatible server."""
     choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}

@@ -50,6 +50,8 @@ def test_a_server_that_keeps_answers_is_not_told_not_to() -> None:
         (body(USER, store=False, truncation="auto"), CODEX),
         (body(USER, store=True), CODEX),
         (body(USER), CODEX),
+        ({"model": "m", "input": "hi", "store": False}, CODEX),
+        (body({**USER, "id": "76f8b89e"}, store=False), CODEX),
         (body({"role": "system", "content": "x"}, store=False), CODEX),
         (body({"type": "compaction_trigger"}, store=False), COMPATIBLE),
         (body({"type": "local_shell_call", "call_id": "c"}, store=False), COMPATIBLE),

@@ -268,6 +268,12 @@ def test_members_that_not_all_know_are_left_out() -> None:
     ]
 
 
+def test_a_text_alone_becomes_a_list() -> None:
+    """The ChatGPT backend refuses it otherwise."""
+    assert sent(parsed({"model": "m", "input": "hi"}), CODEX)[0]["input"] == [{"role": "user", "content": "hi"}]
+    assert sent(parsed({"model": "m", "input": "hi"}))[0]["input"] == "hi"
+
+
 def test_who_keeps_nothing_is_told_to() -> None:
     """It refuses to store."""
     given, losses = sent(parsed(body(OWN_USER, store=True)), CODEX)

@@ -93,7 +93,7 @@ def test_a_break_is_told_of_the_answer_that_broke() -> None:
     lane.feed(b"event: response.created\ndata: " + json.dumps(begun).encode() + b"\n\n")
     told = json.loads(lane.close(Truncated("gone")).split(b"data: ")[1])
     assert told["type"] == "response.failed"
-    assert {**head, "status": "failed"}.items() <= told["response"].items()
+    assert {key: told["response"][key] for key in head} == {**head, "status": "failed"}
 
 
 def test_an_error_that_is_seen_at_the_end_only_is_the_last_word() -> None:

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
+from strowger.dialects.openai_chat import usual
 from strowger.dialects.openai_chat.assistant import take_assistant
 from strowger.dialects.openai_chat.hosted import ability_of, take_members
 from strowger.dialects.openai_chat.parts import filled, leftovers, take_cache, take_content
@@ -113,6 +114,10 @@ def parse_request(body: bytes) -> Request:
 
 
 def _message(raw: Raw, path: str) -> Message:
+    return usual.message(raw) or _unusual_message(raw, path)
+
+
+def _unusual_message(raw: Raw, path: str) -> Message:
     fields = Fields(raw, path)
     role = fields.need(fields.text("role"), "role")
     match role:
@@ -148,7 +153,11 @@ def _result_message(fields: Fields, role: str) -> Message:
 
 def _tools(fields: Fields) -> tuple[Tool, ...]:
     tools: list[Tool] = []
-    if not _is_empty_list(fields, "tools"):
+    raw = fields.rest.get("tools")
+    if raw is not None and (read := usual.tools(raw)) is not None:
+        del fields.rest["tools"]
+        tools += read
+    elif not _is_empty_list(fields, "tools"):
         tools += [_tool(raw, f"tools[{i}]") for i, raw in enumerate(fields.items("tools") or ())]
     if not _is_empty_list(fields, "functions"):
         tools += [_function(Fields(raw, f"functions[{i}]")) for i, raw in enumerate(fields.items("functions") or ())]

@@ -1,0 +1,155 @@
+"""The conversation of `bodies.claude_code_body` as clients of other dialects write it, so that lanes can be compared.
+
+Written by hand and not by the product: what is measured must not make its own measure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bench.bodies import claude_code_body
+
+Json = dict[str, Any]
+
+
+def agent_body(dialect: str, model: str) -> bytes:
+    """About 93 KB in a dialect; Gemini's has no model in it."""
+    body: Json = msgspec.json.decode(claude_code_body(model))
+    if dialect == "anthropic":
+        return claude_code_body(model)
+    written = {"openai_chat": _chat, "openai_responses": _responses, "gemini": _gemini}[dialect](body)
+    return msgspec.json.encode(written)
+
+
+def _system(body: Json) -> str:
+    return "\n\n".join(block["text"] for block in body["system"])
+
+
+def _arguments(call: Json) -> str:
+    return msgspec.json.encode(call["input"]).decode()
+
+
+def _text(blocks: list[Json]) -> str:
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
+def _chat(body: Json) -> Json:
+    messages: list[Json] = [{"role": "system", "content": _system(body)}]
+    for message in body["messages"]:
+        blocks = message["content"]
+        results = [block for block in blocks if block["type"] == "tool_result"]
+        for result in results:
+            messages.append(
+                {"role": "tool", "tool_call_id": result["tool_use_id"], "content": _text(result["content"])}
+            )
+        if message["role"] == "assistant":
+            calls = [
+                {
+                    "id": block["id"],
+                    "type": "function",
+                    "function": {"name": block["name"], "arguments": _arguments(block)},
+                }
+                for block in blocks
+                if block["type"] == "tool_use"
+            ]
+            messages.append({"role": "assistant", "content": _text(blocks), "tool_calls": calls})
+        elif not results:
+            parts = [{"type": "text", "text": block["text"]} for block in blocks]
+            messages.append({"role": "user", "content": parts})
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool["name"],
+                "description": tool["description"],
+                "parameters": tool["input_schema"],
+            },
+        }
+        for tool in body["tools"]
+    ]
+    return {
+        "model": body["model"],
+        "messages": messages,
+        "tools": tools,
+        "max_completion_tokens": 32000,
+        "reasoning_effort": "medium",
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def _responses(body: Json) -> Json:
+    items: list[Json] = [
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": _system(body)}]}
+    ]
+    for message in body["messages"]:
+        texts: list[Json] = []
+        calls: list[Json] = []
+        for block in message["content"]:
+            match block["type"]:
+                case "text":
+                    kind = "output_text" if message["role"] == "assistant" else "input_text"
+                    texts.append({"type": kind, "text": block["text"]})
+                case "tool_use":
+                    call = {"name": block["name"], "arguments": _arguments(block), "call_id": block["id"]}
+                    calls.append({"type": "function_call", **call})
+                case _:
+                    output = {"call_id": block["tool_use_id"], "output": _text(block["content"])}
+                    calls.append({"type": "function_call_output", **output})
+        if texts:
+            items.append({"type": "message", "role": message["role"], "content": texts})
+        items += calls
+    tools = [
+        {
+            "type": "function",
+            "name": tool["name"],
+            "description": tool["description"],
+            "strict": False,
+            "parameters": tool["input_schema"],
+        }
+        for tool in body["tools"]
+    ]
+    return {
+        "model": body["model"],
+        "stream": True,
+        "input": items,
+        "tools": tools,
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "00000000-0000-0000-0000-000000000000",
+    }
+
+
+def _gemini(body: Json) -> Json:
+    contents: list[Json] = []
+    names: dict[str, str] = {}
+    for message in body["messages"]:
+        parts: list[Json] = []
+        for block in message["content"]:
+            match block["type"]:
+                case "text":
+                    parts.append({"text": block["text"]})
+                case "tool_use":
+                    names[block["id"]] = block["name"]
+                    call = {"id": block["id"], "name": block["name"], "args": block["input"]}
+                    parts.append({"functionCall": call})
+                case _:
+                    answer = {"output": _text(block["content"])}
+                    call_id = block["tool_use_id"]
+                    parts.append({"functionResponse": {"id": call_id, "name": names[call_id], "response": answer}})
+        contents.append({"role": "model" if message["role"] == "assistant" else "user", "parts": parts})
+    declared = [
+        {"name": tool["name"], "description": tool["description"], "parametersJsonSchema": tool["input_schema"]}
+        for tool in body["tools"]
+    ]
+    return {
+        "contents": contents,
+        "systemInstruction": {"role": "user", "parts": [{"text": _system(body)}]},
+        "tools": [{"functionDeclarations": declared}],
+        "generationConfig": {"temperature": 1, "topP": 0.95, "thinkingConfig": {"includeThoughts": True}},
+    }

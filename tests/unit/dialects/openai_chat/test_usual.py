@@ -80,6 +80,7 @@ def test_tools() -> None:
         FunctionTool("f", "d", Raw(b'{"type": "object"}')),
         FunctionTool("g", strict=True),
     )
+    odd: Any
     for odd in (
         [],
         [TOOL, {"type": "web_search"}],

@@ -18,6 +18,7 @@ from strowger.dialects.openai_responses.request import ASKED
 from strowger.dialects.openai_responses.wire import (
     ADDITIONAL,
     AGENT,
+    CLIENT_CALLS,
     COMPACTION_BLOB,
     CONTINUE,
     CUSTOM_OUTPUT,
@@ -53,13 +54,8 @@ from strowger.ir.request import (
     Url,
 )
 
-_OBJECT_CALLS = {
-    "local_shell_call": "action",
-    "shell_call": "action",
-    "apply_patch_call": "operation",
-    "tool_search_call": "arguments",
-}
-PLAIN_OUTPUTS = frozenset({"", "function_call_output", CUSTOM_OUTPUT})
+_OBJECT_CALLS = dict(CLIENT_CALLS.values())
+_PLAIN_OUTPUTS = frozenset({"", "function_call_output", CUSTOM_OUTPUT})
 _BAD_TO_REPLAY = "thinking that was not signed by this provider"
 
 
@@ -202,7 +198,7 @@ def _own_item(job: Job, part: Part, path: str) -> Json | Raw | None:
 
 def _own_result(job: Job, result: ToolResult, path: str) -> Json:
     kind, _, flag = result.form.partition(" ")
-    if (kind not in PLAIN_OUTPUTS and not job.native) or (kind == CUSTOM_OUTPUT and not job.caps.custom_tools):
+    if (kind not in _PLAIN_OUTPUTS and not job.native) or (kind == CUSTOM_OUTPUT and not job.caps.custom_tools):
         return _plain_result(job, result, path)
     node: Json = dict(result.extras)
     node["type"] = kind or "function_call_output"

@@ -90,7 +90,12 @@ def test_a_break_is_told_of_the_answer_that_broke() -> None:
     lane = Passing(DIALECTS["openai_responses"], decoder_setup(), encoder_setup, watch)
     head = {"id": "resp_7", "object": "response", "created_at": 5, "status": "in_progress", "model": "m", "output": []}
     begun = {"type": "response.created", "sequence_number": 0, "response": head}
-    lane.feed(b"event: response.created\ndata: " + json.dumps(begun).encode() + b"\n\n")
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    added = {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": item}
+    part = {"type": "response.content_part.added", "item_id": "msg_1", "output_index": 0, "content_index": 0}
+    part |= {"sequence_number": 2, "part": {"type": "output_text", "text": "", "annotations": []}}
+    for event in (begun, added, part):
+        lane.feed(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
     told = json.loads(lane.close(Truncated("gone")).split(b"data: ")[1])
     assert told["type"] == "response.failed"
     assert {key: told["response"][key] for key in head} == {**head, "status": "failed"}

@@ -17,7 +17,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from strowger.dialects.framing import SSEDecoder
+from strowger.dialects.framing import Frame, SSEDecoder
 from strowger.errors import BadRequest, GatewayError
 from strowger.flows.conversations import items_of
 from strowger.gateway.delivery import Reply
@@ -32,6 +32,11 @@ _STREAM_LIMIT = 64 * 1024 * 1024
 _REMEMBERED = 64
 # Frames that wait while an answer is under way; a client that sends more is not waiting for answers.
 _WAITING = 16
+
+# The status of an error that came without one: the answer had begun, so it is the upstream's fault.
+_BROKEN = 500
+# Where a frame's type has been said, when it is said first.
+_TYPE_ENDS = 40
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING = Raw(b"null")
@@ -110,7 +115,8 @@ class FrameReply:
         """Each whole event as a frame."""
         for frame in self._events.feed(data):
             if frame.data != b"[DONE]":
-                await self._frames.send(frame.data.decode("utf-8", "replace"))
+                data = _with_status(frame.data) if _is_error(frame) else frame.data
+                await self._frames.send(data.decode("utf-8", "replace"))
 
     async def end(self) -> None:
         """The end of a stream is its last event."""
@@ -126,6 +132,25 @@ class FrameReply:
             error = Raw(msgspec.json.encode({"message": body.decode("utf-8", "replace"), "type": "server_error"}))
         event = {"type": "error", "status": status, "error": error, "headers": shown}
         await self._frames.send(msgspec.json.encode(event).decode())
+
+
+def _is_error(frame: Frame) -> bool:
+    return frame.event == "error" or (not frame.event and b'"error"' in frame.data[:_TYPE_ENDS])
+
+
+def _with_status(data: bytes) -> bytes:
+    """An error event as a socket has it: over HTTP the end of the stream tells that it was the last, here its status
+    does, and Codex waits for ever after an error without one.
+    """
+    try:
+        members = _MEMBERS.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return data
+    if bytes(members.get("type", _NOTHING)) != b'"error"' or "status" in members or "status_code" in members:
+        return data
+    told: dict[str, object] = {key: members[key] for key in ("code", "message", "param") if key in members}
+    error: object = members.get("error") or {"type": "server_error", **told}
+    return msgspec.json.encode({"type": "error", "status": _BROKEN, "error": error})
 
 
 def _is_shown(name: str) -> bool:

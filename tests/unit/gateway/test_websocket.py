@@ -343,3 +343,27 @@ async def test_a_shutdown_waits_for_the_answer_under_way() -> None:
             busy.finish()
             go.set()
     assert wire.sent[-1]["type"] == "response.completed"
+
+
+@pytest.mark.parametrize(
+    "event, shown",
+    [
+        ({"type": "error", "error": {"message": "m"}}, {"type": "error", "status": 500, "error": {"message": "m"}}),
+        (
+            {"type": "error", "code": "c", "message": "m", "sequence_number": 3},
+            {"type": "error", "status": 500, "error": {"type": "server_error", "code": "c", "message": "m"}},
+        ),
+        ({"type": "error", "status": 429, "error": {}}, {"type": "error", "status": 429, "error": {}}),
+    ],
+)
+async def test_an_error_inside_a_stream_has_a_status(event: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Over HTTP the stream ends behind it; Codex waits for ever after a frame that does not say what became of it."""
+
+    class Breaking(Line):
+        async def handle(self, call: Call, reply: Reply) -> None:
+            await reply.start(200, ())
+            await reply.write(sse({"type": "response.created"}, event))
+            await reply.end()
+
+    sent = await talk(Breaking(), lambda wire: wire.say(model="m", input="hi"))
+    assert sent[-1] == shown

@@ -1,16 +1,18 @@
-"""Claude Code itself, through the gateway: on Anthropic untouched, and on Chat vendors in translation."""
+"""Claude Code itself, through the gateway: on Anthropic untouched, and on every other dialect in translation."""
 
 from __future__ import annotations
 
 import http.client
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from tests.e2e import clients
 from tests.e2e.clients import claude, required
+from tests.e2e.crossings import Noted
 from tests.e2e.exchange import TOKEN, Exchange
 from tests.fakes.brain import RESULT, SECOND_RESULT
 from tests.fakes.script import Call, Reply, Say, Think, Usage, call, say
@@ -23,6 +25,9 @@ ROUTES = {
     "openai": ("claude-gpt-gpt-5.5", "gpt"),
     "deepseek": ("claude-deep-deepseek-v4-pro", "deep"),
     "kimi": ("claude-kimi-kimi-k3", "kimi"),
+    "responses": ("claude-resp-gpt-5.5", "resp"),
+    "codex backend": ("claude-codexb-gpt-5.5", "codexb"),
+    "gemini": ("claude-gem-gemini-3-flash-preview", "gem"),
 }
 VERSIONS = {"2.1.329": clients.claude_329, "2.1.197": clients.claude_197}
 
@@ -35,9 +40,10 @@ def program() -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_tool_loop(exchange: Exchange, home: Path, version: str, route: str) -> None:
+def test_tool_loop(exchange: Exchange, home: Path, crosses: Noted, version: str, route: str) -> None:
     """It runs its shell tool twice at once, sends results and thinking back, and tells what the tools said."""
     model, provider = ROUTES[route]
+    crosses(f"claude-{version}", "Anthropic", provider)
     ran = claude(
         required(VERSIONS[version](), f"claude-{version}"), home, exchange.base_url, "RUN_TOOLS", "--model", model
     )
@@ -63,11 +69,11 @@ def test_tool_loop(exchange: Exchange, home: Path, version: str, route: str) -> 
         assert b"x-anthropic-billing-header" not in first.raw
         assert b"cache_control" not in first.raw
         # The marks of what to cache stay behind; where a vendor takes a key instead, it is the conversation's.
-        key = None if route == "deepseek" else ran.result["session_id"]
+        key = None if route in ("deepseek", "gemini") else ran.result["session_id"]
         assert [seen.body.get("prompt_cache_key") for seen in (first, second)] == [key, key]
 
 
-@pytest.mark.parametrize("route", ["verbatim", "deepseek"])
+@pytest.mark.parametrize("route", ["verbatim", "deepseek", "responses", "codex backend", "gemini"])
 def test_two_turns(exchange: Exchange, home: Path, program: str, route: str) -> None:
     """In a second turn of the same session the thinking of the first comes home, or is left out where it may be."""
     model, provider = ROUTES[route]
@@ -85,14 +91,27 @@ def test_two_turns(exchange: Exchange, home: Path, program: str, route: str) -> 
             if message["role"] == "assistant"
         ]
         assert sum(block["type"] == "thinking" for block in kept) == 3
-    else:
+    elif route == "deepseek":
         carried = [
             message.get("reasoning_content") for message in asked[-1].body["messages"] if "tool_calls" in message
         ]
         assert carried[-1] == "Let me think about this: 思考. "
+    elif route == "gemini":
+        parts = [part for content in asked[-1].body["contents"] for part in content["parts"]]
+        assert all("thoughtSignature" in part for part in parts if "functionCall" in part)
+    else:
+        sealed = [item["encrypted_content"] for item in asked[-1].body["input"] if item.get("type") == "reasoning"]
+        assert len(sealed) == 3
 
 
-@pytest.mark.parametrize("route", ["verbatim", "openai"])
+def tool_names(body: dict[str, Any]) -> list[str]:
+    """The names of the tools on offer, in whatever dialect."""
+    named = [tool.get("function", tool) for tool in body["tools"]]
+    named += [function for tool in body["tools"] for function in tool.get("functionDeclarations", ())]
+    return [tool["name"] for tool in named if "name" in tool]
+
+
+@pytest.mark.parametrize("route", ["verbatim", "openai", "responses", "gemini"])
 def test_tool_search(exchange: Exchange, home: Path, program: str, route: str) -> None:
     """Deferred tools work: the placeholder goes to nobody else, a tool that was found is offered like any other."""
     model, provider = ROUTES[route]
@@ -105,7 +124,7 @@ def test_tool_search(exchange: Exchange, home: Path, program: str, route: str) -
             "DeferredToolPlaceholder"
         ]
         return
-    names = [[tool["function"]["name"] for tool in seen.body["tools"]] for seen in (first, second)]
+    names = [tool_names(seen.body) for seen in (first, second)]
     assert "ToolSearch" in names[0]
     assert "WebFetch" not in names[0]
     assert "WebFetch" in names[1]
@@ -121,7 +140,7 @@ def test_pairs_stay_together(exchange: Exchange, home: Path, program: str) -> No
     assert "output_config" in exchange.upstream("cloud")[0].body
 
 
-@pytest.mark.parametrize("route", ["verbatim", "openai"])
+@pytest.mark.parametrize("route", ["verbatim", "openai", "responses", "codex backend", "gemini"])
 def test_json_schema(exchange: Exchange, home: Path, program: str, route: str) -> None:
     """`--json-schema` gives structured output."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -146,12 +165,15 @@ def test_answer_in_all_parts(exchange: Exchange, home: Path, program: str) -> No
     assert (spent["input_tokens"], spent["cache_read_input_tokens"], spent["output_tokens"]) == (60, 140, 18)
 
 
-def test_subagent_is_told_apart(exchange: Exchange, home: Path, program: str) -> None:
+@pytest.mark.parametrize("route", ["verbatim", "codex backend", "gemini"])
+def test_subagent_is_told_apart(exchange: Exchange, home: Path, program: str, route: str) -> None:
     """The calls of a sub-agent carry its id in the flow, those of the main agent none."""
+    model, provider = ROUTES[route]
     task = {"description": "count", "prompt": "count to three", "subagent_type": "general-purpose"}
-    exchange.cloud.script(call("Agent", {**task, "run_in_background": False}))
-    ran = claude(program, home, exchange.base_url, "delegate", "--model", ROUTES["verbatim"][0])
-    assert ran.code == 0
+    exchange.vendors[provider].script(call("Agent", {**task, "run_in_background": False}))
+    ran = claude(program, home, exchange.base_url, "delegate", "--model", model)
+    assert (ran.code, ran.result["is_error"]) == (0, False), ran.result
+    exchange.upstream(provider)
     agents = [flow["agent_id"] for flow in exchange.flows() if flow["path"] == "/v1/messages"]
     assert agents[0] is None
     assert any(agents)

@@ -60,6 +60,7 @@ _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _EVENT_LEVEL = frozenset({"context_management"})
 """Members that a message_delta has beside its `delta`, not inside."""
 _EMPTY = Raw(b"{}")
+_LAST = "signed state behind the last text: clients take the last block for the answer"
 
 
 def _frame(name: bytes, data: bytes) -> bytes:
@@ -177,13 +178,16 @@ class StreamEncoder:
         self._prefix = b""
         self._skipped = False
         self._wraps = False
+        # A block that so far holds nothing to show, and the one before that stayed so: each waits for what follows it.
+        self._held = b""
+        self._behind = b""
 
     def encode(self, event: Event) -> bytes:
         """The event on the wire; empty for what says nothing here."""
         kind = type(event)
         if kind is TextDelta or kind is ThinkingDelta or kind is ArgumentsDelta:
             if self._skipped:
-                return self._free_text(event.text) if self._wraps else b""  # type: ignore[union-attr]
+                return self._hidden(event.text)  # type: ignore[union-attr]
             return self._prefix + _ENCODE(event.text) + b"}}\n\n"  # type: ignore[union-attr]
         if kind is Start:
             return self._begin(event)  # type: ignore[arg-type]
@@ -215,7 +219,7 @@ class StreamEncoder:
         usage["output_tokens"] = max(1, self._usage.output or 0)
         message = {
             **self._said.extras(start.extras, ""),
-            **_message_head(start.id, start.model, self._setup),
+            **_message_head(start.id, start.model, self._said.own, self._setup),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
@@ -230,7 +234,7 @@ class StreamEncoder:
             case PartStop():
                 return self._close()
             case SignatureDelta():
-                return b"" if self._skipped else self._signature(event.signed)
+                return self._signed(event.signed)
             case CitationDelta():
                 return self._citation(event.citation)
             case Finish():
@@ -253,6 +257,10 @@ class StreamEncoder:
             return answered
         self._index += 1
         block, after = self._head(part)
+        answered, self._behind = self._behind + answered, b""
+        if isinstance(part, Thinking) and not part.text and not said.own:
+            self._skipped, self._held = True, self._started(block) + after
+            return answered
         return answered + self._started(block) + after
 
     def _started(self, block: Json | Raw) -> bytes:
@@ -273,7 +281,10 @@ class StreamEncoder:
             return b""
         self._index += 1
         self._prefix = self._deltas(b"input_json_delta", b"partial_json")
-        return self._started(block) + (self._first(part.arguments) if isinstance(part, ServerToolCall) else b"")
+        before, self._behind = self._behind, b""
+        return (
+            before + self._started(block) + (self._first(part.arguments) if isinstance(part, ServerToolCall) else b"")
+        )
 
     def _unanswered(self) -> bytes:
         """Blocks for searches of which no result came, before anything else."""
@@ -343,6 +354,18 @@ class StreamEncoder:
             written = _ENCODE(block)
         return self._deltas(b"citations_delta", b"citation") + written + b"}}\n\n"
 
+    def _signed(self, signed: Signed) -> bytes:
+        if self._held:
+            self._held += self._signature(signed)
+        return b"" if self._skipped else self._signature(signed)
+
+    def _hidden(self, text: str) -> bytes:
+        """More of a block that is not written as it comes."""
+        if self._held:
+            held, self._held, self._skipped = self._held, b"", False
+            return held + self._first(text)
+        return self._free_text(text) if self._wraps else b""
+
     def _free_text(self, text: str) -> bytes:
         """More of the input of a tool that takes free text: here it is a string in an object."""
         return self._first(_ENCODE(text)[1:-1].decode())
@@ -351,14 +374,22 @@ class StreamEncoder:
         if self._wraps:
             self._skipped = self._wraps = False
             return self._first('"}') + self._close()
-        if self._skipped:
-            self._skipped = False
-            return b""
-        return b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index
+        stop = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index
+        if self._held:
+            self._behind, self._held = self._held + stop, b""
+            stop = b""
+        elif self._skipped:
+            stop = b""
+        self._skipped = False
+        return stop
 
     def _finish(self, finish: Finish) -> bytes:
         said = self._said
         answered = self._unanswered()
+        if self._behind and self._index:
+            said.lose("content", _LAST, "info")
+        elif self._behind:
+            answered += self._behind
         extras = said.extras(finish.extras, "")
         delta: Json = {key: value for key, value in extras.items() if key not in _EVENT_LEVEL}
         delta["stop_reason"] = said.stop_reason(finish)
@@ -379,12 +410,16 @@ def _name_of(raw: Raw) -> bytes:
     return str(kind).encode("utf-8", "replace").replace(b"\n", b" ")
 
 
-def _message_head(answer_id: str, model: str, setup: EncoderSetup) -> Json:
+def _message_head(answer_id: str, model: str, own: bool, setup: EncoderSetup) -> Json:
+    """A foreign model goes by the name that the client gave it: Claude Code up to 2.1.2 forgets the thinking of an
+    answer that names another one.
+    """
+    named, other = (model, setup.model) if own else (setup.model, model)
     return {
         "id": answer_id if answer_id.startswith("msg_") else setup.new_id("msg_"),
         "type": "message",
         "role": "assistant",
-        "model": model or setup.model,
+        "model": named or other,
     }
 
 
@@ -406,6 +441,9 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
         if said.carries(part) and (setup.thinking_wanted or not isinstance(part, Thinking)):
             content.append(_block(part, said, f"content[{i}]"))
     content += said.searches.unanswered()
+    if not said.own and len(content) > 1 and isinstance(content[-1], dict) and content[-1].get("thinking") == "":
+        said.lose("content", _LAST, "info")
+        del content[-1]
     usage = usage_object(response.usage, said)
     if not said.own:
         usage.setdefault("input_tokens", setup.input_estimate)
@@ -413,7 +451,7 @@ def render_response(response: Response, setup: EncoderSetup) -> tuple[bytes, lis
     message: Json = {
         **said.extras(response.extras, ""),
         **said.extras(finish.extras, ""),
-        **_message_head(response.id, response.model, setup),
+        **_message_head(response.id, response.model, said.own, setup),
         "content": content,
         "stop_reason": said.stop_reason(finish),
         "usage": usage,

@@ -105,7 +105,7 @@ def test_a_foreign_stream() -> None:
                 "id": "msg_1",
                 "type": "message",
                 "role": "assistant",
-                "model": "gpt",
+                "model": "asked-for",
                 "content": [],
                 "stop_reason": None,
                 "stop_sequence": None,
@@ -318,7 +318,7 @@ def test_a_foreign_body() -> None:
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
-        "model": "gpt",
+        "model": "asked-for",
         "content": [
             {"type": "thinking", "thinking": "hm"},
             {"type": "text", "text": "hi"},
@@ -434,3 +434,35 @@ def test_free_text_is_wrapped_piece_by_piece() -> None:
     assert losses == []
     body, _ = _body(_whole(call))
     assert body["content"][0]["input"] == {"input": call.arguments}
+
+
+@pytest.mark.parametrize("model", ["gpt", ""])
+def test_a_foreign_model_goes_by_the_clients_name_for_it(model: str) -> None:
+    """Claude Code up to 2.1.2 forgets the thinking of an answer that names another model than it asked for."""
+    body, _ = _body(_whole(Text("hi"), model=model))
+    assert body["model"] == "asked-for"
+    assert _body(_whole(Text("hi"), origin="anthropic"))[0]["model"] == "gpt"
+
+
+@pytest.mark.parametrize(
+    "parts, kinds",
+    [
+        ((Text("hi"), Thinking("", KIMI)), ["text"]),
+        ((Thinking("", KIMI), Text("hi")), ["thinking", "text"]),
+        ((Text("hi"), Thinking("", KIMI), ToolCall("call_1", "ls", "{}")), ["text", "thinking", "tool_use"]),
+        ((Text("hi"), Thinking("hm", KIMI)), ["text", "thinking"]),
+        ((Thinking("", KIMI),), ["thinking"]),
+        ((Thinking("", KIMI), Thinking("", KIMI)), ["thinking"]),
+    ],
+    ids=["last", "first", "before a call", "with words", "alone", "two"],
+)
+def test_nothing_to_show_is_never_last(parts: tuple[Part, ...], kinds: list[str]) -> None:
+    """Clients take the last block for the answer, so signed state without words may not stand there."""
+    response = _whole(*parts)
+    body, losses = _body(response)
+    assert [block["type"] for block in body["content"]] == kinds
+    assert bool(losses) == (len(kinds) < len(parts))
+    events, _ = encode(unfold(response))
+    started = [event for event in events if event["type"] == "content_block_start"]
+    assert [event["content_block"]["type"] for event in started] == kinds
+    assert [event["index"] for event in events if event["type"] == "content_block_stop"] == list(range(len(kinds)))

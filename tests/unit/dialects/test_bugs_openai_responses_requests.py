@@ -13,10 +13,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC
-from strowger.dialects.base import Capabilities
+from strowger.dialects.base import Capabilities, EncoderSetup
 from strowger.dialects.envelope import seal
 from strowger.dialects.openai_chat import DIALECT as CHAT
 from strowger.dialects.openai_responses import DIALECT
+from strowger.ir.events import Finish, StopReason
 from strowger.ir.request import (
     Base64,
     FunctionTool,
@@ -30,6 +31,7 @@ from strowger.ir.request import (
     ToolCall,
     ToolResult,
 )
+from strowger.ir.response import Response
 from tests.unit.dialects.openai_responses.asking import CODEX, OPENAI, Json, body, foreign, items, parsed, sent
 
 CLAUDE = Capabilities(
@@ -84,6 +86,18 @@ def test_own_state_comes_home_through_the_other_client() -> None:
     request = {"model": "m", "max_tokens": 9, "messages": [USER, {"role": "assistant", "content": [block]}, USER]}
     read = ANTHROPIC.client.parse_request(json.dumps(request).encode())
     assert sent(read)[0]["input"][1] == {**reasoning, "encrypted_content": "x"}
+
+
+def test_words_that_a_client_drops_come_home_too() -> None:
+    """A signature without the words that it signs is refused (Gemini CLI, and clients that keep the blob alone)."""
+    signed = Signed("anthropic", "anthropic:signature", "sig")
+    finish = Finish(StopReason.END)
+    answer = Response("anthropic", "msg_1", "claude", (Thinking("hm", signed), Text("ok")), finish)
+    setup = EncoderSetup("m", lambda prefix: f"{prefix}1")
+    written = json.loads(DIALECT.client.render_response(answer, setup)[0])["output"]
+    written[0]["summary"] = []
+    turn = claude(body(USER, *written, USER))["messages"][1]["content"]
+    assert turn[0] == {"type": "thinking", "thinking": "hm", "signature": "sig"}
 
 
 def test_encrypted_reasoning_of_another_account_is_not_replayed() -> None:

@@ -116,9 +116,11 @@ class Voice:
             return {"name": name, "namespace": group}
         return {"name": call.name}
 
-    def encrypted(self, signed: Signed) -> str:
-        """The blob of an upstream of this dialect as it is; any other state in an envelope that brings it home."""
-        return signed.blob if self.own and signed.kind.startswith(f"{NAME}:") else seal(signed)
+    def encrypted(self, signed: Signed, words: str) -> str:
+        """The blob of an upstream of this dialect as it is; any other state in an envelope that brings it home, with
+        the words that it signs: a client may keep it without the summary.
+        """
+        return signed.blob if self.own and signed.kind.startswith(f"{NAME}:") else seal(signed, words)
 
 
 def _forms(request: Request) -> dict[str, str]:
@@ -200,7 +202,7 @@ def reasoning_node(voice: Voice, part: Thinking, text: str, signed: Signed | Non
         node.setdefault("summary", [{"type": "summary_text", "text": text}] if text else _EMPTY_LIST)
     if signed is None and not voice.own:
         signed = _NOBODYS
-    if signed is not None and (blob := voice.encrypted(signed)):
+    if signed is not None and (blob := voice.encrypted(signed, text if signed.origin else "")):
         node["encrypted_content"] = blob
     return node
 

@@ -10,7 +10,7 @@ from tests.e2e import clients
 from tests.e2e.clients import Ran, claude, required
 from tests.e2e.exchange import Exchange
 from tests.e2e.test_claude_code import ROUTES
-from tests.fakes import anthropic, chat
+from tests.fakes import anthropic, chat, gemini_errors, responses, responses_parts
 from tests.fakes.brain import HELLO
 from tests.fakes.flavours import DEEPSEEK, KIMI
 from tests.fakes.script import Delivery, Hang, ScriptItem, bad_gateway, say
@@ -37,8 +37,11 @@ def retries(ran: Ran) -> list[str]:
         ("openai", chat.prompt_too_long()),
         ("deepseek", chat.prompt_too_long(DEEPSEEK)),
         ("kimi", chat.prompt_too_long(KIMI)),
+        ("responses", responses_parts.overflow_inside()),
+        ("codex backend", responses_parts.overflow_inside()),
+        ("gemini", gemini_errors.prompt_too_long()),
     ],
-    ids=["verbatim", "openai", "deepseek", "kimi"],
+    ids=["verbatim", "openai", "deepseek", "kimi", "responses", "codex backend", "gemini"],
 )
 def test_full_context_is_recognised(exchange: Exchange, home: Path, route: str, step: ScriptItem) -> None:
     """A full context, in whatever words of a vendor, is what the client knows as such, without a retry."""
@@ -57,8 +60,16 @@ def test_full_context_is_recognised(exchange: Exchange, home: Path, route: str, 
         ("openai", chat.overloaded(), "overloaded"),
         ("openai", bad_gateway(), "server_error"),
         ("openai", Hang(drop=True), None),
+        ("responses", responses.rate_limited(1), "rate_limit"),
+        ("codex backend", responses_parts.rate_limited_inside(0.5), "rate_limit"),
+        ("responses", responses_parts.at_capacity(), "overloaded"),
+        ("gemini", gemini_errors.rate_limited(1), "rate_limit"),
+        ("gemini", gemini_errors.overloaded(), "overloaded"),
     ],
-    ids=["429", "529", "429 chat", "503 chat", "html chat", "drop chat"],
+    ids=[
+        *("429", "529", "429 chat", "503 chat", "html chat", "drop chat"),
+        *("429 responses", "429 inside", "at capacity", "429 gemini", "503 gemini"),
+    ],
 )
 def test_passing_failure_is_retried(
     exchange: Exchange, home: Path, route: str, step: ScriptItem, error: str | None
@@ -79,7 +90,7 @@ def test_exhausted_quota_is_final(exchange: Exchange, home: Path) -> None:
     assert len(exchange.upstream("gpt")) == 1
 
 
-@pytest.mark.parametrize("route", ["verbatim", "openai"])
+@pytest.mark.parametrize("route", ["verbatim", "openai", "codex backend", "gemini"])
 @pytest.mark.parametrize("cut", ["error", "drop", "eof"])
 def test_broken_stream(exchange: Exchange, home: Path, route: str, cut: str) -> None:
     """A stream that breaks in the middle is never taken for an answer: the client asks again and gets one."""

@@ -41,7 +41,9 @@ from strowger.ir.request import (
     NO_EXTRAS,
     Audio,
     Citation,
+    Document,
     Extras,
+    Image,
     Opaque,
     Part,
     Refusal,
@@ -113,6 +115,8 @@ class _Said:
                 self.lose("content", f"{part.kind}: only {part.origin} understands it")
             case Audio():
                 self.lose("content", "this dialect cannot carry sound", "error")
+            case Image() | Document() if not self.own:
+                self.lose("content", "answers in this dialect hold neither pictures nor files", "error")
             case _:
                 return True
         return False

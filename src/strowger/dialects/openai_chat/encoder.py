@@ -70,6 +70,7 @@ class ChatEncoder:
         self._before_text = 0
         self._length = 0
         self._cited: list[Citation] = []
+        self._annotations = 0
         self._thought: list[str] = []
         self._usage = Usage()
         self._ended = False
@@ -109,9 +110,6 @@ class ChatEncoder:
             case SignatureDelta():
                 return self._sign(event)
             case CitationDelta():
-                if self._ours:
-                    raw = event.citation.raw
-                    return self._chunk({"annotations": [raw]}) if len(raw) else b""
                 self._cited.append(event.citation)  # its text may not have come yet
             case Note():
                 if self._ours:
@@ -170,7 +168,7 @@ class ChatEncoder:
             case Text():
                 self._text_before = self._before + b'{"content":'
                 self._length = len(part.text)
-                self._cited += () if self._ours else part.citations
+                self._cited += part.citations
                 return self._said("content", part.text)
             case Refusal():
                 self._text_before = self._before + b'{"refusal":'
@@ -194,13 +192,21 @@ class ChatEncoder:
         return self._chunk({member: text}) if text else b""
 
     def _text_ends(self) -> bytes:
-        """Its citations, which count the characters of all text so far."""
+        """Its citations, which count the characters of all text so far; in one piece, with an index each, for that is
+        how the official library puts lists together.
+        """
         cited, self._cited = self._cited, []
-        found = [annotation(each, self._before_text, self._length) for each in cited]
-        self._before_text += self._length
-        written = [each for each in found if each is not None]
-        if len(written) < len(found):
-            self._lose("citations", "a citation that is not of a web page", "info")
+        before, self._before_text = self._before_text, self._before_text + self._length
+        written: list[Json | Raw] = []
+        for each in cited:
+            found = each.raw if self._ours else annotation(each, before, self._length)
+            if found is None:
+                self._lose("citations", "a citation that is not of a web page", "info")
+            elif isinstance(found, Raw):
+                written += [found] if len(found) else []
+            else:
+                written.append({"index": self._annotations, **found})
+                self._annotations += 1
         return self._chunk({"annotations": written}) if written else b""
 
     def _call(self, part: ToolCall) -> bytes:

@@ -24,7 +24,8 @@ from strowger.ir.request import OutputFormat, Reasoning, Request
 _LONGEST_USER = 64
 _ENCODER = msgspec.json.Encoder()
 
-_SHARED = frozenset({"seed", "presence_penalty", "frequency_penalty"})
+_PENALTIES = frozenset({"presence_penalty", "frequency_penalty"})
+_SHARED = frozenset({"seed", *_PENALTIES})
 """Extras that mean the same in every dialect that has them."""
 
 _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
@@ -44,6 +45,9 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
         shared = {key: raw for key, raw in request.extras.items() if key in _SHARED and not says_nothing(raw)}
         body |= shared
         job.lose_extras({key: raw for key, raw in request.extras.items() if key not in shared}, "")
+    for key in _PENALTIES & body.keys() if not caps.sampling else ():
+        del body[key]
+        job.lose(key, "the model has a fixed sampling", "info")
     if model:
         body["model"] = model
     _output(job, body)

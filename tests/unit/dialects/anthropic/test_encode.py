@@ -34,7 +34,9 @@ from strowger.ir.events import (
 )
 from strowger.ir.request import (
     Audio,
+    Base64,
     Citation,
+    Image,
     Opaque,
     Part,
     Refusal,
@@ -148,10 +150,20 @@ def test_the_start_does_not_wait() -> None:
     assert start["message"]["id"] == "msg_9"
 
 
-@pytest.mark.parametrize("model, said", [("claude", "claude"), ("", "asked-for")])
-def test_the_model_is_never_missing(model: str, said: str) -> None:
-    """Where the upstream names none, it is what the client asked for."""
-    sent, _ = encode([Start("openai_chat", "", model), END])
+@pytest.mark.parametrize(
+    "origin, model, said",
+    [
+        ("anthropic", "claude", "claude"),
+        ("anthropic", "", "asked-for"),
+        ("openai_chat", "gpt", "asked-for"),
+        ("openai_chat", "", "asked-for"),
+    ],
+)
+def test_the_model_is_never_missing(origin: str, model: str, said: str) -> None:
+    """Claude Code forgets the thinking of an answer by a model that it did not ask for, so it is the one it asked for;
+    an upstream of this dialect says itself which.
+    """
+    sent, _ = encode([Start(origin, "", model), END])
     assert sent[0]["message"]["model"] == said
 
 
@@ -217,15 +229,16 @@ def test_what_this_dialect_cannot_say_is_left_out() -> None:
         Text("a"),
         Audio("AAAA", "wav"),
         ServerToolCall("s", "x", "{}"),
+        Image(Base64("image/png", "AAAA")),
         Text("b"),
     )
     sent, losses = encode(unfold(_whole(*parts)))
     starts = [event["index"] for event in sent if event["type"] == "content_block_start"]
     assert starts == [0, 1]
-    assert [loss.severity for loss in losses] == ["warning", "error", "info"]
+    assert [loss.severity for loss in losses] == ["warning", "error", "info", "error"]
     body, losses = _body(_whole(*parts))
     assert [block["text"] for block in body["content"]] == ["a", "b"]
-    assert len(losses) == 3
+    assert len(losses) == 4
 
 
 def test_extras_of_another_dialect_are_not_sent() -> None:

@@ -103,7 +103,8 @@ def test_citations_in_a_stream(first: bool) -> None:
         told = _citations_first(told)
     chunks, losses = encoded(told, usage_wanted=False)
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk]
-    assert [each for delta in deltas for each in delta.get("annotations", [])] == ANNOTATIONS
+    annotations = [each for delta in deltas for each in delta.get("annotations", [])]
+    assert annotations == [{"index": i, **each} for i, each in enumerate(ANNOTATIONS)]
     assert losses == []
 
 

@@ -230,3 +230,20 @@ def test_foreign_members_are_losses() -> None:
 def test_members_of_this_dialect_that_we_do_not_know_pass() -> None:
     """It is for the upstream to say."""
     assert sent(parsed(seed=3, extra_body={"a": 1})) == {"seed": 3, "extra_body": {"a": 1}}
+
+
+def test_penalties_belong_to_the_sampling() -> None:
+    """A model with a fixed one refuses them, whoever asks; a seed is taken."""
+    members = {"presence_penalty": 1, "frequency_penalty": 0.5, "seed": 7}
+    fixed = replace(PLAIN, sampling=False)
+    foreign = asked(extras={key: Raw(json.dumps(value).encode()) for key, value in members.items()})
+    own = parsed(**members)
+    for request in (foreign, own):
+        assert members.items() <= rendered(request, PLAIN).items()
+        body = rendered(request, fixed)
+        assert {key: body.get(key) for key in members} == {
+            "presence_penalty": None,
+            "frequency_penalty": None,
+            "seed": 7,
+        }
+        assert losses(request, fixed) == {"presence_penalty": "info", "frequency_penalty": "info"}

@@ -78,20 +78,22 @@ _STORES = ("https://generativelanguage.googleapis.com/", "gs://")
 # ---- reading ----
 
 
-def parse_parts(
-    items: Iterable[Raw], path: str, error: type[GatewayError], calls: Calls, *, model: bool, origin: str = VENDOR
-) -> list[Part]:
-    """The parts of one content; `model`: it is the model's, and its signatures are read as issued by `origin`."""
+def parse_parts(items: Iterable[Raw], path: str, error: type[GatewayError], calls: Calls, *, model: bool) -> list[Part]:
+    """The parts of one content of a request; `model`: it is the model's, and its parts may be signed."""
     parts: list[Part] = []
     for i, raw in enumerate(items):
-        parts += parse_part(raw, f"{path}[{i}]", error, calls, model=model, origin=origin)
+        parts += parse_part(raw, f"{path}[{i}]", error, calls, model=model)
     return parts
 
 
 def parse_part(
-    raw: Raw, path: str, error: type[GatewayError], calls: Calls, *, model: bool, origin: str = VENDOR
+    raw: Raw, path: str, error: type[GatewayError], calls: Calls, *, model: bool, origin: str = ""
 ) -> tuple[Part, ...]:
-    """One part, with the signature that it bears before or behind it."""
+    """One part, with the signature that it bears before or behind it.
+
+    `origin` issued the signatures of an answer, whatever they look like; those of a request (without an origin) are
+    the vendor's, or in envelopes of ours.
+    """
     fields = Members(raw, path, error)
     holder = _take_signature(fields) if model and fields.says("thoughtSignature") else None
     kind = _kind(fields)
@@ -169,7 +171,8 @@ def _take_signature(fields: Members) -> tuple[str, Extras] | None:
 def _signed(holder: tuple[str, Extras], origin: str, identity: str, form: str = "") -> Thinking:
     """The state that stood on a part: a bare signature, or what is inside an envelope of ours."""
     blob, extras = holder
-    thought = envelope.thought_in(blob) or Thinking("", Signed(origin, SIGNATURE, blob, identity))
+    thought = None if origin else envelope.thought_in(blob)
+    thought = thought or Thinking("", Signed(origin or VENDOR, SIGNATURE, blob, identity))
     return replace(thought, form=form, extras=extras)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from strowger.dialects.envelope import wrapped
 from strowger.dialects.gemini.encode import render_response
 from strowger.dialects.gemini.errors import parse_error
 from strowger.dialects.gemini.response import decode_response
@@ -132,6 +133,15 @@ def test_parts() -> None:
     )
     assert [type(part) for part in response.parts[5:]] == [Image, Audio, ServerToolCall, Opaque]
     assert response.finish.reason is StopReason.TOOL_USE
+
+
+def test_an_envelope_from_an_upstream_is_its_own_state() -> None:
+    """A gateway behind a gateway: what it sealed goes back to it as it came, and its words stand beside it already."""
+    blob = wrapped(Signed("anthropic", "anthropic:signature", "sig"), "hm")
+    parts = [text("hm", thought=True), call("f", {}, id="1", part_thoughtSignature=blob)]
+    state = Thinking("", Signed("google", "gemini:signature", blob, "call:1"))
+    expected = (Thinking("hm"), state, ToolCall("1", "f", "{}"))
+    assert read(body(*parts)).parts == answer(chunk(*parts, finish="STOP")).parts == expected
 
 
 def test_citations_go_to_the_text_that_they_are_of() -> None:

@@ -6,6 +6,10 @@ names, if it names one.
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+from urllib.parse import parse_qs
+
 import msgspec
 from msgspec import Raw
 
@@ -25,6 +29,9 @@ _JSON: Headers = (("Content-Type", "application/json"),)
 _LIMIT = 64 * 1024 * 1024
 _ITEMS = "input_items"
 _CANCEL = "cancel"
+_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco"}
+
+Json = dict[str, Any]
 
 
 class Stored:
@@ -50,18 +57,18 @@ class Stored:
                 deleted = {"id": response_id, "object": "response", "deleted": True}
                 await reply.whole(200, _JSON, msgspec.json.encode(deleted))
         elif what == _ITEMS:
-            await reply.whole(200, _JSON, await self._items(turn, client))
+            await reply.whole(200, _JSON, await self._items(turn, client, call.query))
+        elif "true" in parse_qs(call.query).get("stream", ()):
+            raise BadRequest("only answers made in the background can be streamed again", param="stream")
         else:
             await reply.whole(200, _JSON, turn.response)
 
-    async def _items(self, turn: Turn, client: Client) -> bytes:
-        """What the answer was given to, newest first as is the vendor's default."""
+    async def _items(self, turn: Turn, client: Client, query: str) -> bytes:
+        """What the answer was given to, a page of it. Raises BadRequest for a page that cannot be."""
         before = await self._line.memory.conversations.chain(turn.previous, client.name) if turn.previous else []
-        items = [item for earlier in before or () for item in earlier.items()]
-        items += msgspec.json.decode(turn.input, type=list[Raw])
-        items.reverse()
-        listed = {"object": "list", "data": items, "has_more": False}
-        return msgspec.json.encode(listed)
+        items = [item for earlier in before or () for item in _shown(earlier, earlier.items())]
+        items += _shown(turn, msgspec.json.decode(turn.input, type=list[Raw]))
+        return msgspec.json.encode(_page(items, {key: values[-1] for key, values in parse_qs(query).items()}))
 
     async def _passed_on(self, call: Call, name: str | None, client: Client, reply: Reply) -> bool:
         """Ask the provider that keeps answers itself. False when there is none."""
@@ -82,6 +89,41 @@ class Stored:
         body = mask(credential.value for credential in used)(body)
         await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)
         return True
+
+
+def _shown(turn: Turn, items: list[Raw]) -> list[Json]:
+    """Items as the vendor lists them: each with an id, its type, and content in parts."""
+    return [_item(turn, index, raw) for index, raw in enumerate(items)]
+
+
+def _item(turn: Turn, index: int, raw: Raw) -> Json:
+    item: Json = msgspec.json.decode(raw)
+    kind = item.setdefault("type", "message")
+    content = item.get("content")
+    if kind == "message" and isinstance(content, str):
+        said = {"type": "output_text", "annotations": []} if item.get("role") == "assistant" else {"type": "input_text"}
+        item["content"] = [{**said, "text": content}]
+    if not item.get("id"):
+        name = hashlib.sha256(f"{turn.id} {index}".encode()).hexdigest()[:48]
+        item["id"] = f"{_PREFIXES.get(kind, 'item')}_{name}"
+    if kind in _PREFIXES:
+        item.setdefault("status", "completed")
+    return item
+
+
+def _page(items: list[Json], asked: dict[str, str]) -> Json:
+    """A page as the vendor has it: the newest first, twenty of them."""
+    limit = asked.get("limit", "20")
+    if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+        raise BadRequest(f"limit is a number from 1 to 100, not {limit[:20]!r}", param="limit")
+    if asked.get("order") != "asc":
+        items.reverse()
+    after = asked.get("after", "")
+    known = [item.get("id") for item in items]
+    start = known.index(after) + 1 if after in known else 0
+    shown = items[start : start + int(limit)]
+    ends = {"first_id": shown[0].get("id") if shown else None, "last_id": shown[-1].get("id") if shown else None}
+    return {"object": "list", "data": shown, **ends, "has_more": len(items) > start + len(shown)}
 
 
 def _refused(provider: Provider) -> CredentialError:

@@ -26,7 +26,7 @@ REQUIRED = frozenset(
     " safety_identifier prompt_cache_key".split()
 )
 # What the vendor sends and its SDK's types do not know (yet).
-UNTYPED = frozenset({"store", "frequency_penalty", "presence_penalty", "obfuscation", "name"})
+UNTYPED = frozenset({"store", "frequency_penalty", "presence_penalty", "obfuscation", "name", "status"})
 TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -188,7 +188,7 @@ class _Items:
         item = self._open.get(event["output_index"])
         self._check(item is not None and item.get("id") == event["item_id"], f"{kind} of an item that is not open")
         thing, _, step = kind.rpartition(".")
-        index = event.get("summary_index", event.get("content_index", 0))
+        index: int = event["summary_index"] if "summary_index" in event else event.get("content_index", 0)
         if thing in _PARTS:
             self._part(thing, step, index, event)
         elif step == "delta":
@@ -218,7 +218,7 @@ class _Items:
 
     def faults(self, last: Json) -> list[str]:
         """All that is wrong, knowing the response of the last event."""
-        if self._open:
+        if self._open and last["status"] != "failed":
             self.wrong.append(f"never ended: {self._open}")
         if last["output"] != self._done:
             self.wrong.append("the last event has another output than was told")

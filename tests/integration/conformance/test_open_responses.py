@@ -24,7 +24,10 @@ pytestmark = pytest.mark.anyio
 
 Json = dict[str, Any]
 
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 PDF = "data:application/pdf;base64," + b64encode(b"%PDF-1.1\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF").decode()
 WEATHER = {
     "type": "function",

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from strowger.dialects.base import Loss, Severity
 from strowger.errors import Unsupported
-from strowger.ir.request import Extras
+from strowger.ir.request import Extras, Thinking
 
 _NULL = Raw(b"null")
 
@@ -167,6 +167,17 @@ def extra_severity(key: str) -> Severity:
 def says_nothing(value: Raw) -> bool:
     """Whether a raw value is null, or an empty string, list or object."""
     return bytes(value) in {b"null", b'""', b"[]", b"{}"}
+
+
+def thinking_loss(part: Thinking, path: str) -> Loss:
+    """The loss of thinking that is not given to who did not sign it. Where its issuer put a whole conversation into
+    what only it can read, that conversation is lost.
+    """
+    signed = part.signed
+    if signed is not None and signed.kind.endswith(":compaction"):
+        return Loss(path, f"the conversation so far, in a form that only {signed.origin} can read", "error")
+    issuer = signed.origin if signed is not None else ""
+    return Loss(path, f"thinking that was not signed by this provider (but by {issuer or 'nobody'})", "info")
 
 
 def unique(losses: Iterable[Loss]) -> tuple[Loss, ...]:

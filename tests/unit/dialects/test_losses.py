@@ -6,8 +6,9 @@ import pytest
 from msgspec import Raw
 
 from strowger.dialects.base import Loss
-from strowger.dialects.losses import extras_losses, refuse_extras, unique
+from strowger.dialects.losses import extras_losses, refuse_extras, thinking_loss, unique
 from strowger.errors import Unsupported
+from strowger.ir.request import Signed, Thinking
 
 
 def test_each_foreign_member_is_one_loss_with_its_path() -> None:
@@ -74,3 +75,14 @@ def test_what_asks_for_nothing_special_is_not_refused() -> None:
     refuse_extras(extras, "This provider")
     assert extras_losses(extras, "") == []
     refuse_extras({"background": Raw(b"false"), "conversation": Raw(b"null")}, "This provider")
+
+
+def test_a_conversation_that_only_its_vendor_can_read_is_a_serious_loss() -> None:
+    """Thinking of others is dropped without harm; what a vendor compacted was the conversation itself."""
+    thought = Thinking("", Signed("openai", "openai_responses:reasoning", "b"))
+    compacted = Thinking("", Signed("openai", "openai_responses:compaction", "b"))
+    assert thinking_loss(thought, "p") == Loss(
+        "p", "thinking that was not signed by this provider (but by openai)", "info"
+    )
+    assert thinking_loss(compacted, "p").severity == "error"
+    assert "nobody" in thinking_loss(Thinking("t"), "p").reason

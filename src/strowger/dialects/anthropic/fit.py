@@ -16,7 +16,7 @@ from strowger.dialects.anthropic.blocks import tool_input
 from strowger.dialects.anthropic.wire import FOREIGN_ID, NAME, REDACTED, SIGNATURE, safe_id, safe_name
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.envelope import MARK
-from strowger.dialects.losses import extra_severity, extras_losses, says_nothing
+from strowger.dialects.losses import extra_severity, extras_losses, says_nothing, thinking_loss
 from strowger.ir.request import (
     NO_EXTRAS,
     Audio,
@@ -175,8 +175,7 @@ class Fitting:
                 extras = {**extras, "signature": Raw(b'""')}  # the member is required; an empty one claims nothing
             return [replace(part, signed=kept, extras=extras)]
         self.thinking_lost = True
-        issuer = signed.origin if signed is not None else ""
-        self.lose(path, f"thinking that was not signed by this provider (but by {issuer or 'nobody'})", "info")
+        self.losses.append(thinking_loss(part, path))
         return []
 
     def _call(self, part: ToolCall, path: str) -> ToolCall:

@@ -17,6 +17,7 @@ from strowger.dialects.gemini.members import EMPTY, WRITTEN, Json, inner, put, p
 from strowger.dialects.gemini.parts import ALONE, render_part
 from strowger.dialects.gemini.turns import turns
 from strowger.dialects.gemini.wire import CONTINUE, ON_CALL, ON_PART, ON_TEXT, SIGNATURE, SKIP_SIGNATURE
+from strowger.dialects.losses import thinking_loss
 from strowger.dialects.neighbours import place
 from strowger.ir.request import Audio, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
@@ -187,7 +188,8 @@ class _Writing:
             else:
                 self._thought(part)
         elif part.text or signed is not None:
-            job.lose_once(path, "thinking that was not signed by this provider", "info")
+            lost = thinking_loss(part, path)
+            job.lose_once(path, lost.reason, lost.severity)
 
     def _thought(self, part: Thinking) -> None:
         node = render_part(part if self._job.ours else Thinking(part.text))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects.losses import thinking_loss
 from strowger.dialects.neighbours import place
 from strowger.dialects.openai_chat.assistant import add_calls, assistant_members
 from strowger.dialects.openai_chat.job import Job
@@ -333,6 +334,10 @@ def _foreign_members(node: Json, parts: Iterable[Part]) -> None:
 def _thinking(job: Job, path: str, node: Json, thoughts: list[Thinking]) -> None:
     """Set the member that carries earlier thinking back to its issuer, where the target has one."""
     field, caps = job.caps.thinking_replay, job.caps
+    for part in thoughts:
+        if part.signed is not None and part.signed.kind.endswith(":compaction"):
+            lost = thinking_loss(part, path)
+            job.lose_once(path, lost.reason, lost.severity)
     beside = [part for part in thoughts if part.form != "part" or not job.ours] if thoughts else []
     if not beside:
         pass

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects.losses import thinking_loss
 from strowger.dialects.neighbours import place
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.pairing import paired
@@ -56,7 +57,6 @@ from strowger.ir.request import (
 
 _OBJECT_CALLS = dict(CLIENT_CALLS.values())
 _PLAIN_OUTPUTS = frozenset({"", "function_call_output", CUSTOM_OUTPUT})
-_BAD_TO_REPLAY = "thinking that was not signed by this provider"
 
 
 def render_items(job: Job) -> list[Json | Raw]:
@@ -228,7 +228,8 @@ def thinking_item(job: Job, part: Thinking, path: str) -> Json | None:
     """A reasoning or compaction item, for who issued it; everyone else could not read it."""
     signed = part.signed
     if signed is None or signed.origin != job.caps.origin or not signed.kind.startswith(f"{NAME}:"):
-        job.lose_once(path, _BAD_TO_REPLAY, "info")
+        lost = thinking_loss(part, path)
+        job.lose_once(path, lost.reason, lost.severity)
         return None
     node: Json = dict(part.extras) if job.ours else {}
     if signed.id:
@@ -239,7 +240,8 @@ def thinking_item(job: Job, part: Thinking, path: str) -> Json | None:
             node["encrypted_content"] = signed.blob
         return node
     if signed.kind not in {REASONING, PLAIN}:
-        job.lose_once(path, _BAD_TO_REPLAY, "info")
+        lost = thinking_loss(part, path)
+        job.lose_once(path, lost.reason, lost.severity)
         return None
     node["type"] = "reasoning"
     form, _, bare = part.form.partition(" ") if job.ours else ("summary" if part.text else "", "", "")

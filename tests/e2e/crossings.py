@@ -6,11 +6,13 @@ flows that the gateway recorded meanwhile.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
 import msgspec
 import pytest
+from _pytest.mark import ParameterSet
 from msgspec import Struct
 
 from tests.e2e.exchange import Exchange
@@ -26,7 +28,15 @@ SPOKEN = {
     "codexb": "openai_responses",
     "gem": "gemini",
 }
+# With $STROWGER_E2E_TAIL every client goes to every vendor; without it each goes where something is special about it.
+TAIL = "STROWGER_E2E_TAIL"
+_ABSENT = pytest.mark.skipif(TAIL not in os.environ, reason=f"part of the long tail, which runs with {TAIL}=1")
 _INDEX = re.compile(r"\[\d+\]")
+
+
+def tail(*cases: tuple[object, ...]) -> list[ParameterSet]:
+    """Parameters of tests that run only when the whole table is wanted."""
+    return [pytest.param(*case, marks=_ABSENT) for case in cases]
 
 
 class Crossing(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.fields import Fields, as_str, is_string
 from strowger.dialects.openai_responses.parts import filled
+from strowger.dialects.openai_responses.usual import usual_tool
 from strowger.dialects.openai_responses.wire import ABILITIES, NAME
 from strowger.ir.request import (
     GROUP_MARK,
@@ -38,7 +39,7 @@ _OBJECT = b"{"
 
 def parse_tools(items: Iterable[Raw], path: str) -> tuple[Tool | ToolGroup, ...]:
     """The tools of a list; raises BadRequest that names the member at fault."""
-    return tuple([_tool(raw, f"{path}[{i}]") for i, raw in enumerate(items)])
+    return tuple([usual_tool(raw) or parse_tool(raw, f"{path}[{i}]") for i, raw in enumerate(items)])
 
 
 def names_of(tool: Tool | ToolGroup) -> Iterator[str]:
@@ -50,7 +51,8 @@ def names_of(tool: Tool | ToolGroup) -> Iterator[str]:
         yield tool.name
 
 
-def _tool(raw: Raw, path: str) -> Tool | ToolGroup:
+def parse_tool(raw: Raw, path: str) -> Tool | ToolGroup:
+    """One tool, read member by member; raises BadRequest that names the member at fault."""
     fields = Fields(raw, path)
     match kind := fields.text("type"):
         case "function":

@@ -1,9 +1,9 @@
-"""The usual input items, each read in one go.
+"""The usual input items and tools, each read in one go.
 
-Nearly all that clients send is a few kinds of items with few members. Those are typed here and decoded whole, several
-times cheaper than member by member. Whatever is not exactly so (another type, a member that is not listed, a null, an
-empty list) is refused, never guessed at: the answer is None, and `items` reads it member by member and says what is
-wrong with it. What is read here equals what would have been read there. Knows no errors of ours.
+Nearly all that clients send is a few kinds of items and tools with few members. Those are typed here and decoded whole,
+several times cheaper than member by member. Whatever is not exactly so (another type, a member that is not listed, a
+null, an empty list) is refused, never guessed at: the answer is None, and `items` or `tools` reads it member by member
+and says what is wrong with it. What is read here equals what would have been read there. Knows no errors of ours.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from strowger.dialects.envelope import thought_in
 from strowger.dialects.openai_responses.parts import EMPTY_LIST
-from strowger.dialects.openai_responses.wire import ITEM, PLAIN, REASONING, UNTYPED, VENDOR, grouped
+from strowger.dialects.openai_responses.wire import CUSTOM_OUTPUT, ITEM, PLAIN, REASONING, UNTYPED, VENDOR, grouped
 from strowger.ir.request import (
     NO_EXTRAS,
+    CustomTool,
     Extras,
+    FunctionTool,
     Message,
     Signed,
     Text,
@@ -126,6 +128,20 @@ class _Call(_Node, tag="function_call"):
         )
 
 
+class _CustomCall(_Node, tag="custom_tool_call"):
+    call_id: str
+    name: str
+    input: str
+    id: Raw | UnsetType = UNSET
+    status: Raw | UnsetType = UNSET
+
+    def message(self) -> Message:
+        name, form = grouped(self.name, "")
+        extras = _extras(id=self.id, status=self.status)
+        call = ToolCall(self.call_id, name, self.input, kind="custom", extras=extras, form=form)
+        return Message("assistant", (call,), form=ITEM)
+
+
 class _Given(_Node):
     type: Literal["input_text"]
     text: str
@@ -138,12 +154,16 @@ class _Output(_Node, tag="function_call_output"):
     status: Raw | UnsetType = UNSET
 
     def message(self) -> Message:
-        plain = isinstance(self.output, str)
-        given = self.output
+        given, kind = self.output, self.__struct_config__.tag
+        plain = isinstance(given, str)
         content = (Text(given),) if isinstance(given, str) else tuple([Text(part.text) for part in given])
         extras = _extras(id=self.id, status=self.status)
-        result = ToolResult(self.call_id, content, plain=plain, extras=extras, form="function_call_output")
+        result = ToolResult(self.call_id, content, plain=plain, extras=extras, form=kind)  # type: ignore[arg-type]
         return Message("tool", (result,), form=ITEM)
+
+
+class _CustomOutput(_Output, tag=CUSTOM_OUTPUT):
+    pass
 
 
 def _extras(**members: Raw | UnsetType) -> Extras:
@@ -151,19 +171,59 @@ def _extras(**members: Raw | UnsetType) -> Extras:
     return given or NO_EXTRAS
 
 
-_TYPED: msgspec.json.Decoder[_Message | _Reasoning | _Call | _Output] = msgspec.json.Decoder(
-    _Message | _Reasoning | _Call | _Output
-)
+class _Function(_Node, tag="function"):
+    name: str
+    parameters: Raw
+    description: str | UnsetType = UNSET
+    strict: bool | UnsetType | None = UNSET
+
+    def tool(self) -> FunctionTool | None:
+        if self.parameters == _NULL:
+            return None
+        strict, described = self.strict, self.description
+        return FunctionTool(
+            self.name,
+            None if described is UNSET else described,
+            self.parameters,
+            None if strict is UNSET else strict,
+            extras=_NOT_STRICT if strict is None else NO_EXTRAS,
+        )
+
+
+class _Custom(_Node, tag="custom"):
+    name: str
+    format: Raw
+    description: str | UnsetType = UNSET
+
+    def tool(self) -> CustomTool | None:
+        if self.format == _NULL:
+            return None
+        return CustomTool(self.name, None if self.description is UNSET else self.description, self.format)
+
+
+_Item = _Message | _Reasoning | _Call | _CustomCall | _Output | _CustomOutput
+_TYPED: msgspec.json.Decoder[_Item] = msgspec.json.Decoder(_Item)
 _EASY = msgspec.json.Decoder(_Untyped)
+_TOOL: msgspec.json.Decoder[_Function | _Custom] = msgspec.json.Decoder(_Function | _Custom)
+_NOT_STRICT: Extras = {"strict": _NULL}
+_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 def usual_item(raw: Raw) -> Message | None:
     """The item as a message, or None when it is not one of the usual."""
     try:
         return _TYPED.decode(raw).message()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNUSUAL:
         pass
     try:
         return _EASY.decode(raw).message()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNUSUAL:
+        return None
+
+
+def usual_tool(raw: Raw) -> FunctionTool | CustomTool | None:
+    """The tool, or None when it is not one of the usual."""
+    try:
+        return _TOOL.decode(raw).tool()
+    except _UNUSUAL:
         return None

@@ -1,4 +1,4 @@
-"""The usual items read in one go are what they are read member by member."""
+"""The usual items and tools read in one go are what they are read member by member."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from msgspec import Raw
 
 from strowger.dialects.envelope import seal
 from strowger.dialects.openai_responses.items import parse_item
-from strowger.dialects.openai_responses.usual import usual_item
+from strowger.dialects.openai_responses.tools import parse_tool
+from strowger.dialects.openai_responses.usual import usual_item, usual_tool
 from strowger.ir.request import Signed
 from tests.unit.dialects.openai_responses.asking import Json
 
@@ -41,6 +42,8 @@ SEALED = seal(Signed("anthropic", "anthropic:signature", "sig"))
         {"type": "function_call", "id": None, "call_id": "c", "name": "f", "arguments": "", "status": None},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}"},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "f", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": "", "status": "completed"},
+        {"type": "custom_tool_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "x"}]},
         {"type": "function_call_output", "call_id": "c", "output": "done", "id": "o"},
         {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "x"}]},
     ],
@@ -72,6 +75,9 @@ def test_a_usual_item(item: Json) -> None:
         {"role": "user", "content": [{"text": "x"}]},
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": {}},
         {"type": "function_call", "call_id": "c", "name": "f", "namespace": "", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "{}", "namespace": "g"},
+        {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": None},
+        {"type": "custom_tool_call_output", "call_id": "", "output": "x"},
         {"type": "function_call_output", "call_id": "", "output": "x"},
         {"type": "function_call_output", "call_id": "c", "output": []},
         {"type": "function_call_output", "call_id": "c", "output": "x", "name": "f"},
@@ -87,3 +93,42 @@ def test_an_unusual_item(item: Json) -> None:
 def test_a_broken_item(broken: bytes) -> None:
     """So is what is no item."""
     assert usual_item(Raw(broken)) is None
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "name": "f", "parameters": {"type": "object"}},
+        {"type": "function", "name": "", "description": "d", "strict": False, "parameters": {}},
+        {"type": "function", "name": "f", "strict": None, "parameters": []},
+        {"type": "function", "name": "f", "strict": True, "parameters": "odd"},
+        {"type": "custom", "name": "f", "description": "d", "format": {"type": "text"}},
+        {"type": "custom", "name": "f", "format": 7},
+    ],
+)
+def test_a_usual_tool(tool: Json) -> None:
+    """It is taken, and equal."""
+    raw = Raw(json.dumps(tool).encode())
+    assert usual_tool(raw) == parse_tool(raw, "tools[0]")
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "name": "f"},
+        {"type": "function", "name": "f", "parameters": None},
+        {"type": "function", "name": "f", "parameters": {}, "description": None},
+        {"type": "function", "name": "f", "parameters": {}, "strict": "yes"},
+        {"type": "function", "name": "f", "parameters": {}, "defer_loading": True},
+        {"type": "function", "name": None, "parameters": {}},
+        {"type": "custom", "name": "f"},
+        {"type": "custom", "name": "f", "format": None},
+        {"type": "web_search"},
+        {"type": "namespace", "name": "n", "tools": []},
+        {"name": "f", "parameters": {}},
+        7,
+    ],
+)
+def test_an_unusual_tool(tool: object) -> None:
+    """It is left to who reads closely."""
+    assert usual_tool(Raw(json.dumps(tool).encode())) is None

@@ -219,19 +219,8 @@ class Writer:
             what = part.kind if isinstance(part, Opaque) else type(part).__name__
             self.lose("content", f"{what} has no form in this dialect")
             return []
-        if isinstance(node, dict):
-            return self._release(node)
-        return [*self._release(), *([node] if not self._waits(part, node) else [])]
-
-    def _waits(self, part: Part, node: Raw) -> bool:
-        """Whether a node that is kept whole waits as well: a signature may follow it."""
-        if not self.ours:
-            return False
-        try:
-            self._held = dict(_OBJECT.decode(node))
-        except msgspec.MsgspecError:
-            return False
-        return True
+        # what is kept whole waits as well: a signature may follow it
+        return self._release(node if isinstance(node, dict) else dict(_OBJECT.decode(node)))
 
     def _cleared(self, part: Part) -> Part:
         """The part without what only its own dialect understands."""

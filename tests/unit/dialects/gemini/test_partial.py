@@ -58,7 +58,7 @@ def test_places(path: str, expected: Any) -> None:
     assert assembled({"jsonPath": path, "stringValue": "x"}) == expected
 
 
-@pytest.mark.parametrize("path", ["$", "", "$[0]", "$.a[999999999]", "$" + ".a" * 100])
+@pytest.mark.parametrize("path", ["$", "", "$[0]", "$.a[999999999]", "$.a[999999999].b", "$" + ".a" * 100])
 def test_places_that_cannot_be(path: str) -> None:
     """Arguments are an object; a place far beyond the end of a list would eat the memory."""
     assert assembled({"jsonPath": "$.b", "stringValue": "x"}, {"jsonPath": path, "stringValue": "y"})["b"] == "x"

@@ -354,6 +354,20 @@ def test_pictures_and_what_nobody_knows() -> None:
     assert len(response.parts) == 2
 
 
+def test_a_text_with_members_of_its_own() -> None:
+    """It is not joined with others, and is counted where citations are placed; an empty one says nothing."""
+    beside = {"groundingMetadata": {**GROUNDING, "groundingSupports": [SUPPORT]}}
+    odd = chunk(text("one ", x_odd=1), text("", x_odd=2))
+    response = answer(chunk(text("a")), odd, chunk(text("two"), finish="STOP", beside=beside))
+    texts = [part for part in response.parts if isinstance(part, Text)]
+    assert [(part.text, dict(part.extras)) for part in texts] == [
+        ("a", {}),
+        ("one ", {"x_odd": Raw(b"1")}),
+        ("two", {}),
+    ]
+    assert [(each.start, each.end) for each in texts[2].citations] == [(0, 3)]
+
+
 def test_further_candidates_are_noted() -> None:
     """Only the first is the answer."""
     two = chunk(text("a"))
@@ -372,6 +386,7 @@ def test_probabilities_are_noted_as_they_come() -> None:
 
 # ---- what it is drawn from ----
 
+SUPPORT = {"segment": {"startIndex": 5, "endIndex": 8, "text": "two"}, "groundingChunkIndices": [0]}
 GROUNDING = {
     "webSearchQueries": ["q"],
     "groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}],

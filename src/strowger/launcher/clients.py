@@ -102,7 +102,7 @@ GENERIC = Spec(
     models={"ANTHROPIC_MODEL": _MODEL, "OPENAI_MODEL": _MODEL, "GEMINI_MODEL": _MODEL},
     strip=tuple(name for name in _CLAUDE_STRIP if not name.startswith("AWS_")),
 )
-"""Any other command: it may be a script that speaks either dialect, or a shell from which one is started."""
+"""Any other command: it may be a script that speaks any dialect, or a shell from which one is started."""
 
 CLIENTS = {
     spec.name: spec

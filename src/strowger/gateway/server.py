@@ -141,6 +141,8 @@ class _SocketFrames:
     async def receive(self) -> str | None:
         """The next text frame; a client that sends anything else has left the protocol."""
         message = await self._socket.receive()
+        if message.type is aiohttp.WSMsgType.BINARY:
+            await self._socket.close(code=aiohttp.WSCloseCode.UNSUPPORTED_DATA, message=b"frames are JSON, as text")
         return message.data if message.type is aiohttp.WSMsgType.TEXT else None
 
     async def send(self, text: str) -> None:
@@ -267,6 +269,10 @@ class Server:
         kept = {name.lower(): value for name, value in items}
         opening = Call("POST", path, "", endpoint, kept, items, b"", request.remote or "")
         socket = web.WebSocketResponse(heartbeat=_SOCKET_PING_SECONDS, max_msg_size=self._max_body, compress=False)
+        if not socket.can_prepare(request):
+            raise BadRequest(
+                "this is not the handshake of a WebSocket", hint="`sec-websocket-key` and its like belong to it"
+            )
         await socket.prepare(request)
         connection = Connection(self._app, opening, _SocketFrames(socket))
         self._connections.add(connection)

@@ -67,7 +67,7 @@ class Searches:
             {
                 "type": "web_search_result",
                 "url": page.url,
-                "title": page.title,
+                "title": page.title or page.url,
                 "encrypted_content": sealed,
                 "page_age": page.age or None,
             }

@@ -158,3 +158,9 @@ def test_a_citation_of_a_file_has_no_place() -> None:
     written, losses = body(Text("a", citations=(Citation(Raw(b"{}"), title="f.pdf"),)))
     assert written["content"] == [{"type": "text", "text": "a"}]
     assert [loss.path for loss in losses] == ["content.citations"]
+
+
+def test_a_page_without_a_title_goes_by_its_address() -> None:
+    """OpenAI names none, and clients show it."""
+    found = ServerToolResult("ws_1", "x", Raw(b"{}"), "web_search", (Found("https://a.test"),))
+    assert body(CALL, found)[0]["content"][1]["content"][0]["title"] == "https://a.test"

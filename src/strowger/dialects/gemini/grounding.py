@@ -87,7 +87,7 @@ class Grounds:
             seen, self._chunks = _Grounding(), []
         self._raws = seen.grounding_chunks or []
         self._supports = seen.grounding_supports or []
-        self.queries = seen.web_search_queries or []
+        self.queries = [query for query in seen.web_search_queries or () if query]
 
     def search(self, call_id: str) -> tuple[ServerToolCall, ServerToolResult] | None:
         """The search and what it found; None when the web was not searched."""

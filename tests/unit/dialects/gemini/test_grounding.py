@@ -29,7 +29,7 @@ def support(*indices: int, start: int = 0, end: int | None = None, text: str = "
 
 def test_a_search_and_its_pages() -> None:
     """The queries are one call, the pages are what it found; the whole is kept in the result."""
-    found = grounds(webSearchQueries=["x", "y"], groundingChunks=PAGES).search("id-1")
+    found = grounds(webSearchQueries=["", "x", "y"], groundingChunks=PAGES).search("id-1")
     assert found is not None
     call, result = found
     assert (call.id, call.name, json.loads(call.arguments)) == ("id-1", "web_search", {"query": "x; y"})

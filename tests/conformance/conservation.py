@@ -103,20 +103,24 @@ def folded(events: Iterable[Event]) -> Reading:
     return Reading(joined(pieces), response.finish.native or None, tokens)
 
 
-UNTOLD = {"gemini": frozenset({"cache_write"})}
+UNTOLD: dict[str, frozenset[str]] = {"gemini": frozenset({"cache_write"})}
 """Counts that a dialect has no member for."""
 
 
 def differences(
-    said: Reading, heard: Reading, *, ordered: bool, by_sdk: bool = False, client: str = ""
+    said: Reading, heard: Reading, *, ordered: bool, by_sdk: bool = False, through: Iterable[str] = ()
 ) -> dict[str, list[str]]:
-    """How two readings of one answer differ, by column of the report; the order counts where the wire can tell it."""
+    """How two readings of one answer differ, by column of the report; the order counts where the wire can tell it.
+
+    `through`: the dialects that it was written in on its way.
+    """
+    untold: frozenset[str] = frozenset().union(*(UNTOLD.get(dialect, frozenset()) for dialect in through))
     return {
         "text": _apart(said.text, heard.text),
         "thinking": _apart(said.thinking, heard.thinking),
         "tool calls": _calls(said.calls, heard.calls, by_sdk=by_sdk),
         "order": [f"{said.order} became {heard.order}"] if ordered and said.order != heard.order else [],
-        "usage": _tokens(said.tokens, heard.tokens, UNTOLD.get(client, frozenset())),
+        "usage": _tokens(said.tokens, heard.tokens, untold),
     }
 
 

@@ -182,7 +182,7 @@ def _carry(
         return
     if wanted == "stream":
         outcome.check(WELL_FORMED, case.name, violations(client, delivered.body))
-    found = [differences(said, heard, ordered=ordered, client=client)]
+    found = [differences(said, heard, ordered=ordered, through=[client])]
     stops = [heard.stop]
     if form == "stream":
         found.append(differences(said, _decoded(upstream, case), ordered=True))
@@ -194,7 +194,9 @@ def _carry(
         outcome.count(ACCEPTED)
         stops.append(by_sdk.stop)
         # Chat's SDK gathers calls and text apart, so it cannot tell what came first
-        found.append(differences(said, by_sdk, ordered=ordered and client != "openai_chat", by_sdk=True, client=client))
+        found.append(
+            differences(said, by_sdk, ordered=ordered and client != "openai_chat", by_sdk=True, through=[client])
+        )
     expected = expected_stop(upstream, client, said)
     wrong_stops = [f"{said.stop} became {stop}, not {expected}" for stop in stops if stop != expected]
     for column in CONSERVED if ordered else (c for c in CONSERVED if c != "order"):

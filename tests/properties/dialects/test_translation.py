@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from strowger.ir.events import Checker, Event, Failure, Finish
 from strowger.ir.response import Response, fold, unfold
-from tests.conformance.conservation import MEANINGS, UNTOLD, differences, folded
+from tests.conformance.conservation import MEANINGS, differences, folded
 from tests.conformance.lanes import DIALECTS, decoder_setup, encoder_setup
 from tests.conformance.recordings import SPOKEN
 from tests.properties.cuts import cut, cuts
@@ -54,7 +54,7 @@ def test_what_is_written_is_read(dialect: str, data: st.DataObject, places: list
     response = data.draw(responses())
     sent = list(unfold(response))
     heard = folded(decoded(dialect, cut(encoded(dialect, sent), places)))
-    found = differences(folded(sent), heard, ordered=True, client=dialect)
+    found = differences(folded(sent), heard, ordered=True, through=[dialect])
     assert {column: lines for column, lines in found.items() if lines} == {}
 
 
@@ -78,8 +78,7 @@ def test_there_and_back(dialect: str, response: Response, other: str, there: lis
     sent = list(unfold(response))
     once = decoded(dialect, cut(encoded(dialect, sent), there))
     twice = decoded(other, cut(encoded(other, once), back))
-    poorer = dialect if dialect in UNTOLD else other
-    found = differences(folded(sent), folded(twice), ordered=True, client=poorer)
+    found = differences(folded(sent), folded(twice), ordered=True, through=[dialect, other])
     assert {column: lines for column, lines in found.items() if lines} == {}
 
 

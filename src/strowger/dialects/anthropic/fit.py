@@ -13,10 +13,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import tool_input
-from strowger.dialects.anthropic.wire import FOREIGN_ID, NAME, REDACTED, SIGNATURE, safe_id, safe_name
+from strowger.dialects.anthropic.wire import FOREIGN_ID, NAME, REDACTED, SIGNATURE, safe_id
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.envelope import MARK
 from strowger.dialects.losses import extra_severity, extras_losses, says_nothing, thinking_loss
+from strowger.dialects.names import ToolNames
 from strowger.ir.request import (
     NO_EXTRAS,
     Audio,
@@ -30,6 +31,7 @@ from strowger.ir.request import (
     Opaque,
     Part,
     Refusal,
+    Request,
     ServerToolCall,
     ServerToolResult,
     Source,
@@ -64,12 +66,13 @@ class Fitting:
     `thinking_lost`: some thinking had to stay behind.
     """
 
-    def __init__(self, origin: str, caps: Capabilities) -> None:
-        self.own = origin == NAME
-        self.origin = origin
+    def __init__(self, request: Request, caps: Capabilities) -> None:
+        self.own = request.origin == NAME
+        self.origin = request.origin
         self.caps = caps
         self.losses: list[Loss] = []
-        self.names: dict[str, str] = {}
+        self._names = ToolNames(request, caps.max_tool_name)
+        self.names = self._names.client
         self.thinking_lost = False
         self._hints_dropped = False
 
@@ -79,10 +82,7 @@ class Fitting:
 
     def name(self, name: str) -> str:
         """A tool name that the upstream takes."""
-        safe = safe_name(name, self.caps.max_tool_name)
-        if safe != name:
-            self.names[safe] = name
-        return safe
+        return self._names.sent(name)
 
     def extras(self, extras: Extras, path: str) -> Extras:
         """The extras of a node that the upstream may get."""

@@ -35,7 +35,7 @@ _JSON_ONLY = "Answer with a single JSON object and nothing else: no words around
 
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
     """A body for `model`, with losses. Raises Unsupported for what must not be dropped (several answers, sound)."""
-    fitting = Fitting(request.origin, caps)
+    fitting = Fitting(request, caps)
     if not fitting.own:
         refuse_extras(request.extras, "Anthropic's Messages API")
     return _Body(request, model, fitting).rendered()

@@ -134,7 +134,10 @@ class _Writer:
         if offered is None:
             fitting.lose(path, f"this provider does not have the tool {tool.type}", "error")
             return []
-        if any(isinstance(other, FunctionTool | CustomTool) and other.name == offered.name for other in self._tools):
+        if any(
+            isinstance(other, FunctionTool | CustomTool) and fitting.name(other.name) == offered.name
+            for other in self._tools
+        ):
             fitting.lose(
                 path, f"a function has the name {offered.name} that the provider's own tool must have", "error"
             )

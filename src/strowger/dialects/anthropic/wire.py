@@ -6,13 +6,13 @@ and pure functions on strings; knows nothing of requests, responses or other dia
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.names import shortened
 from strowger.errors import ErrorKind
 from strowger.ir.events import StopReason
 
@@ -146,20 +146,7 @@ def safe_id(call_id: str) -> str:
     Ids that had to change, or are empty, get a digest, so that two different ones stay different.
     """
     cleaned = _UNSAFE.sub("_", call_id)
-    return cleaned if cleaned == call_id and cleaned else f"{cleaned}_{_digest(call_id)}"
-
-
-def safe_name(name: str, longest: int) -> str:
-    """A tool name in the characters and length (0: any) that the API takes, always the same for the same name."""
-    cleaned = _UNSAFE.sub("_", name)
-    longest = longest or len(cleaned) + 9
-    if cleaned == name and 0 < len(cleaned) <= longest:
-        return name
-    return f"{cleaned[: longest - 9]}_{_digest(name)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return cleaned if cleaned == call_id and cleaned else shortened(cleaned, call_id, 0)
 
 
 NULL = Raw(b"null")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TypeVar
 
@@ -11,12 +10,12 @@ from msgspec.structs import replace
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.gemini.wire import AS_WRITTEN, NAME
 from strowger.dialects.losses import extras_losses
+from strowger.dialects.names import ToolNames, as_written
 from strowger.ir.request import NO_EXTRAS, Document, Extras, Image, Part, Request, Text
 
 P = TypeVar("P", bound=Part)
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_.:-]")
-_HASH = 8
 
 
 class Job:
@@ -30,14 +29,14 @@ class Job:
         self.ours = request.origin == NAME
         self.as_written = self.ours and caps.thinking == AS_WRITTEN
         self.losses: dict[Loss, None] = {}
-        self.sent_names: dict[str, str] = {}
-        """The client's name of each renamed tool, by the name it is sent under."""
         self.instructions: list[str] = []
         """What must be said in words because the target has no member for it."""
         self.stop: tuple[str, ...] = ()
         """Stop sequences that the target does not take."""
         self._told: set[str] = set()
-        self._tool_names: dict[str, str] = {}
+        self._names = ToolNames(request, caps.max_tool_name, as_written if self.ours else _cleaned)
+        self.sent_names = self._names.client
+        """The client's name of each renamed tool, by the name it is sent under."""
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         """Report something that cannot be carried."""
@@ -74,21 +73,8 @@ class Job:
         return part
 
     def tool_name(self, name: str) -> str:
-        """The name under which a tool is sent: shortened and cleaned by a stable hash where it must be."""
-        sent = self._tool_names.get(name)
-        if sent is None:
-            sent = self._tool_names[name] = self._named(name)
-        return sent
-
-    def _named(self, name: str) -> str:
-        limit = self.caps.max_tool_name
-        clean = name if self.ours else _cleaned(name)
-        if clean == name and (limit == 0 or len(name) <= limit):
-            return name
-        digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH]
-        sent = f"{clean[: limit - _HASH - 1] if limit else clean}_{digest}"
-        self.sent_names[sent] = name
-        return sent
+        """The name under which a tool is sent: cleaned and shortened where it must be."""
+        return self._names.sent(name)
 
 
 def _cleaned(name: str) -> str:

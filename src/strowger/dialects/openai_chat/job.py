@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.losses import extras_losses
+from strowger.dialects.names import ToolNames, as_written, plain, shortened
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.ir.request import NO_EXTRAS, Document, Extras, Image, Part, Request, Text
 
 P = TypeVar("P", bound=Part)
-
-_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-_HASH = 8
 
 
 class Job:
@@ -27,12 +23,13 @@ class Job:
         self.caps = caps
         self.ours = request.origin == NAME
         self.losses: dict[Loss, None] = {}
-        self.sent_names: dict[str, str] = {}
-        """The client's name of each renamed tool, by the name it is sent under."""
         self.instructions: list[str] = []
         """What must be said in words because the target has no member for it."""
         self._told: set[str] = set()
-        self._tool_names: dict[str, str] = {}
+        limit = caps.max_tool_name
+        self._names = ToolNames(request, limit, as_written if self.ours or limit == 0 else plain)
+        self.sent_names = self._names.client
+        """The client's name of each renamed tool, by the name it is sent under."""
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         """Report something that cannot be carried."""
@@ -74,20 +71,8 @@ class Job:
         return part
 
     def tool_name(self, name: str) -> str:
-        """The name under which a tool is sent: shortened and cleaned by a stable hash where it must be."""
-        sent = self._tool_names.get(name)
-        if sent is None:
-            sent = self._tool_names[name] = self._named(name)
-        return sent
-
-    def _named(self, name: str) -> str:
-        limit = self.caps.max_tool_name
-        clean = name if self.ours or limit == 0 else _ILLEGAL.sub("_", name)
-        if clean == name and (limit == 0 or len(name) <= limit):
-            return name
-        sent = shortened(clean, name, limit)
-        self.sent_names[sent] = name
-        return sent
+        """The name under which a tool is sent: cleaned and shortened where it must be."""
+        return self._names.sent(name)
 
     def call_id(self, identity: str) -> str:
         """The id under which a tool call is sent: the same one for the call and its result."""
@@ -95,14 +80,3 @@ class Job:
         if limit == 0 or len(identity) <= limit:
             return identity
         return shortened(identity, identity, limit)
-
-
-def shortened(clean: str, whole: str, limit: int) -> str:
-    """`clean` cut to `limit` with a hash of `whole` at its end; only the hash where there is room for no more.
-
-    Letters and digits alone are left when the limit is small: Mistral takes exactly nine of them.
-    """
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    if limit and limit <= 2 * _HASH:
-        return digest[:limit]
-    return f"{clean[: limit - _HASH - 1] if limit else clean}_{digest[:_HASH]}"

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from strowger.dialects.base import Capabilities, Loss, Severity
 from strowger.dialects.losses import extras_losses
-from strowger.dialects.openai_responses.wire import COMPACTION, NAME, VENDOR, safe_id, safe_name
+from strowger.dialects.names import ToolNames, as_written, plain
+from strowger.dialects.openai_responses.wire import COMPACTION, NAME, VENDOR, safe_id
 from strowger.ir.request import NO_EXTRAS, Document, Extras, Image, Part, Request, Text
 
 P = TypeVar("P", bound=Part)
@@ -33,12 +34,12 @@ class Job:
         self.converted = self.summarises
         """Something of this dialect is asked for in another way, so that the answer has to be translated."""
         self.losses: dict[Loss, None] = {}
-        self.sent_names: dict[str, str] = {}
-        """The client's name of each renamed tool, by the name it is sent under."""
         self.instructions: list[str] = []
         """What must be said in words because the target has no member for it."""
         self._told: set[str] = set()
-        self._tool_names: dict[str, str] = {}
+        self._names = ToolNames(request, caps.max_tool_name, as_written if self.native else plain)
+        self.sent_names = self._names.client
+        """The client's name of each renamed tool, by the name it is sent under."""
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         """Report something that cannot be carried."""
@@ -80,15 +81,8 @@ class Job:
         return part
 
     def tool_name(self, name: str) -> str:
-        """The name under which a tool is sent: cleaned and shortened in a stable way where it must be."""
-        sent = self._tool_names.get(name)
-        if sent is None:
-            limit = self.caps.max_tool_name
-            fits = self.native and (limit == 0 or len(name) <= limit)
-            sent = self._tool_names[name] = name if fits else safe_name(name, limit)
-            if sent != name:
-                self.sent_names[sent] = name
-        return sent
+        """The name under which a tool is sent: cleaned and shortened where it must be."""
+        return self._names.sent(name)
 
     def call_id(self, identity: str) -> str:
         """The id under which a tool call is sent: the same one for the call and its result."""

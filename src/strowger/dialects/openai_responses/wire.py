@@ -6,10 +6,10 @@ uses, OpenRouter, GitHub Copilot). Only data and small pure functions on it. Kno
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.names import digest
 from strowger.ir.events import StopReason
 from strowger.ir.request import GROUP_MARK, Base64, Source, Url
 
@@ -157,32 +157,14 @@ MIN_OUTPUT = 16
 """The least `max_output_tokens`."""
 LONGEST_ID = 64
 """Characters of a call id."""
-LONGEST_NAME = 64
-_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _DATA_URL = re.compile(r"data:([^;,]+);base64,")
-
-
-def safe_name(name: str, longest: int) -> str:
-    """A tool name in the characters and length (0: any) that the API takes, always the same for the same name."""
-    return _safe(name, longest or max(LONGEST_NAME, len(name)))
 
 
 def safe_id(call_id: str, longest: int = LONGEST_ID) -> str:
     """A call id that is not too long and not empty: the same for a call and its result."""
     if 0 < len(call_id) <= longest:
         return call_id
-    return f"call_{_digest(call_id)}"[:longest]
-
-
-def _safe(name: str, longest: int) -> str:
-    cleaned = _ILLEGAL.sub("_", name)
-    if cleaned == name and 0 < len(cleaned) <= longest:
-        return name
-    return f"{cleaned[: longest - 9]}_{_digest(name)[:8]}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"call_{digest(call_id)}"[:longest]
 
 
 def grouped(name: str, group: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from strowger.ir.request import (
     Opaque,
     Part,
     Refusal,
+    Request,
     ServerToolCall,
     ServerToolResult,
     Signed,
@@ -43,7 +44,7 @@ KIMI = Signed("moonshot", "openai_chat:reasoning", "")
 
 
 def _fit(part: Part, caps: Capabilities = ANTHROPIC, origin: str = "openai_chat") -> tuple[list[Part], list[Loss]]:
-    fitting = Fitting(origin, caps)
+    fitting = Fitting(Request(origin, "m"), caps)
     return fitting.part(part, "p"), fitting.losses
 
 
@@ -99,7 +100,7 @@ def test_an_upstream_without_betas_gets_stable_members_only() -> None:
 
 def test_cache_breakpoints_go_where_there_are_any() -> None:
     """Elsewhere they are left out, and said once, not for each."""
-    fitting = Fitting("anthropic", PLAIN)
+    fitting = Fitting(Request("anthropic", "m"), PLAIN)
     hinted = Text("a", CacheHint("1h"))
     assert fitting.parts([hinted, hinted], "messages[0]") == [Text("a"), Text("a")]
     assert [(loss.path, loss.severity) for loss in fitting.losses] == [("messages[0].content[0].cache_control", "info")]
@@ -200,7 +201,7 @@ def test_ids_fit_on_both_ends() -> None:
 
 def test_names_that_change_are_remembered() -> None:
     """The way back needs the client's own name."""
-    fitting = Fitting("openai_chat", ANTHROPIC)
+    fitting = Fitting(Request("openai_chat", "m"), ANTHROPIC)
     [call] = fitting.part(ToolCall("t", "mcp.files/read", "{}"), "p")
     assert isinstance(call, ToolCall)
     assert fitting.names == {call.name: "mcp.files/read"}

@@ -11,7 +11,7 @@ from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.hosted import hosted
 from strowger.dialects.base import Capabilities
-from strowger.ir.request import Ability, CodeExecution, HostedTool, RemoteMcp, ToolSearch, WebFetch, WebSearch
+from strowger.ir.request import Ability, CodeExecution, HostedTool, RemoteMcp, Request, ToolSearch, WebFetch, WebSearch
 from tests.unit.dialects.anthropic.transcripts import parse, paths, render
 
 CAPS = Capabilities(
@@ -123,7 +123,7 @@ def test_a_server_without_a_toolset_brings_all_its_tools() -> None:
 )
 def test_the_upstreams_own_tool(ability: Ability, tool: dict[str, Any], lost: list[str]) -> None:
     """It has every wish that it can be told; the others are losses."""
-    fitting = Fitting("openai_responses", CAPS)
+    fitting = Fitting(Request("openai_responses", "m"), CAPS)
     offered = hosted(ability, fitting, "p")
     assert offered is not None
     assert offered.tool == tool
@@ -132,7 +132,7 @@ def test_the_upstreams_own_tool(ability: Ability, tool: dict[str, Any], lost: li
 
 def test_a_remote_server_is_named_beside_the_tools() -> None:
     """With the authorization that the client gave for it."""
-    offered = hosted(RemoteMcp("wiki", WIKI["url"], "t"), Fitting("openai_responses", CAPS), "p")
+    offered = hosted(RemoteMcp("wiki", WIKI["url"], "t"), Fitting(Request("openai_responses", "m"), CAPS), "p")
     assert offered is not None
     assert offered.server == WIKI
     assert offered.tool == {"type": "mcp_toolset", "mcp_server_name": "wiki"}
@@ -142,4 +142,4 @@ def test_a_remote_server_is_named_beside_the_tools() -> None:
 def test_what_an_upstream_does_not_have(ability: Ability | None) -> None:
     """Capabilities say so: there is no tool without a word for it."""
     plain = replace(FAITHFUL, web_search="", remote_mcp=False)
-    assert hosted(ability, Fitting("gemini", plain), "p") is None
+    assert hosted(ability, Fitting(Request("gemini", "m"), plain), "p") is None

@@ -15,7 +15,7 @@ from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.turns import BEGIN, CUT, FOLLOW, GO_ON, regrouped, written_turns
 from strowger.dialects.base import Capabilities
 from strowger.dialects.envelope import seal
-from strowger.ir.request import Message, Signed, Text, Thinking, ToolCall, ToolResult
+from strowger.ir.request import Message, Request, Signed, Text, Thinking, ToolCall, ToolResult
 from tests.unit.dialects.anthropic.transcripts import USER, parse, paths, render
 
 OLD = replace(FAITHFUL, mid_system=False)
@@ -43,7 +43,7 @@ def _result(call_id: str = "c1", words: str = "out") -> Message:
 
 def _turns(*messages: Message, caps: Capabilities = FAITHFUL) -> tuple[list[Any], list[str]]:
     """The turns, each as (role, what is in it), and where something was lost."""
-    fitting = Fitting("openai_chat", caps)
+    fitting = Fitting(Request("openai_chat", "m"), caps)
     _, turns = regrouped(messages, fitting)
     return [(turn["role"], _short(turn["content"])) for turn in written_turns(turns, own=False)], paths(fitting.losses)
 
@@ -63,7 +63,7 @@ def test_a_plain_conversation() -> None:
 
 def test_leading_system_messages_are_the_system_text() -> None:
     """All of them, not only the last (clients send several)."""
-    fitting = Fitting("openai_chat", FAITHFUL)
+    fitting = Fitting(Request("openai_chat", "m"), FAITHFUL)
     system, turns = regrouped((_system("a"), Message("developer", (Text("b"),)), _user("c")), fitting)
     assert system == [Text("a"), Text("b")]
     assert [turn.role for turn in turns] == ["user"]
@@ -96,7 +96,7 @@ def test_a_result_behind_a_user_message_is_moved_up() -> None:
 
 def test_a_missing_result_is_put_in() -> None:
     """Compaction cuts pairs; the API refuses a call without a result."""
-    fitting = Fitting("openai_chat", FAITHFUL)
+    fitting = Fitting(Request("openai_chat", "m"), FAITHFUL)
     _, turns = regrouped((_user("go"), _assistant(_call()), _user("on")), fitting)
     assert turns[2].results == [ToolResult("c1", (Text(CUT),), is_error=True, plain=True)]
     assert paths(fitting.losses, "warning") == ["messages[1]"]
@@ -252,7 +252,7 @@ _messages = st.lists(
 @given(_messages, st.booleans())
 def test_any_history_becomes_one_that_is_taken(messages: list[Message], newer: bool) -> None:
     """Whatever a client kept of a conversation, the rules of the API hold."""
-    fitting = Fitting("openai_chat", replace(FAITHFUL, mid_system=newer, prefill=not newer))
+    fitting = Fitting(Request("openai_chat", "m"), replace(FAITHFUL, mid_system=newer, prefill=not newer))
     turns = regrouped(messages, fitting)[1]
     assert turns[0].role == "user"
     assert not newer or turns[-1].role != "assistant"

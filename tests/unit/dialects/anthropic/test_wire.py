@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.anthropic.wire import ERRORS, STOP_REASONS, STOP_WORDS, effort_of_budget, safe_id, safe_name
+from strowger.dialects.anthropic.wire import ERRORS, STOP_REASONS, STOP_WORDS, effort_of_budget, safe_id
 from strowger.errors import ErrorKind
 from strowger.ir.events import StopReason
 
@@ -29,24 +29,6 @@ def test_every_id_becomes_one_that_is_taken(call_id: str) -> None:
 def test_different_ids_stay_different() -> None:
     """Cleaning must not make one id of two."""
     assert len({safe_id(call_id) for call_id in ("functions.ls:0", "functions_ls:0", "functions.ls.0", "")}) == 4
-
-
-@given(st.text(max_size=200), st.sampled_from([64, 128]))
-def test_every_name_becomes_one_that_is_taken(name: str, longest: int) -> None:
-    """Tool names fit the pattern and the length of the API."""
-    assert re.fullmatch(r"[A-Za-z0-9_-]{1,128}", safe_name(name, longest))
-    assert len(safe_name(name, longest)) <= longest
-
-
-def test_long_names_with_the_same_beginning_stay_different() -> None:
-    """MCP servers give tools long names that differ at the end only."""
-    first, second = "mcp__" + "x" * 80 + "a", "mcp__" + "x" * 80 + "b"
-    assert safe_name(first, 64) != safe_name(second, 64)
-
-
-def test_zero_is_no_limit() -> None:
-    """A provider without a limit gets the name whole."""
-    assert safe_name("x" * 500, 0) == "x" * 500
 
 
 @pytest.mark.parametrize(

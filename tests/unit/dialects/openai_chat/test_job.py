@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from strowger.dialects.base import Capabilities, Loss
-from strowger.dialects.openai_chat.job import Job, shortened
+from strowger.dialects.openai_chat.job import Job
 from strowger.ir.request import Base64, CacheHint, Citation, Image, Request, Text
 
 
@@ -47,13 +47,3 @@ def test_names_that_fit_are_left_alone() -> None:
     job = foreign()
     assert job.tool_name("mcp__server__tool-1") == "mcp__server__tool-1"
     assert job.sent_names == {}
-
-
-def test_shortened_names_fit_and_differ() -> None:
-    """With room for a hash behind the name, or for a hash alone."""
-    assert shortened("a" * 70, "a" * 70, 64) != shortened("a" * 71, "a" * 71, 64)
-    assert len(shortened("a" * 70, "a" * 70, 64)) == 64
-    assert shortened("ab", "a.b", 0).startswith("ab_")
-    nine = shortened("call_abcdefghij", "call_abcdefghij", 9)
-    assert len(nine) == 9
-    assert nine.isalnum()

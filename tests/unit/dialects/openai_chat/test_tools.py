@@ -169,7 +169,7 @@ def test_names_are_stable() -> None:
 
 def test_illegal_characters_of_foreign_names_are_replaced() -> None:
     """Two names that differ in them only stay different; a client of this dialect knows what it may send."""
-    first, second = names(rendered(offered(FunctionTool("a.b"), FunctionTool("a b")), PLAIN))
+    first, second = names(rendered(offered(FunctionTool("a/b"), FunctionTool("a b")), PLAIN))
     assert first.startswith("a_b_")
     assert second.startswith("a_b_")
     assert first != second

@@ -7,14 +7,13 @@ that is not `data: ` for bare JSON, so there are no comments, and an error is to
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.base import EncoderSetup, Loss
 from strowger.dialects.gemini.errors import error_object, failure_object
+from strowger.dialects.gemini.instants import written
 from strowger.dialects.gemini.members import Json, inner, put, put_back
 from strowger.dialects.gemini.response import word_of
 from strowger.dialects.gemini.usage import render_usage
@@ -299,13 +298,11 @@ def _head(start: Start, setup: EncoderSetup) -> Json:
     head: Json = {"modelVersion": start.model or setup.model}
     created = start.created if start.created is not None else setup.created
     if created and "createTime" not in start.extras:
-        head["createTime"] = _time(created)
+        time = written(created)
+        if time:
+            head["createTime"] = time
     head["responseId"] = start.id or setup.new_id("resp_")
     return head
-
-
-def _time(created: int) -> str:
-    return datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _candidate(finish: Finish, writer: Writer, parts: list[Node | Raw]) -> Json:

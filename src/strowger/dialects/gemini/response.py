@@ -7,8 +7,6 @@ Knows nothing of framing.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
@@ -17,6 +15,7 @@ from strowger.dialects.base import DecoderSetup
 from strowger.dialects.gemini.calls import Calls
 from strowger.dialects.gemini.errors import failure_of, told
 from strowger.dialects.gemini.grounding import GROUNDING, Grounds, Said, recited, within
+from strowger.dialects.gemini.instants import seconds
 from strowger.dialects.gemini.members import Members, starts
 from strowger.dialects.gemini.parts import parse_part
 from strowger.dialects.gemini.usage import parse_usage
@@ -136,8 +135,8 @@ def _created(fields: Members) -> int | None:
     if raw is None or not starts(raw, b'"'):
         return None
     try:
-        return int(datetime.fromisoformat(msgspec.json.decode(raw, type=str)).timestamp())
-    except (ValueError, OverflowError, msgspec.MsgspecError):
+        return seconds(msgspec.json.decode(raw, type=str))
+    except (UnicodeDecodeError, msgspec.MsgspecError):
         return None
 
 

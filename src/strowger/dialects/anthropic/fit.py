@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from operator import is_
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -156,11 +157,15 @@ class Fitting:
                 self.lose(f"{path}.citations", "what a tool at another provider found", "info")
                 citations = tuple(each for each in citations if MARK not in bytes(each.raw))
             cache, extras = self.cache(part.cache, path), self.extras(part.extras, path)
+            if cache is part.cache and citations is part.citations and extras is part.extras:
+                return [part]
             return [replace(part, cache=cache, citations=citations, extras=extras)]
         if part.citations:
             self.lose(f"{path}.citations", f"only {self.origin} understands them", "info")
         if not part.text.strip():
             return []  # the API refuses empty text
+        if part.cache is None and not part.extras and not part.citations:
+            return [part]
         return [Text(part.text, self.cache(part.cache, path), (), self.extras(part.extras, path))]
 
     def _thinking(self, part: Thinking, path: str) -> list[Part]:
@@ -181,13 +186,11 @@ class Fitting:
     def _call(self, part: ToolCall, path: str) -> ToolCall:
         if not tool_input(part)[1]:
             self.lose(f"{path}.input", "the arguments are not a JSON object; they go as raw_arguments", "warning")
-        return replace(
-            part,
-            id=safe_id(part.id),
-            name=self.name(part.name),
-            cache=self.cache(part.cache, path),
-            extras=self.extras(part.extras, path),
-        )
+        call_id, name = safe_id(part.id), self.name(part.name)
+        cache, extras = self.cache(part.cache, path), self.extras(part.extras, path)
+        if call_id == part.id and name == part.name and cache is part.cache and extras is part.extras:
+            return part
+        return replace(part, id=call_id, name=name, cache=cache, extras=extras)
 
     def _result(self, part: ToolResult, path: str) -> list[Part]:
         content: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
@@ -201,14 +204,12 @@ class Fitting:
                 content.append(inner)
         if part.is_error and not content:
             content.append(Text("(no output)"))  # an error must say something
-        result = replace(
-            part,
-            call_id=safe_id(part.call_id),
-            content=tuple(content),
-            plain=part.plain and len(content) == 1,
-            cache=self.cache(part.cache, path),
-            extras=self.extras(part.extras, path),
-        )
+        call_id, plain = safe_id(part.call_id), part.plain and len(content) == 1
+        cache, extras = self.cache(part.cache, path), self.extras(part.extras, path)
+        same = call_id == part.call_id and plain == part.plain and cache is part.cache and extras is part.extras
+        if same and len(content) == len(part.content) and all(map(is_, content, part.content)):
+            return [part]
+        result = replace(part, call_id=call_id, content=tuple(content), plain=plain, cache=cache, extras=extras)
         return [result, *lifted]
 
     def _reference(self, part: ToolReference, path: str) -> Part:
@@ -259,6 +260,8 @@ class Fitting:
             return source, source.url
         if isinstance(source, Base64) and not self.own:
             source = replace(source, media_type=_media_type(source))
+        elif isinstance(source, InlineText) and not self.own:
+            source = replace(source, media_type="text/plain")  # the only one that is taken
         return replace(source, extras=self.extras(source.extras, f"{path}.source")), ""
 
     def _opaque(self, part: Opaque, path: str) -> list[Part]:

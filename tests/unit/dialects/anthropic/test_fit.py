@@ -276,3 +276,10 @@ def test_refusals_and_empty_text() -> None:
     assert _fit(Refusal("no"))[0] == [Text("no")]
     assert _fit(Text(" \n"))[0] == []
     assert _fit(Text(""), origin="anthropic")[0] == [Text("")]
+
+
+def test_text_of_any_kind_is_plain_text() -> None:
+    """The API takes no other type for a document that is given as text."""
+    table = Document(InlineText("a,b", "text/csv"), "t.csv")
+    assert _fit(table) == ([Document(InlineText("a,b"), "t.csv")], [])
+    assert _fit(table, ANTHROPIC, "anthropic")[0] == [table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,11 +20,20 @@ def is_strict(schema: Raw | None) -> bool:
     """
     if schema is None:
         return False
+    written = bytes(schema)
+    return _seen_strict(written) if len(written) <= _SMALL else _is_strict(written)
+
+
+def _is_strict(schema: bytes) -> bool:
     try:
         node = msgspec.json.decode(schema)
     except msgspec.MsgspecError:
         return False
     return isinstance(node, dict) and _is_object(node) and _strict(node)
+
+
+_SMALL = 16_384
+_seen_strict = lru_cache(maxsize=1024)(_is_strict)  # agents send the same tools with every turn
 
 
 def _is_object(node: dict[str, Any]) -> bool:

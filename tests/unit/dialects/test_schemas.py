@@ -37,6 +37,13 @@ def test_strict_rules(schema: Any, strict: bool) -> None:
     assert is_strict(Raw(json.dumps(schema).encode())) is strict
 
 
+def test_a_large_schema_is_judged_alike() -> None:
+    """Only small schemas are remembered."""
+    large = {**CLOSED, "description": "x" * 20_000}
+    for schema, strict in ((large, True), ({**large, "properties": {"a": {"type": "string"}}}, False)):
+        assert [is_strict(Raw(json.dumps(schema).encode())) for _ in range(2)] == [strict, strict]
+
+
 def test_no_schema_is_not_strict() -> None:
     """Nor is a broken one."""
     assert not is_strict(None)

@@ -215,12 +215,11 @@ class _Body:
 
     def _automatic_caching(self) -> None:
         """Other dialects cache by themselves; here it has to be asked for, and pays where a prompt comes again."""
-        hinted = any(
-            getattr(part, "cache", None) is not None
-            for message in self._request.messages
-            for part in (*message.parts, *self._request.tools)
+        request = self._request
+        hinted = any(getattr(tool, "cache", None) is not None for tool in request.tools) or any(
+            getattr(part, "cache", None) is not None for message in request.messages for part in message.parts
         )
-        if not hinted and (self._request.tools or len(self._request.messages) > 2):
+        if not hinted and (request.tools or len(request.messages) > 2):
             self._body["cache_control"] = {"type": "ephemeral"}
 
 

@@ -7,7 +7,7 @@ the one here that does the same; what nobody has here is a loss.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.blocks import EMPTY_OBJECT, Json, cache_control
 from strowger.dialects.anthropic.fit import Fitting
@@ -236,9 +236,19 @@ def _hidden(tool: Tool, named: frozenset[str]) -> bool:
     return isinstance(tool, FunctionTool) and tool.deferred and tool.name not in named
 
 
+class _Typed(Struct):
+    type: Raw
+
+
+_TYPED = msgspec.json.Decoder(_Typed)
+
+
 def _object_schema(schema: Raw, path: str) -> Raw:
     """A tool's schema with the `type` that the API asks for. Raises BadRequest when it is no schema."""
+    try:
+        if bytes(_TYPED.decode(schema).type) == b'"object"':
+            return schema
+    except msgspec.MsgspecError:
+        pass  # it has no type, or is no object
     members = Fields(schema, path).rest
-    if bytes(members.get("type", b"")) == b'"object"':
-        return schema
     return Raw(msgspec.json.encode({**members, "type": "object"}))

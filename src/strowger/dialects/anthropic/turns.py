@@ -178,7 +178,7 @@ class _Builder:
                 continue
             original = calls.pop(0)
             call_id = self._fresh(part.id)
-            turn.parts.append(replace(part, id=call_id))
+            turn.parts.append(part if part.id == call_id else replace(part, id=call_id))
             answers += self._answer(results.get(original.id), call_id, path)
         if answers:
             user = self._turn("user")
@@ -191,7 +191,7 @@ class _Builder:
             return [ToolResult(call_id, (Text(CUT),), is_error=True, plain=True)]
         where, result = found
         return [
-            replace(part, call_id=call_id) if isinstance(part, ToolResult) else part
+            replace(part, call_id=call_id) if isinstance(part, ToolResult) and part.call_id != call_id else part
             for part in self._fitting.part(result, where)
         ]
 

@@ -145,11 +145,3 @@ def claude(program: str, home: Path, base_url: str, prompt: str, *arguments: str
     command = [program, "-p", *([prompt] if prompt else []), "--allowedTools", "Bash"]
     command += ["--output-format", "stream-json", "--verbose", *arguments]
     return run(command, home, claude_env(base_url, **env), stdin)
-
-
-def pi_home(home: Path, base_url: str, api: str, model: str) -> None:
-    """pi's configuration for one provider at `base_url`."""
-    folder = home / ".pi" / "agent"
-    folder.mkdir(parents=True)
-    provider = {"baseUrl": base_url, "apiKey": TOKEN, "api": api, "models": [{"id": model}]}
-    (folder / "models.json").write_text(json.dumps({"providers": {"e2e": provider}}))

@@ -155,8 +155,13 @@ class Exchange:
         """Forget what earlier tests have done."""
         self._first_flow = time.time()
         self.cloud.rules = replace(self.cloud.rules, lagging=False)
+        self.reasoning_comes_home(True)
         for vendor in self.vendors.values():
             vendor.forget()
+
+    def reasoning_comes_home(self, yes: bool) -> None:
+        """Whether vendors of Responses insist on the reasoning behind a call. They do after `clear`."""
+        self.resp.ledger.replay = self.codexb.ledger.replay = yes
 
     def flows(self) -> list[dict[str, Any]]:
         """The flows since `clear`, in the order of arrival."""

@@ -52,6 +52,10 @@ def take_tools(fields: Members, forms: set[str]) -> tuple[Tool, ...]:
     """The tools in order. Their grouping is left in the rest where it has to be remembered."""
     if not fields.says("tools"):
         return ()
+    listed = fields.rest.get("tools")
+    if listed is not None and (read := usual.functions(listed)) is not None:
+        del fields.rest["tools"]
+        return tuple(read)
     if fields.is_object("tools"):
         forms.add(OBJECT)
     path = fields.at("tools")

@@ -59,7 +59,12 @@ class _Declaration(_Node):
     parameters: Raw | UnsetType = UNSET
 
 
+class _Functions(_Node):
+    function_declarations: Annotated[list[_Declaration], Meta(min_length=1)]
+
+
 _CONTENTS = msgspec.json.Decoder(list[_Content])
+_TOOLS = msgspec.json.Decoder(Annotated[list[_Functions], Meta(min_length=1, max_length=1)])
 _DECLARATIONS = msgspec.json.Decoder(list[_Declaration])
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
 _NULL = b"null"
@@ -145,12 +150,25 @@ def _result(response: _Response, calls: Calls) -> ToolResult:
     )
 
 
+def functions(raw: Raw) -> list[FunctionTool] | None:
+    """The functions of a request that has nothing but one list of them, or None when it is unusual."""
+    try:
+        read = _TOOLS.decode(raw)
+    except _UNUSUAL:
+        return None
+    return _declared(read[0].function_declarations)
+
+
 def declarations(raw: Raw) -> list[FunctionTool] | None:
     """All functions of one list, or None when any of them is unusual."""
     try:
         read = _DECLARATIONS.decode(raw)
     except _UNUSUAL:
         return None
+    return _declared(read)
+
+
+def _declared(read: list[_Declaration]) -> list[FunctionTool] | None:
     tools: list[FunctionTool] = []
     for tool in read:
         schema, form = tool.parameters_json_schema, ""

@@ -93,6 +93,15 @@ def test_functions_are_read_in_one_go() -> None:
     ]
 
 
+def test_one_list_of_functions_is_all() -> None:
+    """The tools of a request are the functions of its one list; what is grouped otherwise is left."""
+    functions = [{"name": "a", "parametersJsonSchema": {}}, {"name": "b"}]
+    offered = {"functionDeclarations": functions}
+    assert usual.functions(raw([offered])) == usual.declarations(raw(functions))
+    odd = ([offered, offered], [{"functionDeclarations": []}], [{**offered, "googleSearch": {}}], offered, [])
+    assert [usual.functions(raw(tools)) for tools in odd] == [None] * len(odd)
+
+
 @pytest.mark.parametrize(
     "tool",
     [

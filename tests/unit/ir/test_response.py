@@ -28,6 +28,7 @@ from strowger.ir.events import (
     UsageUpdate,
 )
 from strowger.ir.request import (
+    Citation,
     Opaque,
     Refusal,
     ServerToolCall,
@@ -99,7 +100,7 @@ def test_deltas_are_joined_by_part() -> None:
             UsageUpdate(Usage(input=3)),
             PartStart(1, Text("")),
             TextDelta(1, "a"),
-            CitationDelta(1, Raw(b"1")),
+            CitationDelta(1, Citation(Raw(b"1"))),
             TextDelta(1, "b"),
             PartStop(1),
             PartStart(2, ToolCall("c", "f", "")),
@@ -113,7 +114,7 @@ def test_deltas_are_joined_by_part() -> None:
     )
     assert response.parts == (
         Thinking("hmm", signed),
-        Text("ab", citations=(Raw(b"1"),)),
+        Text("ab", citations=(Citation(Raw(b"1")),)),
         ToolCall("c", "f", '{"a":1}'),
     )
     assert response.usage == Usage(input=3, output=9)

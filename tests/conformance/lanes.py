@@ -27,8 +27,9 @@ from strowger.dialects.base import (
 from strowger.flows.flow import Flow
 from strowger.gateway.app import DIALECTS as REGISTERED
 from strowger.gateway.endpoints import Call, match
-from strowger.gateway.lanes import Asked, Draft, Passing, Receiver, Translating, Watch, draft
+from strowger.gateway.lanes import Asked, Draft, draft
 from strowger.gateway.origins import Origins
+from strowger.gateway.receivers import Passing, Receiver, Translating, Watch
 from strowger.ir.events import Event
 from strowger.ir.request import Request
 from strowger.providers.base import build_provider

@@ -31,8 +31,9 @@ from strowger.errors import (
 from strowger.flows.flow import Attempt, Flow
 from strowger.gateway.access import Client
 from strowger.gateway.headers import text_header
-from strowger.gateway.lanes import TRANSLATE, Draft, Masked, Receiver, failure_error, looks_like_json
+from strowger.gateway.lanes import TRANSLATE, Draft
 from strowger.gateway.pulse import Pulse
+from strowger.gateway.receivers import Masked, Receiver, failure_error, looks_like_json
 from strowger.ir.events import Failure
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream

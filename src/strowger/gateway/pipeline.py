@@ -24,22 +24,11 @@ from strowger.gateway.attempts import Answer, Attempts
 from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import ascii_line, losses_header, returned, text_header
-from strowger.gateway.lanes import (
-    VERBATIM,
-    Asked,
-    Draft,
-    Masked,
-    Passing,
-    Receiver,
-    Translating,
-    Watch,
-    draft,
-    input_estimate,
-    looks_like_json,
-)
+from strowger.gateway.lanes import VERBATIM, Asked, Draft, draft, input_estimate
 from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
 from strowger.gateway.recall import Memory, Overheard
+from strowger.gateway.receivers import Masked, Passing, Receiver, Translating, Watch, looks_like_json
 from strowger.ir.events import Finish, StopReason, Usage
 from strowger.ir.response import Response, unfold
 from strowger.routing.table import Hints, Route, RouteTable, Target
@@ -107,12 +96,12 @@ class Line:
 
     def nothing(self, call: Call) -> bytes:
         """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
-        client = self.dialects[call.endpoint.dialect].client
-        request = client.parse_request(call.body, call.endpoint.spot)
+        dialect = self.dialects[call.endpoint.dialect]
+        request = Asked(call, dialect, self.origins).request
         match_route(self.routes, call, request.model)
         created = int(time.time())
         setup = EncoderSetup(request.model, new_id, created, request=request, follows=call.follows)
-        encoder = client.encoder(setup)
+        encoder = dialect.client.encoder(setup)
         answer = Response("", "", request.model, (), Finish(StopReason.END, ""), Usage(input=0, output=0))
         return b"".join([encoder.encode(event) for event in unfold(answer)])
 

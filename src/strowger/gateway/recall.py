@@ -120,9 +120,10 @@ class Memory:
         turn = await self.conversations.holder(seen.id, owner)
         if _kept_there(route, None if turn is None else [turn]):
             return item
-        if turn is None:
+        found = None if turn is None else turn.item(seen.id)
+        if found is None:
             raise missing("Item", seen.id, param="input")
-        return turn.item(seen.id)
+        return found
 
     def keep(self, recalled: Recalled, owner: str, provider: str, answer: bytes) -> None:
         """A turn that is over: known at once, on disk soon."""

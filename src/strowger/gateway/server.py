@@ -218,6 +218,7 @@ class Server:
             max_field_size=max_header,
             lingering_time=_LINGER_SECONDS,
             keepalive_timeout=_KEEPALIVE_SECONDS,
+            access_log=None,  # it would hold whole URLs, and some clients put their key there
         )
         self._listener: asyncio.Server | None = None
         self._running: set[asyncio.Task[object]] = set()
@@ -280,8 +281,6 @@ class Server:
             connection.finish()
         try:
             await connection.serve()
-        except ClientGone:
-            pass
         finally:
             self._connections.discard(connection)
             with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_SECONDS):

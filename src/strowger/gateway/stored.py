@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import msgspec
 from msgspec import Raw
@@ -76,7 +76,11 @@ class Stored:
         provider = provider.speaking(RESPONSES) if provider is not None else None
         if provider is None or provider.dialect != RESPONSES or not provider.base.stateful:
             return False
-        url = f"{provider.url}/{call.endpoint.name}" + (f"?{call.query}" if call.query else "")
+        # Quoted, as the path was unquoted: an id leads to no other place of the provider's. Dots alone would.
+        response_id, slash, what = call.endpoint.name.partition("/")
+        if not response_id.strip("."):
+            return False
+        url = f"{provider.url}/{quote(response_id, safe='')}{slash}{what}" + (f"?{call.query}" if call.query else "")
         used = await provider.credentials(client.own)
         lines = {"Accept": "application/json", "Accept-Encoding": "identity"} | provider.header_lines(used, url)
         incoming = await self._line.upstream.open(Outgoing(call.method, url, tuple(lines.items()), b""))

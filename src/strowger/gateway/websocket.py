@@ -8,19 +8,20 @@ Must not know the server library: frames come and go through `Frames`.
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Protocol
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from strowger.dialects.framing import Frame, SSEDecoder
 from strowger.errors import BadRequest, GatewayError
 from strowger.flows.conversations import items_of
-from strowger.gateway.delivery import Reply
+from strowger.gateway.delivery import ClientGone, Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.lanes import VERBATIM
 from strowger.gateway.recall import Overheard, check_results, continued
@@ -30,6 +31,8 @@ _CREATE = "response.create"
 _STREAM_LIMIT = 64 * 1024 * 1024
 # Answers of one connection that may still be referred to. Clients refer to the last one.
 _REMEMBERED = 64
+# Bytes of them, beyond which the older ones go: a client that says everything again each time fills this soon.
+_REMEMBERED_BYTES = 32 * 1024 * 1024
 # Frames that wait while an answer is under way; a client that sends more is not waiting for answers.
 _WAITING = 16
 
@@ -86,10 +89,13 @@ class _Reasoning(Struct):
 
 
 class _Said(Struct):
-    """All items of a conversation `after` the answer with that id, which this connection does not know; empty: all."""
+    """All items of a conversation `after` the answer with that id, which this connection does not know; empty: all.
+    `size` is in bytes, of the items that are not an earlier answer's, too.
+    """
 
     after: str
     items: list[Raw]
+    size: int
 
 
 _SPOKEN = msgspec.json.Decoder(_Spoken)
@@ -169,18 +175,23 @@ class Connection:
         self._closing = anyio.Event()
 
     async def serve(self) -> None:
-        """Until the client closes, or `finish` is called and the answer under way is over. Raises ClientGone."""
+        """Until the client closes or is gone, or `finish` is called and the answer under way is over."""
         inbox, outbox = anyio.create_memory_object_stream[str](_WAITING)
         async with anyio.create_task_group() as tasks, inbox, outbox:
             tasks.start_soon(self._receive, inbox, tasks)
             tasks.start_soon(self._leave, tasks)
-            async for text in outbox:
-                self._busy = True
-                await self._answer(text)
-                self._busy = False
-                if self._closing.is_set():
-                    break
+            # Caught in here: a task group wraps what leaves it.
+            with suppress(ClientGone):
+                await self._take_turns(outbox)
             tasks.cancel_scope.cancel()
+
+    async def _take_turns(self, outbox: MemoryObjectReceiveStream[str]) -> None:
+        async for text in outbox:
+            self._busy = True
+            await self._answer(text)
+            self._busy = False
+            if self._closing.is_set():
+                return
 
     def finish(self) -> None:
         """Take no further call: the server is going down."""
@@ -230,6 +241,8 @@ class Connection:
             members = _MEMBERS.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError) as error:
             raise BadRequest(f"the frame is not a JSON object: {error}") from None
+        except RecursionError:
+            raise BadRequest("the frame is nested too deeply") from None
         kind = bytes(members.get("type", _NOTHING)).decode("utf-8", "replace")
         if kind != f'"{_CREATE}"':
             raise BadRequest(f"frames of type {kind[:100]} are not served here", hint=f'send "{_CREATE}"', param="type")
@@ -246,19 +259,24 @@ class Connection:
         known = self._said.get(previous)
         if known is None:
             call = replace(self._opening, method="POST", body=msgspec.json.encode(called))
-            return call, _Said(previous, fresh)
+            return call, _Said(previous, fresh, _size(fresh))
         check_results(known.items, fresh)
         body = continued(called, known.items, fresh, known.after)
         call = replace(self._opening, method="POST", body=body, follows=previous)
-        return call, _Said(known.after, [*known.items, *fresh])
+        return call, _Said(known.after, [*known.items, *fresh], _size(fresh))
 
     def _remember(self, said: _Said, answer: bytes, *, bare: bool) -> None:
         """An answer of this connection. `bare`: reasoning that only its id stands for may be told again, too."""
         spoken = _SPOKEN.decode(answer)
         output = [item for item in spoken.output if bare or not _is_bare(item)]
-        self._said[spoken.id] = _Said(said.after, [*said.items, *output])
-        while len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
+        self._said[spoken.id] = _Said(said.after, [*said.items, *output], said.size + _size(output))
+        size = sum(known.size for known in self._said.values())
+        while len(self._said) > _REMEMBERED or (size > _REMEMBERED_BYTES and len(self._said) > 1):
+            size -= self._said.popitem(last=False)[1].size
+
+
+def _size(items: list[Raw]) -> int:
+    return sum(memoryview(item).nbytes for item in items)
 
 
 def _text(members: dict[str, Raw], key: str) -> str:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from strowger.errors import BadRequest, GatewayError
-from strowger.gateway.delivery import Reply
+from strowger.gateway.delivery import ClientGone, Reply
 from strowger.gateway.endpoints import RESPONSES, Call, Endpoint, Verb
 from strowger.gateway.websocket import Connection
 from strowger.upstreams.base import Headers
@@ -271,7 +271,16 @@ async def test_warming_up_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"type":"response.steer"}', "{}", '{"type":"response.create","input":7}', '"\\ud800"']
+    "text",
+    [
+        "{",
+        "[]",
+        '{"type":"response.steer"}',
+        "{}",
+        '{"type":"response.create","input":7}',
+        '"\\ud800"',
+        '{"type":"response.create","input":' + "[" * 50_000 + "]" * 50_000 + "}",
+    ],
 )
 async def test_frames_that_are_no_call(text: str) -> None:
     """They are answered with an error event, and the connection goes on."""
@@ -318,6 +327,37 @@ async def test_a_client_that_leaves_ends_its_call() -> None:
             await begun.wait()
             wire.put(None)
     assert ended.is_set()
+
+
+async def test_a_client_that_is_gone_is_no_error() -> None:
+    """Nobody is there to send to; the connection ends like any other."""
+
+    class Gone(Wire):
+        async def send(self, text: str) -> None:
+            raise ClientGone
+
+    line, wire = Line(), Gone()
+    wire.say(model="m", input="hi")
+    with anyio.fail_after(5):
+        await Connection(line, OPENING, wire).serve()
+    assert len(line.bodies) == 1
+
+
+async def test_old_answers_go_when_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that says everything again each time would fill the memory; the last answer is always known."""
+    monkeypatch.setattr("strowger.gateway.websocket._REMEMBERED_BYTES", 1000)
+    line, long = Line(), "x" * 600
+
+    def say(wire: Wire) -> None:
+        wire.say(model="m", input=long)
+        wire.say(model="m", input=long)
+        wire.say(model="m", input="b", previous_response_id="resp_2")
+        wire.say(model="m", input="a", previous_response_id="resp_1")
+
+    await talk(line, say)
+    known, unknown = line.bodies[2:]
+    assert [item.get("content") for item in known["input"]] == [long, None, "b"]
+    assert unknown["previous_response_id"] == "resp_1"
 
 
 async def test_a_shutdown_waits_for_the_answer_under_way() -> None:

@@ -72,6 +72,7 @@ class Voice:
         self.origin = ""
         self.losses: list[Loss] = []
         self._forms: dict[str, str] | None = None
+        self._groups: dict[str, str] | None = None
 
     def begin(self, origin: str) -> None:
         """The answer is of an upstream of this dialect."""
@@ -111,10 +112,10 @@ class Voice:
             if length == 0:
                 return {"name": call.name, "namespace": call.name}
             return {"name": call.name[length + 1 :], "namespace": call.name[:length]}
-        if self._forms is not None and call.name in self._forms and GROUP_MARK in call.name:
-            group, _, name = call.name.partition(GROUP_MARK)
-            return {"name": name, "namespace": group}
-        return {"name": call.name}
+        if self._groups is None:
+            self._groups = {} if self.setup.request is None else _groups(self.setup.request)
+        group = self._groups.get(call.name)
+        return {"name": call.name} if group is None else {"name": call.name[len(group) + 1 :], "namespace": group}
 
     def encrypted(self, signed: Signed, words: str) -> str:
         """The blob of an upstream of this dialect as it is; any other state in an envelope that brings it home, with
@@ -141,6 +142,12 @@ def _forms(request: Request) -> dict[str, str]:
             case _:
                 continue
     return forms
+
+
+def _groups(request: Request) -> dict[str, str]:
+    """The namespace of each tool that has one, by the whole name. Names may have the mark themselves."""
+    groups = [tool for tool in request.tools if isinstance(tool, ToolGroup)]
+    return {f"{group.name}{GROUP_MARK}{tool.name}": group.name for group in groups for tool in group.tools}
 
 
 # ---- messages ----

@@ -105,6 +105,22 @@ def test_calls(call: ToolCall, node: dict[str, Any]) -> None:
     assert written == {"call_id": "c", "status": "completed", **node}
 
 
+@pytest.mark.parametrize(
+    "tool, called, named",
+    [
+        (FunctionTool("files.read"), "files.read", {"name": "files.read"}),
+        (
+            ToolGroup("my.files", (FunctionTool("read.all"),)),
+            "my.files.read.all",
+            {"name": "read.all", "namespace": "my.files"},
+        ),
+    ],
+)
+def test_a_dot_makes_no_namespace(tool: FunctionTool | ToolGroup, called: str, named: dict[str, Any]) -> None:
+    """Only what the client offered in one comes back in one, wherever its names have dots."""
+    assert voice(tools=(tool,)).named(ToolCall("c", called, "{}")) == named
+
+
 def test_calls_of_an_upstream_of_this_dialect() -> None:
     """Keep their form and members; a tool that a search has found is its own namespace."""
     spoken = voice("openai_responses", ())

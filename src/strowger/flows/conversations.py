@@ -29,6 +29,10 @@ _T = TypeVar("_T")
 _LONGEST = 10_000
 # Turns that are kept in memory until, and after, they are on disk: a client asks for the last one at once.
 _RECENT = 256
+# Bytes of them: clients that say everything again in each turn, and do not say `store: false`, are many.
+_RECENT_BYTES = 64 * 1024 * 1024
+# Deleted turns that may still be on their way to disk.
+_FORGOTTEN = 1024
 # How many turns are written before the bounds are looked at again.
 _TRIM_EVERY = 50
 
@@ -76,6 +80,10 @@ class Turn(Struct, frozen=True):
     input: bytes
     response: bytes
 
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.input) + len(self.response)
+
     def items(self) -> list[Raw]:
         """What this turn adds to the conversation: what was asked, then what was answered."""
         return _ITEMS.decode(self.input) + _OUTPUT.decode(self.response).output
@@ -87,9 +95,10 @@ class Turn(Struct, frozen=True):
         except (msgspec.DecodeError, UnicodeDecodeError):
             return []  # a vendor's own idea of an id: nobody can refer to it
 
-    def item(self, name: str) -> Raw:
-        """The item that was answered with that id, which is one of `names`."""
-        return _OUTPUT.decode(self.response).output[self.names().index(name)]
+    def item(self, name: str) -> Raw | None:
+        """The item that was answered with that id."""
+        items = zip(self.names(), _OUTPUT.decode(self.response).output, strict=False)
+        return next((item for known, item in items if known == name), None)
 
 
 class Conversations:
@@ -104,7 +113,8 @@ class Conversations:
         self._max_age = max_age
         self._recent: OrderedDict[tuple[str, str], Turn] = OrderedDict()
         self._holders: dict[tuple[str, str], str] = {}
-        self._forgotten: set[tuple[str, str]] = set()
+        self._recent_bytes = 0
+        self._forgotten: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = None
         self._written = 0
@@ -113,11 +123,13 @@ class Conversations:
     def remember(self, turn: Turn) -> None:
         """Know a turn from now on, before it is on disk; `write` brings it there."""
         key = (turn.id, turn.owner)
+        self._drop(key)  # an upstream whose ids are not its own answers' alone
         self._recent[key] = turn
-        self._forgotten.discard(key)
+        self._recent_bytes += turn.size()
+        self._forgotten.pop(key, None)
         for name in turn.names():
             self._holders[name, turn.owner] = turn.id
-        while len(self._recent) > _RECENT:
+        while len(self._recent) > _RECENT or (self._recent_bytes > _RECENT_BYTES and len(self._recent) > 1):
             self._drop(next(iter(self._recent)))
 
     async def write(self, turn: Turn) -> None:
@@ -131,7 +143,8 @@ class Conversations:
     async def holder(self, name: str, owner: str) -> Turn | None:
         """The turn of a client's own in which an item with that id was answered."""
         turn_id = self._holders.get((name, owner)) or await anyio.to_thread.run_sync(self._read_holder, name, owner)
-        return await self.get(turn_id, owner) if turn_id else None
+        turn = await self.get(turn_id, owner) if turn_id else None
+        return turn if turn is not None and name in turn.names() else None
 
     async def chain(self, turn_id: str, owner: str) -> list[Turn] | None:
         """The conversation up to a turn, oldest first; None when a part of it is unknown or has expired."""
@@ -148,7 +161,9 @@ class Conversations:
     async def forget(self, turn_id: str, owner: str) -> bool:
         """Delete a turn. False when there is none."""
         known = self._drop((turn_id, owner))
-        self._forgotten.add((turn_id, owner))
+        self._forgotten[turn_id, owner] = None
+        while len(self._forgotten) > _FORGOTTEN:
+            self._forgotten.popitem(last=False)
         return await anyio.to_thread.run_sync(self._delete, turn_id, owner) or known
 
     def _drop(self, key: tuple[str, str]) -> bool:
@@ -156,8 +171,10 @@ class Conversations:
         turn = self._recent.pop(key, None)
         if turn is None:
             return False
+        self._recent_bytes -= turn.size()
         for name in turn.names():
-            self._holders.pop((name, turn.owner), None)
+            if self._holders.get((name, turn.owner)) == turn.id:
+                del self._holders[name, turn.owner]
         return True
 
     def close(self) -> None:
@@ -199,10 +216,10 @@ class Conversations:
         def work(base: sqlite3.Connection) -> None:
             if (turn.id, turn.owner) in self._forgotten:
                 return
-            size = len(turn.input) + len(turn.response)
             row = (turn.id, turn.owner, turn.previous, turn.provider, turn.created, time.time())
             base.execute(
-                "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?,?,?)", (*row, turn.input, turn.response, size)
+                "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?,?,?)",
+                (*row, turn.input, turn.response, turn.size()),
             )
             named = [(name, turn.owner, turn.id) for name in turn.names() if name]
             base.executemany("INSERT OR REPLACE INTO items VALUES (?,?,?)", named)
@@ -216,7 +233,7 @@ class Conversations:
         base.execute("DELETE FROM turns WHERE used < ?", (time.time() - self._max_age,))
         self._shrink(base)
         kept = "SELECT 1 FROM turns WHERE turns.id = items.turn AND turns.owner = items.owner"
-        base.execute(f"DELETE FROM items WHERE NOT EXISTS ({kept})")  # noqa: S608  it is all ours
+        base.execute(f"DELETE FROM items WHERE NOT EXISTS ({kept})")  # noqa: S608 - all of it is ours
         base.execute("PRAGMA incremental_vacuum")
 
     def _shrink(self, base: sqlite3.Connection) -> None:

@@ -50,6 +50,44 @@ async def test_a_turn_is_known_before_it_is_on_disk() -> None:
     assert await known.get("r1", "me") is not None
 
 
+async def test_memory_is_bounded_by_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that say everything again each time would fill it with a few turns; the last is always known."""
+    monkeypatch.setattr("strowger.flows.conversations._RECENT_BYTES", 1000)
+    known = store(":memory:")
+    for name in ("r1", "r2"):
+        known.remember(turn(name, size=600))
+    assert await known.get("r1", "me") is None
+    assert await known.get("r2", "me") is not None
+    for _ in range(5):
+        known.remember(turn("r3"))  # said again, it is not counted again
+    assert await known.get("r2", "me") is not None
+    known.remember(turn("r4", size=5000))
+    assert await known.get("r4", "me") is not None
+
+
+async def test_deleted_turns_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that may still be on their way to disk: there are clients that delete each answer."""
+    monkeypatch.setattr("strowger.flows.conversations._FORGOTTEN", 1)
+    known = store(":memory:")
+    for name in ("r1", "r2"):
+        known.remember(turn(name))
+        await known.forget(name, "me")
+    await known.write(turn("r2"))
+    assert await known.get("r2", "me") is None
+    await known.write(turn("r1"))
+    assert await known.get("r1", "me") is not None
+
+
+async def test_an_id_that_is_used_again_is_the_last_answers() -> None:
+    """Some servers give every answer the same one: its items are the last answer's, and it is no loop."""
+    known = store(":memory:")
+    known.remember(Turn("r", "me", "", "p", 1, b"[]", b'{"id":"r","output":[{"id":"m1"}]}'))
+    known.remember(Turn("r", "me", "r", "p", 1, b"[]", b'{"id":"r","output":[{"id":"m2"}]}'))
+    assert await known.holder("m1", "me") is None
+    assert await known.holder("m2", "me") is not None
+    assert await known.chain("r", "me") is None
+
+
 async def test_turns_belong_to_their_client() -> None:
     """Another client can neither read nor delete them."""
     kept = store(":memory:")

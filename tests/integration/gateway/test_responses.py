@@ -12,6 +12,7 @@ import anyio
 import msgspec
 import openai
 import pytest
+from yarl import URL
 
 from strowger.config.references import literal
 from strowger.config.schema import ProviderConfig
@@ -132,6 +133,16 @@ async def test_an_upstream_that_keeps_answers_is_asked_itself() -> None:
         assert json.loads(fake.inferences()[-1].raw)["previous_response_id"] == first.id
         await client.responses.delete(second.id)
         assert fake.requests[-1].method == "DELETE"
+
+
+@pytest.mark.parametrize("name,sent", [("..", []), ("x%3Fa%3Db", ["/v1/responses/x?a=b"])])
+async def test_an_id_leads_to_no_other_place_of_the_provider(name: str, sent: list[str]) -> None:
+    """Its key is for answers only: neither dots nor a question mark make another URL of an id."""
+    async with on_responses(stateful=True) as (rig, fake):
+        url = URL(f"{rig.url}/resp/v1/responses/{name}", encoded=True)
+        async with rig.session.get(url) as response:
+            assert response.status == 404
+        assert [request.path for request in fake.requests] == sent
 
 
 async def test_an_upstream_that_keeps_nothing_gets_all_of_it_though_it_speaks_the_dialect() -> None:

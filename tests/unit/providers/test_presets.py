@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from strowger.config import checks, load
@@ -126,9 +128,12 @@ def test_quirks_from_recordings() -> None:
 
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.also])
 def test_dialects_of_one_host(name: str) -> None:
-    """The presets that a provider brings along differ from it in their dialect, not in whose signatures they take."""
+    """The presets that a provider brings along differ from it in their dialect, not in their host, which gets the key,
+    and not in whose signatures they take.
+    """
     preset = PRESETS[name]
     others = [PRESETS[other] for other in preset.also]
+    assert {urlsplit(other.base_url or "").netloc for other in others} == {urlsplit(preset.base_url or "").netloc}
     assert len({preset.dialect, *(other.dialect for other in others)}) == 1 + len(others)
     assert all(other.key_env == preset.key_env for other in others)
     assert {other.capabilities["origin"] for other in others} == {preset.capabilities["origin"]}

@@ -6,7 +6,6 @@ A false alarm costs only time, since parse and render are inverse; so the patter
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,6 +13,7 @@ from msgspec import Raw, Struct
 from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, FOREIGN_ID, NAME
 from strowger.dialects.base import Capabilities, patch_member, values_of
 from strowger.dialects.envelope import MARK
+from strowger.dialects.obstacles import finder
 
 _ATTRIBUTION = ATTRIBUTION.encode()
 _FOREIGN = FOREIGN_ID.encode()
@@ -69,15 +69,7 @@ def passes(body: bytes, caps: Capabilities) -> bool:
         limit = _LIMIT.search(body)
         if limit is not None and int(limit[1]) > caps.max_output_tokens:
             return False
-    obstacle = _obstacle(caps)
-    return obstacle is None or obstacle.search(body) is None
-
-
-@lru_cache(maxsize=64)
-def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
-    """What may not be in a body for this upstream."""
-    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
-    return re.compile(b"|".join(missing)) if missing else None
+    return not _holds_obstacle(body, caps)
 
 
 def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
@@ -112,3 +104,6 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
 
 def _long_names(caps: Capabilities) -> bool:
     return caps.max_tool_name == 0 or caps.max_tool_name >= FAITHFUL.max_tool_name
+
+
+_holds_obstacle = finder(_obstacles)

@@ -7,7 +7,6 @@ are looked for in both spellings.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,6 +15,7 @@ from strowger.dialects.base import Capabilities, Spot, patch_member, values_of
 from strowger.dialects.envelope import MARK, WRAPPED
 from strowger.dialects.gemini.request import CODE_ASSIST
 from strowger.dialects.gemini.wire import AS_WRITTEN, plain_model
+from strowger.dialects.obstacles import finder
 
 _LIMIT = re.compile(rb'"max(?:OutputTokens|_output_tokens)"\s*:\s*"?(\d+)')
 _FUNCTIONS = re.compile(rb'"function(?:Declarations|_declarations)"\s*:\s*[\[{]')
@@ -48,15 +48,7 @@ def passes(body: bytes, caps: Capabilities, spot: Spot) -> bool:
         return False
     if caps.thought_signatures and _CALLS.search(body) and not _SIGNATURE.search(body):
         return False
-    obstacle = _obstacle(caps)
-    return obstacle is None or obstacle.search(body) is None
-
-
-@lru_cache(maxsize=64)
-def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
-    """What may not be in a body for this upstream."""
-    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
-    return re.compile(b"|".join(missing)) if missing else None
+    return not _holds_obstacle(body, caps)
 
 
 def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
@@ -100,3 +92,6 @@ def with_model(body: bytes, model: str, written: bytes = b"") -> bytes:
     before = _STRING.decode(written)
     named = before[: len(before) - len(plain_model(before))] + model
     return patch_member(body, "model", written, msgspec.json.encode(named))
+
+
+_holds_obstacle = finder(_obstacles)

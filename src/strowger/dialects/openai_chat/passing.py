@@ -8,10 +8,10 @@ the patterns may be broad, but not blind.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from strowger.dialects.base import Capabilities
 from strowger.dialects.envelope import MARK
+from strowger.dialects.obstacles import finder
 from strowger.dialects.openai_chat.wire import EFFORTS
 
 _LIMIT = re.compile(rb'"max_(?:completion_)?tokens"\s*:\s*(\d+)')
@@ -34,15 +34,7 @@ def passes(body: bytes, caps: Capabilities) -> bool:
         asked = int(limit[1])
         if asked < caps.min_output_tokens or (caps.max_output_tokens and asked > caps.max_output_tokens):
             return False
-    obstacle = _obstacle(caps)
-    return obstacle is None or obstacle.search(body) is None
-
-
-@lru_cache(maxsize=64)
-def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
-    """What may not be in a body for this upstream."""
-    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
-    return re.compile(b"|".join(missing)) if missing else None
+    return not _holds_obstacle(body, caps)
 
 
 def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
@@ -74,3 +66,6 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
         (caps.structured_output != "none", rb'"type"\s*:\s*"json_object"'),
         (caps.stream_usage, rb'"stream_options"\s*:\s*\{'),
     ]
+
+
+_holds_obstacle = finder(_obstacles)

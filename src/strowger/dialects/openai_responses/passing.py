@@ -6,13 +6,13 @@ A false alarm costs only time, since parse and render are inverse; so the patter
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import msgspec
 from msgspec import Raw
 
 from strowger.dialects.base import NOWHERE, Capabilities, Spot
 from strowger.dialects.envelope import MARK
+from strowger.dialects.obstacles import finder
 from strowger.dialects.openai_responses.render import KEPT, STABLE
 from strowger.dialects.openai_responses.wire import COMPACT, EFFORTS, PREFIXES, VENDOR
 
@@ -40,8 +40,7 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         asked = int(limit[1])
         if asked < caps.min_output_tokens or (caps.max_output_tokens and asked > caps.max_output_tokens):
             return False
-    obstacle = _obstacle(caps)
-    return obstacle is None or obstacle.search(body) is None
+    return not _holds_obstacle(body, caps)
 
 
 def _stable_only(body: bytes, *, stateful: bool) -> bool:
@@ -55,13 +54,6 @@ def _stable_only(body: bytes, *, stateful: bool) -> bool:
     if stateful:
         return members.keys() <= STABLE.union(KEPT)
     return members.keys() <= STABLE and bytes(members.get("store", b"")) == b"false"
-
-
-@lru_cache(maxsize=64)
-def _obstacle(caps: Capabilities) -> re.Pattern[bytes] | None:
-    """What may not be in a body for this upstream."""
-    missing = [pattern for allowed, pattern in _obstacles(caps) if not allowed]
-    return re.compile(b"|".join(missing)) if missing else None
 
 
 def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
@@ -100,3 +92,6 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
         (caps.structured_output != "none", rb'"type"\s*:\s*"json_object"'),
         (len(caps.service_tiers) > 0, rb'"service_tier"\s*:\s*"(?!auto|default)'),
     ]
+
+
+_holds_obstacle = finder(_obstacles)

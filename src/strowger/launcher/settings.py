@@ -5,24 +5,26 @@ as they are, and is gone when the client is. Must not know which client needs wh
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from strowger.config.paths import runtime_dir
+from strowger.config.paths import runtime_dir, state_dir
 
 
 @contextmanager
 def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Write each text to a file of its own; gives the variables with the files' paths.
 
-    In the runtime directory, where nobody else may write: clients refuse settings that others could have planted.
+    In a directory where nobody else may write, nor in any above it: clients refuse settings that others could have
+    planted.
     """
     if not settings:
         yield {}
         return
-    base = runtime_dir(env)
+    base = next((path for path in (runtime_dir(env), state_dir(env)) if _is_sheltered(path)), runtime_dir(env))
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="launch-", dir=base) as folder:
         named: dict[str, str] = {}
@@ -33,3 +35,9 @@ def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dic
                 file.write(text)
             named[variable] = str(path)
         yield named
+
+
+def _is_sheltered(folder: Path) -> bool:
+    """Whether nobody else may write into it or into any folder above, as far as they are there."""
+    there = [path for path in (folder, *folder.absolute().parents) if path.exists()]
+    return not any(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH) for path in there)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from strowger.launcher.settings import written
+from strowger.launcher.settings import _is_sheltered, written
 
 
 def test_files_are_there_for_as_long_as_the_client(tmp_path: Path) -> None:
@@ -24,3 +24,17 @@ def test_who_needs_none_gets_none(tmp_path: Path) -> None:
     with written({"XDG_RUNTIME_DIR": str(tmp_path)}, {}) as named:
         assert named == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_others_may_write_to_is_passed_over(tmp_path: Path) -> None:
+    """Gemini CLI refuses settings from below such a one; the state directory takes its place."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    env = {"XDG_RUNTIME_DIR": str(open_to_all / "runtime"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    sheltered = _is_sheltered(tmp_path)
+    with written(env, {"A_PATH": "{}"}) as named:
+        assert Path(named["A_PATH"]).is_relative_to(tmp_path / ("state" if sheltered else "open"))
+    (tmp_path / "mine").mkdir(mode=0o700)
+    assert _is_sheltered(tmp_path / "mine" / "deeper") == sheltered
+    assert not _is_sheltered(open_to_all / "deeper")

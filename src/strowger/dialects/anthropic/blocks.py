@@ -299,7 +299,7 @@ def tool_input(call: ToolCall) -> tuple[Raw | Json, bool]:
     encoded = text.encode("utf-8", "replace")
     try:
         _OBJECT.decode(encoded)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {"raw_arguments": call.arguments}, False
     return Raw(encoded), True
 

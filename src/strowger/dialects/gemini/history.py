@@ -284,7 +284,7 @@ def _arguments(job: Job, call: ToolCall, path: str) -> Raw:
         return EMPTY
     try:
         msgspec.json.decode(call.arguments, type=dict[str, Raw])
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         job.lose(f"{path}.arguments", "the arguments are not a JSON object; they go as raw_arguments")
         return Raw(msgspec.json.encode({"raw_arguments": call.arguments}))
     return Raw(call.arguments.encode())

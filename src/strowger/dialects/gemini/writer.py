@@ -195,7 +195,7 @@ class Writer:
             return _EMPTY
         try:
             _OBJECT.decode(call.arguments)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             self.lose("args", "the arguments are not a JSON object; they are given as raw_arguments", "error")
             return Raw(msgspec.json.encode({"raw_arguments": call.arguments}))
         return Raw(call.arguments.encode())

@@ -191,6 +191,9 @@ def test_errors_name_the_member(block: dict[str, Any], where: str | None) -> Non
     assert caught.value.param == f"messages[0].content[0].{where}"
 
 
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+
+
 @pytest.mark.parametrize(
     "arguments, sent, whole",
     [
@@ -200,6 +203,7 @@ def test_errors_name_the_member(block: dict[str, Any], where: str | None) -> Non
         ('{"a": "cut sh', {"raw_arguments": '{"a": "cut sh'}, False),
         ("[1]", {"raw_arguments": "[1]"}, False),
         ('"text"', {"raw_arguments": '"text"'}, False),
+        (DEEP, {"raw_arguments": DEEP}, False),
     ],
 )
 def test_input_is_an_object(arguments: str, sent: Any, whole: bool) -> None:

@@ -69,6 +69,9 @@ def test_a_result_that_is_an_error_says_so() -> None:
     assert body["contents"][2]["parts"][0]["functionResponse"]["response"] == {"error": "no"}
 
 
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+
+
 @pytest.mark.parametrize(
     "arguments, found, losses",
     [
@@ -76,6 +79,7 @@ def test_a_result_that_is_an_error_says_so() -> None:
         ("null", {}, 0),
         ('{"a":', {"raw_arguments": '{"a":'}, 1),
         ("[1]", {"raw_arguments": "[1]"}, 1),
+        (DEEP, {"raw_arguments": DEEP}, 1),
     ],
 )
 def test_arguments_are_an_object(arguments: str, found: Json, losses: int) -> None:

@@ -187,6 +187,13 @@ def test_calls() -> None:
     assert any(loss.path == "content.caller" for loss in writer.losses)
 
 
+def test_arguments_nested_too_deeply_to_be_read() -> None:
+    """They are kept as text, too."""
+    deep = '{"a":' * 3000 + "1" + "}" * 3000
+    (node,) = written(Writer("anthropic", thinking=True), ToolCall("1", "f", deep))
+    assert node["functionCall"]["args"] == {"raw_arguments": deep}
+
+
 def test_a_refusal_is_text() -> None:
     """That it was one shows in the reason."""
     writer = Writer("openai_chat", thinking=True)

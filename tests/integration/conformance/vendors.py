@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import openai
@@ -56,17 +56,35 @@ class Vendor(Struct):
 @asynccontextmanager
 async def behind(dialect: str, model: str = "", **capabilities: Any) -> AsyncIterator[Vendor]:
     """A gateway for one vendor, of which it knows what the preset says. Without a `model` it is the one that thinks."""
-    fake, path, key = _FAKES[dialect]
-    async with fake() as running:
-        provider = ProviderConfig(
-            preset=_PRESETS[dialect],
-            dialect=dialect,  # type: ignore[arg-type]
-            base_url=running.base_url + path,
-            auth=literal(key),
-            capabilities=capabilities,
-        )
-        async with gateway(config({"vendor": provider}), anthropic_hosts=("127.0.0.1",)) as rig:
+    async with _FAKES[dialect][0]() as running:
+        providers = {"vendor": _provider(dialect, running, **capabilities)}
+        async with gateway(config(providers), anthropic_hosts=("127.0.0.1",)) as rig:
             yield Vendor(dialect, rig, running, model or THINKS[dialect])
+
+
+@asynccontextmanager
+async def behind_all() -> AsyncIterator[tuple[Rig, dict[str, FakeServer]]]:
+    """One gateway for all four vendors; a model is asked for as `dialect:model`, underscores left out."""
+    async with AsyncExitStack() as stack:
+        fakes = {dialect: await stack.enter_async_context(fake()) for dialect, (fake, _, _) in _FAKES.items()}
+        providers = {provider_of(dialect): _provider(dialect, fakes[dialect]) for dialect in fakes}
+        rig = await stack.enter_async_context(gateway(config(providers), anthropic_hosts=("127.0.0.1",)))
+        yield rig, fakes
+
+
+def provider_of(dialect: str) -> str:
+    """The name of the provider that speaks it."""
+    return dialect.replace("_", "")
+
+
+def _provider(dialect: str, fake: FakeServer, **capabilities: Any) -> ProviderConfig:
+    return ProviderConfig(
+        preset=_PRESETS[dialect],
+        dialect=dialect,  # type: ignore[arg-type]
+        base_url=fake.base_url + _FAKES[dialect][1],
+        auth=literal(_FAKES[dialect][2]),
+        capabilities=capabilities,
+    )
 
 
 _FAKES: dict[str, tuple[type[FakeServer], str, str]] = {

@@ -153,7 +153,8 @@ def _provider(name: str, provider: ProviderConfig, presets: Presets) -> Iterator
         return
     if provider.base_url is None or provider.dialect is None:
         near = near_miss(name, presets)
-        hint = f"did you mean the preset `{near}`?" if near else 'dialect is "anthropic", "openai_chat", "openai_responses" or "gemini"'
+        spoken = 'dialect is "anthropic", "openai_chat", "openai_responses" or "gemini"'
+        hint = f"did you mean the preset `{near}`?" if near else spoken
         yield Problem(path, f"provider `{name}` needs a `preset`, or `base_url` and `dialect`", hint)
     if provider.base_url is not None:
         yield from _base_url(provider.base_url, provider.preset, (*path, "base_url"))

@@ -253,7 +253,7 @@ def _call(tool: ToolFunction, facts: Facts, command: str) -> Call:
 
 
 def _typed(tool: ToolFunction, command: str) -> str:
-    """The text for a shell that takes bare text. Codex's newer one takes JavaScript, which has the shell as a function."""
+    """The text for a shell that takes bare text. Codex's newer one takes a script, in which the shell is a function."""
     if "tools.exec_command(" not in (tool.description or ""):
         return command
     return f"const ran = await tools.exec_command({json.dumps({'cmd': command})});\ntext(ran.output);"

@@ -22,8 +22,8 @@ HARMLESS_EXTRAS = frozenset(
         # book-keeping of the vendor or the client
         "annotations", "audio_tokens", "billing_policy", "client_metadata", "created", "diagnostics", "id", "index",
         "metadata", "native_finish_reason", "object", "obfuscation", "prompt_filter_results",
-        "provider", "request_id", "safeguards", "safety_identifier", "service_tier", "session_id", "signature", "status",
-        "store", "stream_options", "system_fingerprint", "transforms", "type", "usage", "user", "user_id",
+        "provider", "request_id", "safeguards", "safety_identifier", "service_tier", "session_id", "signature",
+        "status", "store", "stream_options", "system_fingerprint", "transforms", "type", "usage", "user", "user_id",
         "user_prompt_id", "x_groq",
         "content_filter_results", "copilot_usage", "cost", "created_at", "generationId", "model_id", "model_version",
         "padding", "provider_metadata", "time_info", "timings", "usage_breakdown",

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from strowger.dialects.names import ToolNames, as_written, plain, shortened
 from strowger.ir.request import (
@@ -14,7 +15,6 @@ from strowger.ir.request import (
     FunctionTool,
     HostedTool,
     Message,
-    Raw,
     Request,
     Tool,
     ToolCall,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,10 @@ TEXTS = st.text(max_size=4)
 RESPONSES = st.one_of(
     st.dictionaries(st.sampled_from(["output", "error", "a"]), st.one_of(TEXTS, st.integers(0, 9)), max_size=2)
 )
-IDS = st.one_of(st.just({}), st.fixed_dictionaries({"id": st.sampled_from(["x", "y", ""])}))
-SIGNED = st.one_of(
+IDS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}), st.fixed_dictionaries({"id": st.sampled_from(["x", "y", ""])})
+)
+SIGNED: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}), st.fixed_dictionaries({"thoughtSignature": st.sampled_from(["c2ln", "", MARK.decode()])})
 )
 PARTS = st.builds(
@@ -98,7 +102,7 @@ def test_one_list_of_functions_is_all() -> None:
     functions = [{"name": "a", "parametersJsonSchema": {}}, {"name": "b"}]
     offered = {"functionDeclarations": functions}
     assert usual.functions(raw([offered])) == usual.declarations(raw(functions))
-    odd = ([offered, offered], [{"functionDeclarations": []}], [{**offered, "googleSearch": {}}], offered, [])
+    odd: Any = ([offered, offered], [{"functionDeclarations": []}], [{**offered, "googleSearch": {}}], offered, [])
     assert [usual.functions(raw(tools)) for tools in odd] == [None] * len(odd)
 
 

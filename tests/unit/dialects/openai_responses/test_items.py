@@ -35,7 +35,7 @@ from strowger.ir.request import (
 )
 from tests.unit.dialects.openai_responses.asking import Json, body, same
 
-FUNCTION = {"type": "function", "name": "f", "parameters": {}, "strict": None}
+FUNCTION: Json = {"type": "function", "name": "f", "parameters": {}, "strict": None}
 SUMMARY_PART = {"type": "summary_text", "text": "hm"}
 REASONING_PART = {"type": "reasoning_text", "text": "well"}
 

@@ -197,6 +197,31 @@ def test_a_minute_is_not_a_day() -> None:
         assert refused.kind is kind
 
 
+def test_arguments_that_come_in_pieces_and_whole_are_told_once() -> None:
+    """The last part of a call that came in pieces may repeat it, and the arguments were doubled."""
+    piece = [{"jsonPath": "$.a", "stringValue": "x"}]
+    begun = call("f", id="1", partialArgs=piece, willContinue=True)
+    for end in (call("f", {"a": "x"}, id="1"), call()):
+        (made,) = answer(chunk(begun), chunk(end, finish="STOP")).parts
+        assert isinstance(made, ToolCall)
+        assert json.loads(made.arguments) == {"a": "x"}
+
+
+def test_a_thought_in_many_chunks_is_one() -> None:
+    """Each chunk became a block of its own."""
+    parts = answer(chunk(text("h", thought=True)), chunk(text("m", thought=True)), chunk(text("a")), LAST).parts
+    assert parts == (Thinking("hm"), Text("a"))
+
+
+def test_counts_of_each_chunk_are_not_added_up() -> None:
+    """They grow from chunk to chunk, and the last is the truth [vercel/ai 17326]."""
+    counts = [{"promptTokenCount": 10, "candidatesTokenCount": so_far} for so_far in (1, 5)]
+    usage = answer(
+        chunk(text("a"), usageMetadata=counts[0]), chunk(text("b"), finish="STOP", usageMetadata=counts[1])
+    ).usage
+    assert (usage.input, usage.output) == (10, 5)
+
+
 # ---- Gemini is the client's dialect ----
 
 
@@ -260,3 +285,14 @@ def test_keep_alives_do_not_break_the_reader() -> None:
     out = [encoder.heartbeat()] + [encoder.encode(event) + encoder.heartbeat() for event in told(Text("a"))]
     lines = b"".join(out).splitlines()
     assert all(not line or line.startswith(b"data: ") for line in lines)
+
+
+def test_objects_are_always_full() -> None:
+    """Clients crash on what is missing: candidates without parts, an answer without an id or a model [routatic 19]."""
+    chunks, _ = encoded(told(), usage_wanted=True)
+    for each in chunks:
+        assert each["candidates"][0]["content"]["role"] == "model"
+        assert isinstance(each["candidates"][0]["content"]["parts"], list)
+        assert each["responseId"]
+        assert each["modelVersion"]
+    assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"

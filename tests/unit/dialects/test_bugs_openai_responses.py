@@ -41,6 +41,7 @@ from tests.unit.dialects.openai_responses.answering import (
     sse,
     text,
     told,
+    whole,
 )
 
 
@@ -275,3 +276,36 @@ def test_sse_is_read_by_its_grammar(end: bytes) -> None:
     """A byte order mark, no space behind the colon, any line end."""
     data = sse(CREATED, done(0, **message("ü")), completed()).replace(b"data: ", b"data:").replace(b"\n", end)
     assert isinstance(decode(b"\xef\xbb\xbf" + data)[-1], Finish)
+
+
+def test_a_status_that_waits_for_the_client_is_a_tool_call() -> None:
+    """`requires_action`, a word of an older API, was taken for a failure or for the end (AIClient2API 471)."""
+    end = {"type": "response.completed", "response": response("requires_action", output=[call()])}
+    answered = told(CREATED, done(0, **call()), end)
+    assert answered.finish.reason is StopReason.TOOL_USE
+    assert whole(call(), status="requires_action").finish.reason is StopReason.TOOL_USE
+
+
+@pytest.mark.parametrize("kind", ["reasoning_text", "reasoning_summary_text"])
+def test_thinking_in_every_spelling_is_one_part(kind: str) -> None:
+    """Open models tell what they think as a text, OpenAI's as a summary; both are thinking, and told once."""
+    place = {"content_index": 0} if kind == "reasoning_text" else {"summary_index": 0}
+    begun = {"type": "reasoning", "id": "rs_1", "summary": []}
+    ended = (
+        {**begun, "content": [{"type": "reasoning_text", "text": "hm so"}]}
+        if kind == "reasoning_text"
+        else {**begun, "summary": [{"type": "summary_text", "text": "hm so"}]}
+    )
+    wire = [CREATED, added(0, **begun), grows(kind, 0, "hm ", **place), grows(kind, 0, "so", **place), done(0, **ended)]
+    thought, said = told(*wire, done(1, **message("a")), completed(ended, message("a"))).parts
+    assert isinstance(thought, Thinking)
+    assert thought.text == "hm so"
+    assert isinstance(said, Text)
+    assert said.text == "a"
+
+
+def test_usage_that_comes_only_at_the_end_is_the_answers() -> None:
+    """The first event has none; the client is told an estimate, then the truth (vercel/ai 17326, claude-code 22575)."""
+    seen = claude(CREATED, done(0, **message("a")), completed(message("a"), usage=USAGE))
+    assert seen[0]["message"]["usage"]["input_tokens"] == 7
+    assert next(e["usage"]["output_tokens"] for e in seen if e["type"] == "message_delta") == 5

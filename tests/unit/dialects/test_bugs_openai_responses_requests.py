@@ -20,7 +20,9 @@ from strowger.dialects.openai_responses import DIALECT
 from strowger.ir.events import Finish, StopReason
 from strowger.ir.request import (
     Base64,
+    CacheHint,
     FunctionTool,
+    HostedTool,
     Image,
     Message,
     Reasoning,
@@ -29,7 +31,9 @@ from strowger.ir.request import (
     Text,
     Thinking,
     ToolCall,
+    ToolChoice,
     ToolResult,
+    WebSearch,
 )
 from strowger.ir.response import Response
 from tests.unit.dialects.openai_responses.asking import CODEX, OPENAI, Json, body, foreign, items, parsed, sent
@@ -258,3 +262,39 @@ def test_nothing_is_left_of_a_foreign_request() -> None:
         extras={"context_management": Raw(b"{}")},
     )
     assert sent(replace(request, stream=True), CODEX)[0].keys() == {"model", "input", "stream", "store", "include"}
+
+
+def test_reasoning_is_asked_for_where_nothing_is_stored() -> None:
+    """Else it is gone with the answer, and the next turn begins to think anew (bifrost 5410, experiential 965)."""
+    written = sent(foreign(HI, reasoning=Reasoning(effort="high")))[0]
+    assert written["store"] is False
+    assert "reasoning.encrypted_content" in written["include"]
+
+
+def test_a_server_tool_has_no_schema() -> None:
+    """It crashed the translation; forced, it broke the request (copilot-api 241, bifrost 3596, cc-switch 6410)."""
+    search = HostedTool("anthropic", "web_search_20250305", "web_search", Raw(b"{}"), ability=WebSearch())
+    forced = ToolChoice("tool", "web_search")
+    written, _ = sent(foreign(HI, tools=(search,), tool_choice=forced))
+    assert (written["tools"][0]["type"], written["tool_choice"]) == ("web_search", {"type": "web_search"})
+    without, losses = sent(foreign(HI, tools=(search,), tool_choice=forced), replace(OPENAI, web_search=""))
+    assert "tools" not in without
+    assert without.get("tool_choice", "auto") in ("auto", "none")
+    assert "error" in {loss.severity for loss in losses}
+
+
+def test_a_schema_that_strict_mode_refuses_is_not_sent_as_strict() -> None:
+    """`propertyNames` and optional members are a 400 there; the schema stays, the promise does not (CPA PR 43)."""
+    schema = {"type": "object", "properties": {"a": {"type": "object", "propertyNames": {"pattern": "^x"}}}}
+    tool = FunctionTool("f", parameters=Raw(json.dumps(schema).encode()), strict=True)
+    written, losses = sent(foreign(HI, tools=(tool,)))
+    assert written["tools"][0]["strict"] is False
+    assert written["tools"][0]["parameters"] == schema
+    assert any("strict" in loss.path for loss in losses)
+
+
+def test_cache_hints_do_not_reach_openai() -> None:
+    """`cache_control` is unknown there (LiteLLM PR 39815, CPA 4561)."""
+    hinted = Message("user", (Text("hi", cache=CacheHint("1h")),))
+    tool = FunctionTool("f", cache=CacheHint("1h"))
+    assert "cache_control" not in json.dumps(sent(foreign(hinted, tools=(tool,)))[0])

@@ -327,7 +327,9 @@ class StreamDecoder:
     def _in_pieces(self, piece: Piece, fields: Members, out: list[Event]) -> bool:
         """A call that comes in pieces, or a piece of it; False for one that is whole."""
         going = self._arguments is not None
-        if not going or piece.name:
+        # A server may repeat name and id in each piece, and the whole arguments in the last.
+        again = going and isinstance(self._open, ToolCall) and piece.id == self._open.id
+        if not going or (piece.name and not again):
             if not (piece.will_continue or piece.partial_args) or not piece.name:
                 return False
             self._begin_call(piece, fields, out)

@@ -62,8 +62,8 @@ def end_of(response: dict[str, Raw], extras: Extras, *, called: bool) -> Finish 
         reason = StopReason.MAX_TOKENS
     elif string(response.get("object")) == "response.compaction":
         reason = StopReason.COMPACTION
-    elif called and reason is StopReason.END:
-        reason = StopReason.TOOL_USE
+    elif called and (reason is StopReason.END or (reason is StopReason.OTHER and status != "incomplete")):
+        reason = StopReason.TOOL_USE  # also under a word of another API, such as `requires_action`
     return Finish(reason, native, None, extras)
 
 

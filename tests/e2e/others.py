@@ -73,7 +73,7 @@ def qwen(program: str, home: Path, base_url: str, dialect: str, model: str, prom
     kind, suffix = QWEN[dialect]
     address = "GOOGLE_GEMINI_BASE_URL" if dialect == GEMINI else f"{kind.upper()}_BASE_URL"
     env = {f"{kind.upper()}_API_KEY": TOKEN, f"{kind.upper()}_MODEL": model, address: base_url + suffix}
-    # It sends everything to a proxy, whatever NO_PROXY says, so there must be none; and then nothing to call home about.
+    # It sends everything to a proxy, whatever NO_PROXY says: so there is none, and nothing to call home about.
     env |= {"HTTP_PROXY": "", "HTTPS_PROXY": ""}
     folder = home / ".qwen"
     folder.mkdir()

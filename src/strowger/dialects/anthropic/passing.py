@@ -24,6 +24,8 @@ _BETAS = (
     b"|fallbacks|speed|inference_geo|thread|allowed_callers|input_examples|caller"
 )
 _LAST_ROLE = re.compile(rb'"role"\s*:\s*"assistant"')
+# Thinking that nobody has signed is another vendor's; whoever checks signatures refuses it.
+_UNSIGNED = re.compile(rb'"signature"\s*:\s*""')
 _LIMIT = re.compile(rb'"max_tokens"\s*:\s*(\d+)')
 
 
@@ -60,6 +62,8 @@ def _is_attribution(block: Raw) -> bool:
 def passes(body: bytes, caps: Capabilities) -> bool:
     """Whether nothing in the trimmed body has to be changed or left out for this upstream."""
     if MARK in body or _FOREIGN in body or any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id")):
+        return False
+    if caps.thinking_replay == "signed" and _UNSIGNED.search(body):
         return False
     if caps.judges_itself:
         return True

@@ -128,3 +128,12 @@ def test_a_tool_that_ran_elsewhere_does_not_pass() -> None:
     call = {"type": "server_tool_use", "id": "srvtoolu_strowger_1", "name": "web_search", "input": {}}
     assert not _passes(FAITHFUL, messages=_assistant(call))
     assert not _passes(replace(FAITHFUL, judges_itself=True), messages=_assistant(call))
+
+
+def test_thinking_that_nobody_signed_does_not_pass() -> None:
+    """Gemini signs calls, not thoughts: such a thought comes back with an empty signature, which Anthropic refuses."""
+    vendor = replace(FAITHFUL, thinking_replay="signed", judges_itself=True)
+    unsigned = _assistant({"type": "thinking", "thinking": "hm", "signature": ""})
+    assert not _passes(vendor, messages=unsigned)
+    assert _passes(replace(vendor, thinking_replay="any"), messages=unsigned)
+    assert _passes(vendor, messages=_assistant({"type": "thinking", "thinking": "hm", "signature": "c2ln"}))

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from bench import codecs, report
+from bench import codecs, matrix, report
 from bench.certificate import make_certificate
 from bench.measures import (
     ALWAYS,
     FULL,
+    MATRIX,
     MEASURES,
     QUICK,
     Figures,
@@ -51,6 +52,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--codecs", action="store_true", help="only what the dialects themselves cost, without sockets (< 60 s)"
+    )
+    parser.add_argument(
+        "--matrix", action="store_true", help="only the sixteen directions side by side, plain HTTP (two minutes)"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: small loads, one round, plain HTTP (< 30 s)")
     parser.add_argument(
@@ -137,6 +141,24 @@ class Bench:
                     self.results.add(subject.name, "plain", figures)
 
 
+def _run_matrix(arguments: argparse.Namespace) -> None:
+    builtin, missing = builtin_subjects()
+    for line in missing:
+        _say(line)
+    scale = QUICK if arguments.quick else MATRIX
+    if arguments.seconds:
+        scale = msgspec.structs.replace(scale, seconds=arguments.seconds)
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    floor = [subject for subject in builtin if subject.name == "nginx"]
+    stolen = StolenTime()
+    with load_process() as load, upstream_process(None) as targets:
+        results = matrix.run(floor, targets[0], load, scale, rounds, _say)
+    print(matrix.table(results))
+    settings = {"matrix": True, "rounds": rounds, "scale": scale, "stolen_percent": stolen.percent()}
+    _say(f"written to {report.save(results, arguments.out, settings)}")
+    sys.exit(1 if results.failures else 0)
+
+
 def main() -> None:
     """Entry point."""
     arguments = _arguments()
@@ -146,6 +168,8 @@ def main() -> None:
     raise_file_limit()
     # A run that is ended from outside must end what it started too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.matrix:
+        _run_matrix(arguments)
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     scale = QUICK if arguments.quick else FULL
     if arguments.seconds:

@@ -1,4 +1,4 @@
-"""The load generator: Anthropic-streaming clients on keep-alive connections, many in one process.
+"""The load generator: streaming clients of any dialect on keep-alive connections, many in one process.
 
 `python -m bench.load` reads one job (JSON) a line from stdin and answers each with one line (JSON) of what it saw. It
 counts the events that arrive, and knows the latency of each by its stamp (see script.py). A job ends by itself: at
@@ -17,10 +17,10 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench import bodies, script
+from bench import others, script
 from bench.processes import raise_file_limit
 
-_BODIES = {"small": bodies.small_body, "claude": bodies.claude_code_body}
+_BODIES = {"small": others.small_body, "claude": others.agent_body}
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -31,6 +31,7 @@ class Job(msgspec.Struct, frozen=True):
     """
 
     port: int
+    dialect: str = "anthropic"
     body: str = "small"
     events: int = 1
     rate: int = 0
@@ -76,8 +77,10 @@ class Run:
         self.begin = time.monotonic()
         self.stop_at = self.begin + job.seconds
         self.last_answer = self.begin
-        body = _BODIES[job.body](script.model_name(job.events, job.rate))
-        self.request = _head(job.port, len(body)) + body
+        self.stream = script.STREAMS[job.dialect]
+        model = script.model_name(job.events, job.rate)
+        body = _BODIES[job.body](job.dialect, model)
+        self.request = _head(job.dialect, model, job.port, len(body)) + body
 
     def take(self) -> bool:
         """Whether one more request is to be sent; counts it."""
@@ -126,19 +129,40 @@ def _quantile(ordered: list[int], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] / 1000 if ordered else 0.0
 
 
-def _head(port: int, length: int) -> bytes:
-    """About the headers that Claude Code sends."""
+_PATHS = {
+    "anthropic": "/v1/messages?beta=true",
+    "openai_chat": "/v1/chat/completions",
+    "openai_responses": "/v1/responses",
+    "gemini": "/v1beta/models/{model}:streamGenerateContent?alt=sse",
+}
+# Lines of about one length, so that no dialect pays for more headers than another.
+_KEYS = {
+    "anthropic": b"x-api-key: bench-client-key",
+    "openai_chat": b"authorization: Bearer bench-client-key",
+    "openai_responses": b"authorization: Bearer bench-client-key",
+    "gemini": b"x-goog-api-key: bench-client-key",
+}
+_VERSIONS = {
+    "anthropic": b"anthropic-beta: claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27"
+    b"\r\nanthropic-version: 2023-06-01",
+    "openai_chat": b"x-session-affinity: 00000000-0000-0000-0000-000000000000\r\nx-bench: 2",
+    "openai_responses": b"session-id: 00000000-0000-0000-0000-000000000000\r\noriginator: bench",
+    "gemini": b"x-goog-api-client: google-genai-sdk/1.30.0 gl-node/v22.18.0\r\nx-bench: 2",
+}
+
+
+def _head(dialect: str, model: str, port: int, length: int) -> bytes:
+    """About as many headers as coding agents send."""
     return (
-        b"POST /v1/messages?beta=true HTTP/1.1\r\n"
+        b"POST %b HTTP/1.1\r\n"
         b"host: 127.0.0.1:%d\r\n"
         b"accept: application/json\r\n"
         b"accept-encoding: identity\r\n"
-        b"anthropic-beta: claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27\r\n"
-        b"anthropic-version: 2023-06-01\r\n"
+        b"%b\r\n"
         b"connection: keep-alive\r\n"
         b"content-type: application/json\r\n"
         b"user-agent: strowger-bench/1\r\n"
-        b"x-api-key: bench-client-key\r\n"
+        b"%b\r\n"
         b"x-app: cli\r\n"
         b"x-stainless-arch: x64\r\n"
         b"x-stainless-lang: js\r\n"
@@ -148,7 +172,7 @@ def _head(port: int, length: int) -> bytes:
         b"x-stainless-runtime: node\r\n"
         b"x-stainless-timeout: 600\r\n"
         b"content-length: %d\r\n\r\n"
-    ) % (port, length)
+    ) % (_PATHS[dialect].format(model=model).encode(), port, _VERSIONS[dialect], _KEYS[dialect], length)
 
 
 class LoadConnection(asyncio.Protocol):
@@ -183,6 +207,7 @@ class LoadConnection(asyncio.Protocol):
         self.head = b""
         self.raw = b""
         self.text = b""
+        self.ended = False
         self.framing = ""
         self.status = 0
         self.body_left = 0
@@ -257,11 +282,12 @@ class LoadConnection(asyncio.Protocol):
     def _count(self, text: bytes, now: int) -> None:
         text = self.text + text
         last = 0
-        for stamp in script.STAMP.finditer(text):
+        self.ended = self.ended or self.run.stream.end in text
+        for stamp in self.run.stream.stamp.finditer(text):
             self.run.latencies.append(now - int(stamp[1]))
             self.events += 1
             last = stamp.end()
-        # Keep what may be the start of a stamp, and enough to know the last event of the stream.
+        # Keep what may be the start of a stamp or of the end.
         self.text = text[max(last, len(text) - 64) :]
 
     def _finish(self, *, reuse: bool) -> None:
@@ -269,7 +295,7 @@ class LoadConnection(asyncio.Protocol):
         self.busy = False
         run.events += self.events
         run.last_answer = time.monotonic()
-        if self.status == 200 and self.events == run.job.events and b"message_stop" in self.text:
+        if self.status == 200 and self.events == run.job.events and self.ended:
             run.complete += 1
             run.first_bytes.append(self.first_byte - self.sent)
         else:

@@ -41,6 +41,7 @@ class Scale(msgspec.Struct, frozen=True):
 
 FULL = Scale(1.0, 32, 100, 300, 500, 20, 160, 300)
 QUICK = Scale(0.3, 8, 100, 50, 50, 20, 20, 30)
+MATRIX = Scale(0.5, 16, 100, 60, 50, 20, 20, 30)
 
 
 class LoadProcess:
@@ -97,7 +98,7 @@ Measure = Callable[[Running, LoadProcess, Scale], Figures]
 
 
 def _job(subject: Running, **settings: object) -> Job:
-    return msgspec.convert({"port": subject.port, "ca": subject.ca, **settings}, Job)
+    return msgspec.convert({"port": subject.port, "ca": subject.ca, "dialect": subject.client, **settings}, Job)
 
 
 def _cpu_of(subject: Running, load: LoadProcess, job: Job) -> tuple[Seen, float | None]:

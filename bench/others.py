@@ -1,4 +1,4 @@
-"""The conversation of `bodies.claude_code_body` as clients of other dialects write it, so that lanes can be compared.
+"""The requests of `bodies` as clients of other dialects write them, so that lanes can be compared.
 
 Written by hand and not by the product: what is measured must not make its own measure.
 """
@@ -9,18 +9,32 @@ from typing import Any
 
 import msgspec
 
-from bench.bodies import claude_code_body
+from bench import bodies
 
 Json = dict[str, Any]
 
 
 def agent_body(dialect: str, model: str) -> bytes:
     """About 93 KB in a dialect; Gemini's has no model in it."""
-    body: Json = msgspec.json.decode(claude_code_body(model))
+    whole = bodies.claude_code_body(model)
     if dialect == "anthropic":
-        return claude_code_body(model)
+        return whole
+    body: Json = msgspec.json.decode(whole)
     written = {"openai_chat": _chat, "openai_responses": _responses, "gemini": _gemini}[dialect](body)
     return msgspec.json.encode(written)
+
+
+def small_body(dialect: str, model: str) -> bytes:
+    """A question of one line, streamed."""
+    if dialect == "anthropic":
+        return bodies.small_body(model)
+    asked = "Say what time it is."
+    written: dict[str, Json] = {
+        "openai_chat": {"model": model, "stream": True, "messages": [{"role": "user", "content": asked}]},
+        "openai_responses": {"model": model, "stream": True, "store": False, "input": asked},
+        "gemini": {"contents": [{"role": "user", "parts": [{"text": asked}]}]},
+    }
+    return msgspec.json.encode(written[dialect])
 
 
 def _system(body: Json) -> str:

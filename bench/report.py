@@ -57,9 +57,9 @@ class Results:
         """Keep a failure."""
         self.failures.append({"subject": subject, "transport": way, "measure": measure, "why": why})
 
-    def ratio(self, key: tuple[str, str], name: str) -> float | None:
-        """How many times the floor: the median of the ratios within each round, which noise moves least."""
-        mine, floor = (self.figures.get(each, {}).get(name, []) for each in (key, (_FLOOR, key[1])))
+    def ratio(self, key: tuple[str, str], name: str, to: str = _FLOOR) -> float | None:
+        """How many times another subject's: the median of the ratios within each round, which noise moves least."""
+        mine, floor = (self.figures.get(each, {}).get(name, []) for each in (key, (to, key[1])))
         return median(a / b for a, b in zip(mine, floor, strict=False) if b) if mine and any(floor) else None
 
     def middle(self, subject: str, way: str, name: str) -> float | None:

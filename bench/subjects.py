@@ -90,13 +90,16 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A subject that answers. `pid` is None for the direct way; `ready` in seconds from its start."""
+    """A subject that answers. `pid` is None for the direct way; `ready` in seconds from its start. `client` is the
+    dialect that it is asked in.
+    """
 
     subject: Subject
     port: int
     pid: int | None
     ready: float
     ca: str | None
+    client: str = "anthropic"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -122,12 +125,15 @@ def builtin_subjects() -> tuple[list[Subject], list[str]]:
         # Started by root, nginx would give its worker to a user who cannot enter the directory of the run.
         config = _NGINX_CONFIG.replace("%(user)s", "user root root;" if os.geteuid() == 0 else "")
         subjects.append(Subject("nginx", (nginx, "-p", "{dir}", "-c", "{dir}/nginx.conf"), {"nginx.conf": config}))
-    serve = (sys.executable, "-m", "strowger", "serve", "--config", "{dir}/strowger.toml", "--port", "{port}")
-    version = (sys.executable, "-m", "strowger", "--version")
-    for name, dialect in (("strowger verbatim", "anthropic"), ("strowger translate", "openai_chat")):
-        files = {"strowger.toml": _STROWGER_CONFIG.replace("%(dialect)s", dialect)}
-        subjects.append(Subject(name, serve, files, "/healthz", version))
+    subjects += [strowger("strowger verbatim", "anthropic"), strowger("strowger translate", "openai_chat")]
     return subjects, missing
+
+
+def strowger(name: str, dialect: str) -> Subject:
+    """Strowger with all models at one upstream of this dialect."""
+    serve = (sys.executable, "-m", "strowger", "serve", "--config", "{dir}/strowger.toml", "--port", "{port}")
+    files = {"strowger.toml": _STROWGER_CONFIG.replace("%(dialect)s", dialect)}
+    return Subject(name, serve, files, "/healthz", (sys.executable, "-m", "strowger", "--version"))
 
 
 def parse_subject(text: str) -> Subject:

@@ -1,4 +1,4 @@
-"""The fake upstream: a small fast HTTP/1.1 server that speaks Anthropic Messages and OpenAI Chat streams.
+"""The fake upstream: a small fast HTTP/1.1 server that speaks the streams of all four dialects.
 
 `python -m bench.upstream [--cert FILE --key FILE]` prints one line of JSON with its ports, plain and TLS, and serves
 until its stdin closes. It must not become the bottleneck, so it is one asyncio.Protocol; and it must not know who asks:
@@ -71,31 +71,27 @@ class UpstreamConnection(asyncio.Protocol):
         """Answer every complete request."""
         self.received += data
         while (end := self._request_end()) is not None:
-            head_end, body_end = end
             path = bytes(self.received[: self.received.find(b"\r\n")]).split(b" ")[1].partition(b"?")[0]
-            events, rate = script.read_order(self.received[head_end:body_end])
-            del self.received[:body_end]
+            events, rate = script.read_order(self.received[:end])
+            del self.received[:end]
             self._answer(path, events, rate)
 
-    def _request_end(self) -> tuple[int, int] | None:
-        """(end of head, end of body) of the first request, None while it is incomplete."""
+    def _request_end(self) -> int | None:
+        """Where the first request ends, None while it is incomplete."""
         head_end = self.received.find(b"\r\n\r\n") + 4
         if head_end < 4:
             return None
         head = bytes(self.received[:head_end]).lower()
         if b"\r\ntransfer-encoding: chunked" in head:
             last = self.received.find(b"0\r\n\r\n", head_end)
-            return None if last < 0 else (head_end, last + 5)
+            return None if last < 0 else last + 5
         at = head.find(b"\r\ncontent-length:")
         length = int(head[at + 17 : head.find(b"\r\n", at + 17)]) if at >= 0 else 0
-        return (head_end, head_end + length) if len(self.received) >= head_end + length else None
+        return head_end + length if len(self.received) >= head_end + length else None
 
     def _answer(self, path: bytes, events: int, rate: int) -> None:
-        if path.endswith(b"/chat/completions"):
-            stream = script.CHAT
-        elif path.endswith(b"/messages"):
-            stream = script.ANTHROPIC
-        else:
+        stream = next((each for each in script.STREAMS.values() if path.endswith(each.path)), None)
+        if stream is None:
             self.transport.write(_OK)
             return
         if rate == 0:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bench.matrix import directions
+
 ROOT = Path(__file__).resolve().parents[2]
 RELAY = Path(__file__).with_name("relay.py")
 LOST = "import sys; print('no port for you'); sys.exit(3)"
@@ -35,6 +37,20 @@ def test_measures_a_subject(tmp_path: Path) -> None:
     assert all(value > 0 for value in figures["relay"].values())
     assert "small_us" not in figures["direct"]
     assert [line.split("|")[1].strip() for line in ended.stdout.splitlines()[2:]] == ["direct", "relay"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
+@pytest.mark.timeout(120)
+def test_measures_all_directions(tmp_path: Path) -> None:
+    """The matrix has every figure of every direction, and nothing is lost on the way."""
+    command = [sys.executable, "-m", "bench", "--matrix", "--quick", "--seconds", "0.02"]
+    out = tmp_path / "out.json"
+    ended = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+    figures = {each["name"]: each["median"] for each in json.loads(out.read_text())["subjects"]}
+    assert {name for name in directions() if figures[name].keys() >= {"claude_us", "burst_us", "paced_us"}} == set(
+        directions()
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")

@@ -28,10 +28,10 @@ class Wire(asyncio.Transport):
         return self.closed
 
 
-def receive(answer: bytes, step: int, events: int = 3) -> Run:
+def receive(answer: bytes, step: int, events: int = 3, dialect: str = "anthropic") -> Run:
     loop = asyncio.new_event_loop()
     try:
-        run = Run(Job(port=1, events=events, requests=1), loop)
+        run = Run(Job(port=1, dialect=dialect, events=events, requests=1), loop)
         run.open = 1
         connection = LoadConnection(run)
         connection.connection_made(Wire())
@@ -43,11 +43,12 @@ def receive(answer: bytes, step: int, events: int = 3) -> Run:
         loop.close()
 
 
+@pytest.mark.parametrize("dialect", script.STREAMS)
 @pytest.mark.parametrize("step", [1, 2, 7, 64, 100_000])
-def test_counts_events_in_any_cut(step: int) -> None:
+def test_counts_events_in_any_cut(step: int, dialect: str) -> None:
     """Stamps and chunks split over reads are neither lost nor counted twice."""
-    answer = HEAD + script.ANTHROPIC.whole(3).replace(script.BLANK_STAMP, script.now_stamp())
-    run = receive(answer, step)
+    answer = HEAD + script.STREAMS[dialect].whole(3).replace(script.BLANK_STAMP, script.now_stamp())
+    run = receive(answer, step, dialect=dialect)
     assert (run.complete, run.events, run.failures) == (1, 3, [])
     assert len(run.latencies) == 3
     assert 0 <= max(run.latencies) <= time.monotonic_ns() // 1000
@@ -70,6 +71,23 @@ def test_fails_what_is_not_whole(answer: bytes) -> None:
     assert len(run.failures) == 1
 
 
+@pytest.mark.parametrize("dialect", script.STREAMS)
+def test_needs_the_end_of_each_dialect(dialect: str) -> None:
+    """An answer that only stops is not whole."""
+    stream = script.STREAMS[dialect]
+    run = receive(HEAD + stream.head + stream.delta * 3 + b"0\r\n\r\n", 100_000, dialect=dialect)
+    assert (run.complete, len(run.failures)) == (0, 1)
+
+
+def test_counts_no_text_twice() -> None:
+    """Responses repeats its text when it is whole; that is no event."""
+    stream = script.RESPONSES
+    again = b'data: {"type":"response.output_text.done","text":" ' + script.BLANK_STAMP + b'"}\n\n'
+    told = b"%x\r\n%b\r\n" % (len(again), again)
+    answer = HEAD + stream.head + stream.delta * 3 + told + stream.tail
+    assert receive(answer, 11, dialect="openai_responses").complete == 1
+
+
 def test_reads_an_answer_without_length() -> None:
     """Without chunks and length the answer ends with the connection."""
     body = b"".join(b"data: %b\n\n" % script.now_stamp() for _ in range(3)) + b'data: {"type":"message_stop"}\n\n'
@@ -81,6 +99,7 @@ def test_order_travels_in_the_model() -> None:
     """What the load generator orders in a body of either size is what the upstream reads."""
     for build in (bodies.small_body, bodies.claude_code_body):
         assert script.read_order(build(script.model_name(300, 100))) == (300, 100)
+    assert script.read_order(b"POST /v1beta/models/bench-e300-r100:streamGenerateContent HTTP/1.1") == (300, 100)
     assert script.read_order(b'{"model":"other"}') == (1, 0)
 
 

@@ -11,7 +11,7 @@ from tests.house import tree
 # The three places that may catch everything: what nobody foresaw is answered, logged or printed there, once.
 BOUNDARIES = {
     "src/strowger/gateway/pipeline.py",  # one call: answered as our bug, in the client's dialect
-    "src/strowger/gateway/lanes.py",  # watching untouched bytes: noted on the flow, and delivery goes on
+    "src/strowger/gateway/receivers.py",  # watching untouched bytes: noted on the flow, and delivery goes on
     "src/strowger/cli/main.py",  # the command line: printed, exit code
 }
 NOQA = re.compile(r"#\s*noqa(?P<codes>: [A-Z]+\d+(?:, ?[A-Z]+\d+)*)?(?P<reason> - .{10,})?")

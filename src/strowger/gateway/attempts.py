@@ -47,6 +47,8 @@ _ERROR_SECONDS = 3.0
 # Shorter texts would be found inside ordinary words.
 _SHORTEST_SECRET = 6
 
+# What OpenAI says to encrypted reasoning that it cannot read.
+_FOREIGN_STATE = "invalid_encrypted_content"
 _MOVE_ON = frozenset({401, 403, 404, 408, 429})
 _REQUESTS_FAULT = frozenset(
     {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.TOO_LARGE, ErrorKind.UNSUPPORTED}
@@ -77,6 +79,7 @@ class Attempts:
         pulse: Pulse,
         prepare: Callable[[Target], Draft],
         receiver: Callable[[Draft, Masked], Receiver],
+        disown: Callable[[], bool],
         stream: bool,
     ) -> None:
         self._upstream = upstream
@@ -86,6 +89,7 @@ class Attempts:
         self._pulse = pulse
         self._prepare = prepare
         self._receiver = receiver
+        self._disown = disown
         self._stream = stream
 
     async def first(self, targets: Sequence[Target]) -> Answer:
@@ -109,6 +113,15 @@ class Attempts:
         raise max(reversed(errors), key=_weight)
 
     async def _try(self, target: Target, attempt: Attempt) -> Answer:
+        try:
+            return await self._once(target, attempt)
+        except Refused as error:
+            # Reasoning that another account was given: no client can mend that, and each turn would fail.
+            if error.code != _FOREIGN_STATE or not self._disown():
+                raise
+        return await self._once(target, attempt)
+
+    async def _once(self, target: Target, attempt: Attempt) -> Answer:
         draft = self._prepare(target)
         attempt.lane = draft.lane
         incoming, masked = await self._open(draft, attempt)

@@ -17,6 +17,8 @@ from strowger.dialects.base import values_of
 from strowger.ir.request import Message, Part, Request, Signed, Thinking
 
 _KEPT = 20_000
+_NOBODY = "another account"
+"""The origin of state that was refused; no upstream is called so."""
 _SIGNATURE = re.compile(rb'"([A-Za-z0-9+/=_-]{16,})"')
 _MEMBERS = (b"signature", b"data", b"encrypted_content", b"thoughtSignature", b"thought_signature")
 
@@ -46,6 +48,21 @@ class Origins:
             for at in values_of(body, member)
             if (found := _SIGNATURE.match(body, at)) is not None
         )
+
+    def disown(self, request: Request) -> bool:
+        """The upstream does not know the state in a request for its own: another account's. It is nobody's from now on,
+        so that it is not sent again. False when there is none.
+        """
+        blobs = {
+            part.signed.blob
+            for message in request.messages
+            for part in message.parts
+            if isinstance(part, Thinking) and part.signed is not None
+        }
+        known = [blob for blob in blobs if blob and self._origins.get(_digest(blob.encode())) != _NOBODY]
+        for blob in known:
+            self.note(Signed(_NOBODY, "", blob))
+        return bool(known)
 
     def attribute(self, request: Request) -> Request:
         """The request with each bare signature given to whom we know to have issued it."""

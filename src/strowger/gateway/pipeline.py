@@ -156,12 +156,18 @@ class _OneCall:
             )
 
     def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:
-        asked = self.asked
-        assert asked is not None
 
         def prepare(target: Target) -> Draft:
+            assert self.asked is not None
             upstream = self.line.dialects[target.provider.dialect]
-            return draft(asked, target, upstream, strict=route.strict or target.provider.strict)
+            return draft(self.asked, target, upstream, strict=route.strict or target.provider.strict)
+
+        def disown() -> bool:
+            assert self.asked is not None
+            found = self.line.origins.disown(self.asked.request)
+            if found:
+                self.asked = Asked(self.call, self.dialect, self.line.origins)
+            return found
 
         return Attempts(
             upstream=self.line.upstream,
@@ -171,6 +177,7 @@ class _OneCall:
             pulse=self.pulse,
             prepare=prepare,
             receiver=self._receiver,
+            disown=disown,
             stream=stream,
         )
 

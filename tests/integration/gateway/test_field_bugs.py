@@ -12,8 +12,12 @@ import anyio
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
+from strowger.config.references import literal
 from strowger.config.schema import Match, RouteConfig
+from tests.fakes.responses import KEY, FakeResponses
+from tests.fakes.responses_seal import Seal
 from tests.integration.gateway.rig import CHAT_HELLO, Rig, config, gateway, provider, upstream
 from tests.integration.gateway.test_delivery import HEADERS, Slow
 from tests.unit.dialects.gemini import replies as google
@@ -205,3 +209,28 @@ async def test_a_limit_of_one_model_benches_no_other(client: str) -> None:
             assert (await ask(rig, client))[0] == 429
     assert status == 200
     assert b"Hello" in answer
+
+
+async def test_reasoning_of_another_account_is_left_out() -> None:
+    """400 `invalid_encrypted_content` after a change of keys, in each turn to come [bifrost 5410, CLIProxyAPI 3189]."""
+    async with FakeResponses() as fake:
+        blob = Seal("another account").close("gpt-5.5", "rs_1", "hm")
+        asked = {
+            "model": "gpt-5.5",
+            "store": False,
+            "include": ["reasoning.encrypted_content"],
+            "input": [
+                {"type": "message", "role": "user", "content": "hi"},
+                {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": blob},
+                {"type": "message", "role": "assistant", "content": "hello"},
+                {"type": "message", "role": "user", "content": "again"},
+            ],
+        }
+        keyed = provider("openai_responses", f"{fake.base_url}/v1", capabilities={"origin": "openai"})
+        async with gateway(config({"up": replace(keyed, auth=literal(KEY))})) as rig:
+            status, headers, answer = await rig.post("/v1/responses", asked)
+            again, _, _ = await rig.post("/v1/responses", asked)
+        sent = [request.raw for request in fake.inferences()]
+    assert (status, again) == (200, 200), answer
+    assert "x-strowger-losses" in headers
+    assert [blob.encode() in body for body in sent] == [True, False, False]

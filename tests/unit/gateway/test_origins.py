@@ -46,6 +46,20 @@ def test_a_bare_signature_is_given_to_whom_we_know() -> None:
     assert part.text == "x"
 
 
+def test_state_that_was_refused_is_nobodys() -> None:
+    """Another account's: from then on it is not sent to anyone, and there is nothing more to give up."""
+    origins = Origins()
+    asked = request(OURS)
+    assert origins.disown(asked)
+    assert not origins.all_from(body(OURS), "anthropic")
+    part = origins.attribute(asked).messages[1].parts[0]
+    assert isinstance(part, Thinking)
+    assert part.signed is not None
+    assert part.signed.origin not in ("", "anthropic")
+    assert not origins.disown(asked)
+    assert not origins.disown(Request("anthropic", "m", (Message("user", (Text("hi"),)),)))
+
+
 def test_memory_is_bounded() -> None:
     """The oldest is forgotten first."""
     origins = Origins(kept=2)

@@ -208,7 +208,7 @@ def _kept_there(route: Route, turns: list[Turn] | None) -> bool:
 
 def _is_unstored(body: bytes) -> bool:
     """Whether a body may say that it is not to be kept; a look that is right for most."""
-    at = body.find(_UNSTORED)
+    at = body.rfind(_UNSTORED)  # clients write it behind the conversation, which is long
     return at >= 0 and body[at + len(_UNSTORED) : at + len(_UNSTORED) + 12].replace(b" ", b"").startswith(b":false")
 
 

@@ -13,8 +13,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.base import EncoderSetup
-from strowger.dialects.openai_responses.render import render_request
-from strowger.dialects.openai_responses.wire import FAITHFUL, NAME
+from strowger.dialects.openai_responses.render import faithful_members
+from strowger.dialects.openai_responses.wire import NAME
 from strowger.errors import GatewayError
 from strowger.ir.request import Request
 
@@ -47,26 +47,30 @@ DEFAULTS: Json = {
 """What the official API repeats of a request that said nothing, from recorded answers."""
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_NULL = Raw(b"null")
 _TEXT_FORMAT = Raw(b'{"type":"text"}')
 
 
 def repeated(setup: EncoderSetup) -> Json:
     """The parameters of the request, as the official API repeats them."""
     asked = {} if setup.request is None else _asked(setup.request, setup.model)
-    said = {key: value for key, value in asked.items() if key in DEFAULTS and bytes(value) != b"null"}
+    said = {key: value for key, value in asked.items() if key in DEFAULTS and value is not None and value != _NULL}
     members: Json = {**DEFAULTS, **said}
     if setup.follows:
         members["previous_response_id"] = setup.follows
-    if "text" in said and bytes(memoryview(said["text"])[:1]) == b"{":
-        members["text"] = {"format": _TEXT_FORMAT, **_MEMBERS.decode(said["text"])}
+    text = said.get("text")
+    if isinstance(text, Raw) and bytes(memoryview(text)[:1]) == b"{":
+        text = _MEMBERS.decode(text)
+    if isinstance(text, dict):
+        members["text"] = {"format": _TEXT_FORMAT, **text}
     return members
 
 
-def _asked(request: Request, model: str) -> dict[str, Raw]:
+def _asked(request: Request, model: str) -> Json:
     """The members of the request body, but for what was said in the conversation."""
     if request.origin != NAME:
         return {}
     try:
-        return _MEMBERS.decode(render_request(replace(request, messages=()), model, FAITHFUL).body)
+        return faithful_members(replace(request, messages=()), model)
     except GatewayError:  # what cannot be written cannot be repeated
         return {}

@@ -18,7 +18,7 @@ from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.offered import render_tools, thinks
 from strowger.dialects.openai_responses.parts import Json, nested, put_back
 from strowger.dialects.openai_responses.request import Form
-from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, EFFORTS, MIN_OUTPUT
+from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, EFFORTS, FAITHFUL, MIN_OUTPUT
 from strowger.dialects.schemas import is_strict
 from strowger.errors import Unsupported
 from strowger.ir.request import OutputFormat, Reasoning, Request
@@ -46,14 +46,25 @@ _BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
     """IR to a body for `model`, with what could not be carried. Raises Unsupported for what must not be dropped."""
     job = Job(request, caps)
+    body = _members(job, model)
+    stop = () if job.ours else tuple(word for word in request.sampling.stop if word)
+    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop, converted=job.converted)
+
+
+def faithful_members(request: Request, model: str) -> Json:
+    """The members of a body for who takes everything; values may be Raw. Raises Unsupported."""
+    return _members(Job(request, FAITHFUL), model)
+
+
+def _members(job: Job, model: str) -> Json:
     body: Json = {"model": model} if model else {}
     if job.ours:
         body |= _own_extras(job)
         if model:
             body["model"] = model
     else:
-        refuse_extras(request.extras, "OpenAI's Responses API")
-        job.lose_extras(request.extras, "")
+        refuse_extras(job.request.extras, "OpenAI's Responses API")
+        job.lose_extras(job.request.extras, "")
     _output(job, body)
     _conversation(job, body)
     render_tools(job, body)
@@ -63,8 +74,7 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
     _people(job, body)
     if not job.ours and any(isinstance(tool, Raw) and b'"web_search' in bytes(tool) for tool in body.get("tools", ())):
         body.setdefault("include", []).append(_SOURCES)
-    stop = () if job.ours else tuple(word for word in request.sampling.stop if word)
-    return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop, converted=job.converted)
+    return body
 
 
 def _own_extras(job: Job) -> Json:

@@ -73,8 +73,9 @@ class ToolNames:
 
     def _fitted(self, name: str) -> str:
         clean = self._clean(name)
-        fits = clean != "" and (self._longest == 0 or len(clean) <= self._longest)
-        if fits and (clean == name or not self._contended(clean, name)):
+        # Of a name in another script nothing is left that could be read.
+        readable = clean == name != "" or (any(map(str.isalnum, clean)) and not self._contended(clean, name))
+        if readable and (self._longest == 0 or len(clean) <= self._longest):
             return clean
         return shortened(clean, name, self._longest)
 

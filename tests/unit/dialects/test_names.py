@@ -51,6 +51,14 @@ def test_a_grouped_tool_keeps_a_name_that_can_be_read() -> None:
     assert names.client == {"functions__exec": "functions.exec", "web_search": "web search"}
 
 
+def test_a_name_of_which_nothing_is_left_gets_a_hash() -> None:
+    """Of another script only underscores would stay."""
+    names = ToolNames(asked("工具", "", "__"), 64)
+    assert re.fullmatch("___[0-9a-f]{8}", names.sent("工具"))
+    assert re.fullmatch("_[0-9a-f]{8}", names.sent(""))
+    assert names.sent("__") == "__"
+
+
 @pytest.mark.parametrize(
     "other",
     [

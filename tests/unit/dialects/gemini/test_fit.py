@@ -118,7 +118,7 @@ def test_what_means_nothing_here_is_left_out(part: Part, severity: str | None) -
 def test_what_only_other_dialects_know_is_told() -> None:
     """Extras, cache hints, citations, hints of resolution."""
     text = Text("b", CacheHint(), (Citation(Raw(b"{}")),), {"new": Raw(b"1")})
-    assert becomes(text) == ({"text": "b"}, ["info", "warning", "info"])
+    assert becomes(text) == ({"text": "b"}, ["warning", "info", "info"])
     assert becomes(Image(Base64("image/png", PNG), "high"))[1] == ["info"]
 
 

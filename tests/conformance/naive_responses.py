@@ -58,7 +58,7 @@ def stream(body: bytes) -> Reading:
     refused = any(_refused(item) for item in told.values()) or any(
         key[0] == "refusal" for g in grown.values() for key in g
     )
-    return Reading(joined(pieces), _stop(last), tokens(last.get("usage") or {}), ending, refused)
+    return Reading(joined(pieces), stop(last), tokens(last.get("usage") or {}), ending, refused)
 
 
 def whole(body: Any) -> Reading:
@@ -68,7 +68,7 @@ def whole(body: Any) -> Reading:
     output = body["output"]
     pieces = [piece for item in output for piece in said(item)]
     refused = any(_refused(item) for item in output)
-    return Reading(joined(pieces), _stop(body), tokens(body.get("usage") or {}), "whole", refused)
+    return Reading(joined(pieces), stop(body), tokens(body.get("usage") or {}), "whole", refused)
 
 
 def tokens(usage: dict[str, Any]) -> Tokens:
@@ -125,7 +125,7 @@ def _refused(item: dict[str, Any]) -> bool:
     return any(part.get("type") == "refusal" for part in item.get("content") or () if item.get("type") == "message")
 
 
-def _stop(response: dict[str, Any]) -> str | None:
+def stop(response: dict[str, Any]) -> str | None:
     """The reason for which an answer is incomplete, or that it is not."""
     status = response.get("status")
     if status == "incomplete":

@@ -84,15 +84,18 @@ def _google() -> tuple[_Reply, genai.Client]:
     return reply, genai.Client(api_key="none", http_options=options)
 
 
-def read_stream(dialect: str, body: bytes) -> Reading:
-    """What a user of the dialect's SDK gets from a stream. Raises SdkError, or whatever the SDK does when it breaks."""
-    return _STREAMS[dialect](body)
+def read_stream(dialect: str, body: bytes, *, strict: bool = True) -> Reading:
+    """What a user of the dialect's SDK gets from a stream. Raises SdkError, or whatever the SDK does when it breaks.
+
+    Without `strict` OpenAI's takes what it can, as it does for its users: servers differ in what they leave out.
+    """
+    return _STREAMS[dialect](body, strict)
 
 
-def read_whole(dialect: str, body: bytes, status: int = 200) -> Reading:
+def read_whole(dialect: str, body: bytes, status: int = 200, *, strict: bool = True) -> Reading:
     """What a user of the dialect's SDK gets from a body. Raises SdkError."""
     try:
-        return _BODIES[dialect](body, status)
+        return _BODIES[dialect](body, status, strict)
     except (anthropic.APIStatusError, openai.APIStatusError) as error:
         raise SdkError(error.message, error.status_code) from error
     except genai.errors.APIError as error:
@@ -102,7 +105,7 @@ def read_whole(dialect: str, body: bytes, status: int = 200) -> Reading:
 # ---- Messages ----
 
 
-def _message_stream(body: bytes) -> Reading:
+def _message_stream(body: bytes, strict: bool) -> Reading:
     reply, client = _anthropic()
     reply.put(200, _SSE, body)
     try:
@@ -112,7 +115,7 @@ def _message_stream(body: bytes) -> Reading:
         raise SdkError(error.message, None) from error
 
 
-def _message(body: bytes, status: int) -> Reading:
+def _message(body: bytes, status: int, strict: bool) -> Reading:
     reply, client = _anthropic()
     reply.put(status, _JSON, body)
     return _of_message(client.messages.create(**_ASK, max_tokens=100))
@@ -135,9 +138,9 @@ def _of_message(message: Message) -> Reading:
 # ---- Chat ----
 
 
-def _completion_stream(body: bytes) -> Reading:
+def _completion_stream(body: bytes, strict: bool) -> Reading:
     # the API streams calls of custom tools, the SDK's types of a stream do not have them
-    reply, client = _openai(strict=b'"type":"custom"' not in body)
+    reply, client = _openai(strict=strict and b'"type":"custom"' not in body)
     reply.put(200, _SSE, body)
     try:
         with client.chat.completions.stream(**_ASK) as chunks:
@@ -151,8 +154,8 @@ def _in_stream(error: openai.APIError) -> Exception:
     return SdkError(error.message, None) if type(error) is openai.APIError else error
 
 
-def _completion(body: bytes, status: int) -> Reading:
-    reply, client = _openai()
+def _completion(body: bytes, status: int, strict: bool) -> Reading:
+    reply, client = _openai(strict=strict)
     reply.put(status, _JSON, body)
     return _of_completion(client.chat.completions.create(**_ASK))
 
@@ -178,9 +181,9 @@ def _of_completion(completion: ChatCompletion) -> Reading:
 # ---- Responses ----
 
 
-def _response_stream(body: bytes) -> Reading:
+def _response_stream(body: bytes, strict: bool) -> Reading:
     """The response that the last event brings, after the SDK has put the others together."""
-    reply, client = _openai()
+    reply, client = _openai(strict=strict)
     reply.put(200, _SSE, body)
     last: responses.Response | None = None
     try:
@@ -200,8 +203,8 @@ def _response_stream(body: bytes) -> Reading:
     return _of_response(last)
 
 
-def _response(body: bytes, status: int) -> Reading:
-    reply, client = _openai()
+def _response(body: bytes, status: int, strict: bool) -> Reading:
+    reply, client = _openai(strict=strict)
     reply.put(status, _JSON, body)
     response = client.responses.create(**_TELL)
     if response.error is not None:
@@ -229,15 +232,14 @@ def _of_response(response: responses.Response) -> Reading:
             case "tool_search_call" | "apply_patch_call":
                 pieces += naive_responses.said(item.model_dump(mode="json"))
     usage = naive_responses.tokens(response.usage.model_dump() if response.usage else {})
-    details = response.incomplete_details
-    stop = (details.reason if details else None) if response.status == "incomplete" else response.status
+    stop = naive_responses.stop(response.model_dump(include={"status", "incomplete_details"}))
     return Reading(joined(pieces), stop, usage, refused=refused)
 
 
 # ---- Gemini ----
 
 
-def _generated_stream(body: bytes) -> Reading:
+def _generated_stream(body: bytes, strict: bool) -> Reading:
     reply, client = _google()
     reply.put(200, _SSE, body)
     try:
@@ -247,7 +249,7 @@ def _generated_stream(body: bytes) -> Reading:
         raise SdkError(error.message or "", None) from error
 
 
-def _generated(body: bytes, status: int) -> Reading:
+def _generated(body: bytes, status: int, strict: bool) -> Reading:
     reply, client = _google()
     reply.put(status, _JSON, body)
     with warnings.catch_warnings(action="error"):
@@ -276,13 +278,13 @@ def _of_generated(chunks: Iterable[types.GenerateContentResponse]) -> Reading:
     return Reading(joined(pieces), stop, usage)
 
 
-_STREAMS: dict[str, Callable[[bytes], Reading]] = {
+_STREAMS: dict[str, Callable[[bytes, bool], Reading]] = {
     "anthropic": _message_stream,
     "openai_chat": _completion_stream,
     "openai_responses": _response_stream,
     "gemini": _generated_stream,
 }
-_BODIES: dict[str, Callable[[bytes, int], Reading]] = {
+_BODIES: dict[str, Callable[[bytes, int, bool], Reading]] = {
     "anthropic": _message,
     "openai_chat": _completion,
     "openai_responses": _response,

@@ -10,8 +10,9 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from strowger.dialects.anthropic.wire import ATTRIBUTION, EFFORTS, FAITHFUL, FOREIGN_ID, NAME
+from strowger.dialects.anthropic.wire import ATTRIBUTION, FAITHFUL, FOREIGN_ID, NAME
 from strowger.dialects.base import Capabilities, patch_member, values_of
+from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.envelope import MARK
 from strowger.dialects.obstacles import finder
 

@@ -12,10 +12,10 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.anthropic.blocks import Json
 from strowger.dialects.anthropic.fit import Fitting
-from strowger.dialects.anthropic.wire import AS_WRITTEN, BUDGETS, EFFORTS, MIN_THINKING_BUDGET, NAME, effort_of_budget
+from strowger.dialects.anthropic.wire import AS_WRITTEN, BUDGETS, MIN_THINKING_BUDGET, NAME, effort_of_budget
+from strowger.dialects.efforts import EFFORTS, nearest
 from strowger.ir.request import Reasoning, Request
 
-_RANKS = {word: rank for rank, word in enumerate(EFFORTS)}
 _OFF: Json = {"type": "disabled"}
 
 
@@ -98,15 +98,14 @@ def _foreign(reasoning: Reasoning, request: Request, fitting: Fitting) -> Plan:
 def _clamped(effort: str, fitting: Fitting) -> str | None:
     """The effort word, or the nearest that is accepted; None when none is."""
     efforts = fitting.caps.efforts
-    if effort in efforts or (efforts and effort not in _RANKS and fitting.own and fitting.caps.betas):
+    if effort in efforts or (efforts and effort not in EFFORTS and fitting.own and fitting.caps.betas):
         return effort
     if not efforts:
         fitting.lose("effort", "this model takes no effort", "info")
         return None
-    rank = _RANKS.get(effort, _RANKS["high"])
-    nearest = min(efforts, key=lambda word: (abs(_RANKS.get(word, rank) - rank), -_RANKS.get(word, rank)))
-    fitting.lose("effort", f'"{effort}" is not taken; "{nearest}" is the nearest', "info")
-    return nearest
+    near = nearest(effort if effort in EFFORTS else "high", efforts)
+    fitting.lose("effort", f'"{effort}" is not taken; "{near}" is the nearest', "info")
+    return near
 
 
 def _room(budget: int, request: Request, fitting: Fitting) -> int | None:

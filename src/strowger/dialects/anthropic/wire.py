@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.names import shortened
 from strowger.errors import ErrorKind
 from strowger.ir.events import StopReason
@@ -29,8 +30,6 @@ elsewhere it is noise that breaks prompt caches."""
 
 AS_WRITTEN = "as_written"
 """In `Capabilities.thinking`: however the client asked for it."""
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Effort words of all dialects, weakest first. This dialect's own begin with `low`."""
 
 FAITHFUL = Capabilities(
     origin=NAME,

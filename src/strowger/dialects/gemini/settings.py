@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from strowger.dialects.efforts import EFFORTS, clamped
 from strowger.dialects.gemini.job import Job
 from strowger.dialects.gemini.members import Json, Members, forget, inner, is_null, put, spelled, starts
 from strowger.dialects.gemini.schema import cleaned, from_google, to_google
-from strowger.dialects.gemini.wire import EFFORTS
 from strowger.ir.request import OutputFormat, Reasoning, Request, Sampling
 
 TOP_K_FLOAT = "topK=float"
@@ -28,8 +28,6 @@ JSON_TYPE = "application/json"
 _TEXT_TYPE = "text/plain"
 _LEVELS = ("", "low", "medium", "high", "minimal", "xhigh")
 """By number, as protobuf has them."""
-_BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
-"""Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
 _TOKENS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
 _BUDGET_RANGE = (512, 24576)
 """What all models with a budget take; each has its own range, and refuses what is outside."""
@@ -319,40 +317,12 @@ def _begun(config: Json) -> Json:
 
 def _by_level(job: Job, config: Json, reasoning: Reasoning) -> None:
     thinking = _begun(config)
-    level = _clamped(job, reasoning)
-    if level is not None:
+    level = clamped(job, reasoning, off=_is_off(reasoning))
+    if level is not None and level != "none":
         put(thinking, "thinkingLevel", _spelled_level(job, level))
     _show(job, thinking, reasoning)
     if not thinking:
         forget(config, "thinkingConfig")
-
-
-def _clamped(job: Job, reasoning: Reasoning) -> str | None:
-    """The level that is asked for, in a word that the model knows; None leaves it to the model."""
-    wanted, known = reasoning.effort, job.caps.efforts
-    if _is_off(reasoning):
-        wanted = "none"
-    elif wanted is None and reasoning.budget is not None:
-        wanted = next((word for most, word in _BUDGETS if reasoning.budget <= most), "xhigh")
-    if wanted is None or wanted in known:
-        return None if wanted == "none" else wanted
-    if not known:
-        if wanted != "none":
-            job.lose("effort", "the model takes no effort", "info")
-        return None
-    if wanted not in EFFORTS:
-        job.lose("effort", f"{wanted!r} is not a word the provider knows")
-        return None
-    nearest = min(known, key=lambda word: (abs(_rank(word) - _rank(wanted)), -_rank(word)))  # of two, the stronger
-    if wanted == "none":
-        job.lose("thinking", "the model's thinking cannot be switched off; it is set to the least")
-    elif reasoning.effort is not None:
-        job.lose("effort", f"{wanted} is sent as {nearest}, the nearest the model knows", "info")
-    return nearest
-
-
-def _rank(word: str) -> int:
-    return EFFORTS.index(word) if word in EFFORTS else len(EFFORTS)
 
 
 def _by_budget(job: Job, config: Json, reasoning: Reasoning) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.efforts import EFFORTS
 from strowger.ir.events import StopReason
 
 NAME = "gemini"
@@ -38,8 +39,6 @@ WEB_SEARCH = "googleSearch"
 WEB_FETCH = "urlContext"
 CODE_EXECUTION = "codeExecution"
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Effort words of all dialects, weakest first."""
 
 FAITHFUL = Capabilities(
     origin=VENDOR,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.envelope import MARK
 from strowger.dialects.obstacles import finder
-from strowger.dialects.openai_chat.wire import EFFORTS
 
 _LIMIT = re.compile(rb'"max_(?:completion_)?tokens"\s*:\s*(\d+)')
 _LAST_ROLE = re.compile(rb'"role"\s*:\s*"assistant"')

@@ -11,13 +11,14 @@ import hashlib
 import msgspec
 
 from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.efforts import clamped
 from strowger.dialects.losses import refuse_extras, says_nothing
 from strowger.dialects.openai_chat.history import render_messages
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back
 from strowger.dialects.openai_chat.request import Form
 from strowger.dialects.openai_chat.tools import render_tools
-from strowger.dialects.openai_chat.wire import ANY, EFFORTS
+from strowger.dialects.openai_chat.wire import ANY
 from strowger.dialects.schemas import is_strict
 from strowger.ir.request import OutputFormat, Reasoning, Request
 
@@ -27,9 +28,6 @@ _ENCODER = msgspec.json.Encoder()
 _PENALTIES = frozenset({"presence_penalty", "frequency_penalty"})
 _SHARED = frozenset({"seed", *_PENALTIES})
 """Extras that mean the same in every dialect that has them."""
-
-_BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
-"""Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
 
 
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
@@ -173,7 +171,7 @@ def _thinking_object(job: Job, body: Json, reasoning: Reasoning) -> None:
         return
     if reasoning.mode is not None or reasoning.budget is not None or members:
         body["thinking"] = {**members, "type": "enabled"}
-    effort = _clamped(job, reasoning)
+    effort = clamped(job, reasoning, off=_is_off(reasoning))
     if effort is not None and effort != "none":
         body["reasoning_effort"] = effort
 
@@ -183,7 +181,7 @@ def _reasoning_object(job: Job, body: Json, reasoning: Reasoning) -> None:
     if _is_off(reasoning):
         members["enabled"] = False
     elif reasoning.effort is not None:
-        members["effort"] = _clamped(job, reasoning) if job.caps.efforts else reasoning.effort
+        members["effort"] = clamped(job, reasoning, off=False) if job.caps.efforts else reasoning.effort
     elif reasoning.budget is not None:
         members["max_tokens"] = reasoning.budget
     elif reasoning.mode is not None:
@@ -195,40 +193,12 @@ def _reasoning_object(job: Job, body: Json, reasoning: Reasoning) -> None:
 
 
 def _effort_only(job: Job, body: Json, reasoning: Reasoning) -> None:
-    if _is_off(reasoning) and "none" not in job.caps.efforts:
-        if job.caps.efforts:
-            job.lose("thinking", "the model's thinking cannot be switched off; it is set to the least")
-            body["reasoning_effort"] = job.caps.efforts[0]
+    off = _is_off(reasoning)
+    if off and not job.caps.efforts:
         return
-    effort = _clamped(job, reasoning)
+    effort = clamped(job, reasoning, off=off)
     if effort is not None:
         body["reasoning_effort"] = effort
-
-
-def _clamped(job: Job, reasoning: Reasoning) -> str | None:
-    """The effort that is asked for, in a word that the target knows; None when nothing need be said."""
-    wanted, known = reasoning.effort, job.caps.efforts
-    if _is_off(reasoning):
-        wanted = "none"
-    elif wanted is None and reasoning.budget is not None:
-        wanted = next((word for most, word in _BUDGETS if reasoning.budget <= most), "xhigh")
-    if wanted is None or wanted in known:
-        return wanted
-    if not known:
-        job.lose("effort", "the provider takes no effort", "info")
-        return None
-    if wanted not in EFFORTS:
-        job.lose("effort", f"{wanted!r} is not a word the provider knows")
-        return None
-    ranked = [word for word in known if word in EFFORTS] or list(known)
-    nearest = min(ranked, key=lambda word: (abs(_rank(word) - _rank(wanted)), -_rank(word)))  # of two, the stronger
-    if reasoning.effort is not None:
-        job.lose("effort", f"{wanted} is sent as {nearest}, the nearest the model knows", "info")
-    return nearest
-
-
-def _rank(word: str) -> int:
-    return EFFORTS.index(word) if word in EFFORTS else len(EFFORTS)
 
 
 # ---- structured output ----

@@ -110,8 +110,6 @@ FINISH_REASONS: dict[StopReason, str] = {
 }
 """What our clients are told."""
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Effort words, weakest first."""
 
 _DATA_URL = re.compile(r"data:([^;,]+);base64,")
 

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Raw
 
 from strowger.dialects.base import NOWHERE, Capabilities, Spot
+from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.envelope import MARK
 from strowger.dialects.obstacles import finder
 from strowger.dialects.openai_responses.render import KEPT, STABLE
-from strowger.dialects.openai_responses.wire import COMPACT, EFFORTS, PREFIXES, VENDOR
+from strowger.dialects.openai_responses.wire import COMPACT, PREFIXES, VENDOR
 
 _LIMIT = re.compile(rb'"max_output_tokens"\s*:\s*(\d+)')
 _KEYS = msgspec.json.Decoder(dict[str, Raw])

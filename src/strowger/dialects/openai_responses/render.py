@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Raw
 
 from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.efforts import clamped
 from strowger.dialects.losses import extra_severity, refuse_extras, says_nothing
 from strowger.dialects.openai_responses.history import render_items, system_texts
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.offered import render_tools, thinks
 from strowger.dialects.openai_responses.parts import Json, nested, put_back
 from strowger.dialects.openai_responses.request import Form
-from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, EFFORTS, FAITHFUL, MIN_OUTPUT
+from strowger.dialects.openai_responses.wire import ANY, AS_WRITTEN, FAITHFUL, MIN_OUTPUT
 from strowger.dialects.schemas import is_strict
 from strowger.errors import Unsupported
 from strowger.ir.request import OutputFormat, Reasoning, Request
@@ -38,9 +39,6 @@ _ENCRYPTED = "reasoning.encrypted_content"
 _SOURCES = "web_search_call.action.sources"
 """The pages that a search found: other dialects' clients show them, and they come only when they are asked for."""
 _NULL, _FALSE = b"null", b"false"
-
-_BUDGETS = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
-"""Up to how many thinking tokens each effort stands for; above the last it is xhigh."""
 
 
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
@@ -172,7 +170,7 @@ def _reasoning(job: Job, body: Json) -> None:
             job.lose("thinking", "the model's thinking cannot be steered", "info")
         return
     members: Json = put_back(reasoning.extras) if job.ours else {}
-    effort = _effort(job, reasoning)
+    effort = clamped(job, reasoning, off=reasoning.mode == "disabled" or reasoning.effort == "none")
     if effort is not None:
         members["effort"] = effort
     if not job.ours and effort != "none":
@@ -190,36 +188,6 @@ def _as_written(reasoning: Reasoning) -> Json:
     if reasoning.effort is not None:
         members["effort"] = reasoning.effort
     return members
-
-
-def _effort(job: Job, reasoning: Reasoning) -> str | None:
-    """The effort that is asked for, in a word that the target knows; None when nothing need be said."""
-    wanted, known = reasoning.effort, job.caps.efforts
-    if reasoning.mode == "disabled" or wanted == "none":
-        if known and "none" not in known:
-            job.lose("thinking", "the model's thinking cannot be switched off; it is set to the least")
-            return known[0]
-        wanted = "none"
-    elif wanted is None and reasoning.budget is not None:
-        wanted = next((word for most, word in _BUDGETS if reasoning.budget <= most), "xhigh")
-    if wanted is None or wanted in known:
-        return wanted
-    if not known:
-        if wanted != "none":
-            job.lose("effort", "the provider takes no effort", "info")
-        return None
-    if wanted not in EFFORTS:
-        job.lose("effort", f"{wanted!r} is not a word the provider knows")
-        return None
-    ranked = [word for word in known if word in EFFORTS] or list(known)
-    nearest = min(ranked, key=lambda word: (abs(_rank(word) - _rank(wanted)), -_rank(word)))  # of two, the stronger
-    if reasoning.effort is not None:
-        job.lose("effort", f"{wanted} is sent as {nearest}, the nearest the model knows", "info")
-    return nearest
-
-
-def _rank(word: str) -> int:
-    return EFFORTS.index(word) if word in EFFORTS else len(EFFORTS)
 
 
 # ---- structured output ----

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from strowger.dialects.base import Capabilities
+from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.names import digest
 from strowger.ir.events import StopReason
 from strowger.ir.request import GROUP_MARK, Base64, Source, Url
@@ -22,8 +23,6 @@ AS_WRITTEN = "as_written"
 ANY = "*"
 """In `Capabilities.service_tiers`: every word is accepted."""
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Effort words, weakest first."""
 
 FAITHFUL = Capabilities(
     origin=VENDOR,

@@ -270,9 +270,10 @@ class Overheard:
     def _listen(self, data: bytes) -> None:
         try:
             for frame in self._frames.feed(data):
-                if frame.event == _ITEM_DONE:
+                kind = frame.event or _seen(Raw(frame.data)).type  # some servers write data alone
+                if kind == _ITEM_DONE:
                     self._items.append(_ITEM.decode(frame.data).item)
-                elif frame.event in _ENDS:
+                elif kind in _ENDS:
                     self._take(bytes(_ENDING.decode(frame.data).response))
         except (FrameTooLargeError, msgspec.DecodeError, UnicodeDecodeError):
             self._deaf = True

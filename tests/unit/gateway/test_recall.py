@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -235,14 +236,19 @@ def sse(*events: dict[str, Any]) -> bytes:
     return b"".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events)
 
 
-async def test_a_stream_is_heard_before_its_last_bytes_go_out() -> None:
-    """However it is cut; an output that the upstream left empty is put together from its items."""
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_stream_is_heard_before_its_last_bytes_go_out(named: bool) -> None:
+    """However it is cut, with names of events or data alone; an output that the upstream left empty is put together
+    from its items.
+    """
     item = {"type": "message", "id": "m1"}
     stream = sse(
         {"type": "response.created", "response": {"id": "r", "output": []}},
         {"type": "response.output_item.done", "item": item},
         {"type": "response.completed", "response": {"id": "r", "output": [], "x": 1}},
     )
+    if not named:
+        stream = re.sub(rb"event: .*\n", b"", stream)
     heard: list[dict[str, Any]] = []
     plain = Plain()
     overheard = Overheard(plain, lambda answer: heard.append(json.loads(answer)))

@@ -173,7 +173,7 @@ def _frame(body: Json, flavour: ResponsesFlavour, previous: str | None) -> Json:
         "temperature": 1.0 if body.get("temperature") is None else body["temperature"],
         "text": text | {name: value for name, value in (body.get("text") or {}).items() if value},
         "tool_choice": body.get("tool_choice") or "auto",
-        "tools": [strict_by_default(tool) for tool in body.get("tools") or ()],
+        "tools": [_told(tool) for tool in body.get("tools") or ()],
         "top_logprobs": body.get("top_logprobs") or 0,
         "top_p": 1.0 if body.get("top_p") is None else body["top_p"],
         "truncation": body.get("truncation") or "disabled",
@@ -191,6 +191,12 @@ _ECHOED = (
     "safety_identifier",
     "user",
 )
+
+
+def _told(tool: Json) -> Json:
+    """A tool as the vendor repeats it: of a function all members, whatever the client left out."""
+    told = strict_by_default(tool)
+    return {"description": None, "parameters": None, **told} if tool.get("type") == "function" else told
 
 
 def strict_by_default(tool: Json) -> Json:

@@ -31,14 +31,16 @@ async def call(rig: Rig, way: str, body: Json) -> Json:
     if way == "stream":
         return ended(events_of(raw))
     answer: Json = json.loads(raw)
-    assert answer_faults(answer) == []
+    faults = answer_faults(answer)
+    assert not faults, faults
     return answer
 
 
 def ended(events: list[Json]) -> Json:
     """The response object of the last event of a stream without a fault."""
     assert events[-1]["type"] != "error", events[-1]
-    assert stream_faults(events) == []
+    faults = stream_faults(events)
+    assert not faults, faults
     last: Json = events[-1]["response"]
     return last
 

@@ -25,6 +25,7 @@ REQUIRED = frozenset(
     " temperature reasoning usage max_output_tokens max_tool_calls store background service_tier metadata"
     " safety_identifier prompt_cache_key".split()
 )
+_FUNCTION = frozenset({"name", "description", "parameters", "strict"})
 # What the vendor sends and its SDK's types do not know (yet).
 UNTYPED = frozenset({"store", "frequency_penalty", "presence_penalty", "obfuscation", "name", "status"})
 _UNDONE = frozenset({"in_progress", "incomplete", "searching", "calling"})
@@ -42,6 +43,8 @@ def response_faults(response: Json) -> list[str]:
     """What is wrong with a response object, at any time of its life."""
     wrong = _shape(_RESPONSE, response) + [f"no {name}" for name in sorted(REQUIRED - response.keys())]
     wrong += [f"item {item.get('type')} has no id" for item in response["output"] if not item.get("id")]
+    functions = [tool for tool in response["tools"] if tool["type"] == "function"]
+    wrong += [f"a tool has no {name}" for tool in functions for name in sorted(_FUNCTION - tool.keys())]
     ids = [item.get("id") for item in response["output"]]
     if len(set(ids)) != len(ids):
         wrong.append(f"two items have one id: {ids}")

@@ -48,6 +48,7 @@ DEFAULTS: Json = {
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NULL = Raw(b"null")
+_FUNCTION: Json = {"type": "function", "description": None, "parameters": None, "strict": None}
 _TEXT_FORMAT = Raw(b'{"type":"text"}')
 
 
@@ -63,7 +64,14 @@ def repeated(setup: EncoderSetup) -> Json:
         text = _MEMBERS.decode(text)
     if isinstance(text, dict):
         members["text"] = {"format": _TEXT_FORMAT, **text}
+    if isinstance(tools := members["tools"], list):
+        members["tools"] = [_repeated_tool(tool) for tool in tools]
     return members
+
+
+def _repeated_tool(tool: Json | Raw) -> Json | Raw:
+    """A function has all of its members, also those that the client left out."""
+    return {**_FUNCTION, **tool} if isinstance(tool, dict) and tool.get("type") == "function" else tool
 
 
 def _asked(request: Request, model: str) -> Json:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from strowger.dialects.openai_responses import DIALECT
@@ -36,6 +38,7 @@ def test_a_request_is_repeated() -> None:
     answered, _ = body(answer(), request=asked)
     expected = {key: value for key, value in ASKED.items() if key in DEFAULTS and value is not None}
     expected["text"] = {"format": {"type": "text"}, "verbosity": "low"}
+    expected["tools"] = [{"description": None, **ASKED["tools"][0]}]  # type: ignore[index]
     assert {key: answered[key] for key in DEFAULTS} == {**DEFAULTS, **expected}
     assert not {"input", "include", "stream"} & set(answered)
 
@@ -45,6 +48,15 @@ def test_without_a_request_there_are_the_defaults() -> None:
     assert repeated(encoder_setup()) == DEFAULTS
     foreign = Request("anthropic", "m", extras={"temperature": Raw(b"1")})
     assert repeated(encoder_setup(request=foreign)) == DEFAULTS
+
+
+def test_functions_are_repeated_whole() -> None:
+    """With what the client left out as null; other tools, and namespaces, as they were written."""
+    others: list[Any] = [{"type": "custom", "name": "c"}, {"type": "web_search"}]
+    asked = {**ASKED, "tools": [{"type": "function", "name": "f"}, *others]}
+    answered = repeated(encoder_setup(request=DIALECT.client.parse_request(dumps(asked))))
+    function = {"type": "function", "name": "f", "description": None, "parameters": None, "strict": None}
+    assert json.loads(msgspec.json.encode(answered["tools"])) == [function, *others]
 
 
 def test_what_the_request_followed_is_repeated() -> None:

@@ -186,6 +186,10 @@ def _carry(
     stops = [heard.stop]
     if form == "stream":
         found.append(differences(said, _decoded(upstream, case), ordered=True))
+        if client == "gemini" and wanted == "stream":
+            as_array = lanes.translated(upstream, [case.body], client, "array").body
+            json.loads(as_array)
+            found.append(differences(said, STREAM[client](as_array), ordered=ordered, through=[client]))
     try:
         by_sdk = (sdks.read_stream if wanted == "stream" else sdks.read_whole)(client, delivered.body)
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises means that it does not take the answer

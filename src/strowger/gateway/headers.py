@@ -29,7 +29,19 @@ _HOP = frozenset(
         "expect",
     }
 )
-_REQUEST_DROPS = _HOP | CREDENTIAL_HEADERS
+# Whose account a credential is of: the client's own credential stays here, so what belongs to it does too. Beside another
+# key vendors refuse it, and other vendors have no business with it. A provider's `headers` may set it.
+_ACCOUNT = frozenset(
+    {
+        "chatgpt-account-id",
+        "openai-organization",
+        "openai-project",
+        "x-goog-user-project",
+        "x-goog-iam-authorization-token",
+        "x-goog-iam-authority-selector",
+    }
+)
+_REQUEST_DROPS = _HOP | CREDENTIAL_HEADERS | _ACCOUNT
 # `date` and `server` would appear twice; cookies are for the vendor's own pages; `location` would send a client, and
 # the token it carries, past us
 _RESPONSE_DROPS = _HOP | {"date", "server", "set-cookie", "alt-svc", "strict-transport-security", "location", "refresh"}

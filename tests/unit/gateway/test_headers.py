@@ -29,6 +29,12 @@ def test_unknown_headers_travel_and_credentials_do_not() -> None:
     assert kept == [("anthropic-beta", "a,b"), ("X-Unknown", "1"), ("x-unknown", "2"), ("Accept-Encoding", "identity")]
 
 
+def test_whose_account_it_is_stays_with_the_credential() -> None:
+    """Beside another key it is refused, and another vendor would learn who the user is."""
+    lines = (("ChatGPT-Account-Id", "acc"), ("OpenAI-Organization", "org"), ("x-goog-user-project", "p"), ("a", "b"))
+    assert forwarded(lines) == [("a", "b"), ("Accept-Encoding", "identity")]
+
+
 def test_headers_named_by_connection_are_for_one_hop() -> None:
     """RFC 9110 §7.6.1."""
     assert ("x-hop", "1") not in forwarded((("Connection", "keep-alive, X-Hop"), ("x-hop", "1")))

@@ -25,6 +25,9 @@ _VENDORS_OWN = (
 )
 """Items and tools that only the vendor's own servers know."""
 
+_OUTPUT_ID = rb"[a-z]{2,4}o_"
+"""How clients, Codex among them, begin ids of the results that they give: `fco_`, `ctco_`."""
+
 
 def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
     """Whether nothing in the body has to be changed or left out for this upstream."""
@@ -64,7 +67,7 @@ def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:
     return [
         (vendors_own, _VENDORS_OWN),
         (caps.betas, rb'"input"\s*:\s*"'),
-        (caps.betas, rb'"id"\s*:\s*"(?!(?:%b))' % "|".join(PREFIXES.values()).encode()),
+        (caps.betas, rb'"id"\s*:\s*"(?!(?:%b))' % b"|".join((_OUTPUT_ID, *map(str.encode, PREFIXES.values())))),
         (caps.system_role != "developer", rb'"role"\s*:\s*"system"'),
         (caps.stateful, rb'"previous_response_id"\s*:\s*"'),
         (caps.output_limit, rb'"max_output_tokens"\s*:\s*\d'),

@@ -88,3 +88,10 @@ def test_the_endpoint_of_compaction_is_the_vendors() -> None:
 def test_a_broken_body_is_left_to_the_parser(broken: bytes) -> None:
     """It says what is wrong."""
     assert not passes(broken, COMPATIBLE)
+
+
+@pytest.mark.parametrize("identity", ["fco_01a1fc69", "ctco_1", "rs_1"])
+def test_ids_that_clients_give_to_results_pass(identity: str) -> None:
+    """Codex gives them, to the ChatGPT backend too."""
+    result = {"type": "function_call_output", "id": identity, "call_id": "c", "output": "x"}
+    assert ok(body(USER, result, store=False), CODEX)

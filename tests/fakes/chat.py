@@ -219,14 +219,17 @@ def view(body: Json, flavour: Flavour) -> brain.View:
     messages = body["messages"]
     form = body.get("response_format") or {}
     results: list[str] = []
+    said: list[str] = []
     for message in reversed(messages):
         # Images of a tool's result, and a client's reminders, may stand in a user message after it.
         if message["role"] == "assistant":
             break
+        if message["role"] == "user":
+            said.insert(0, _text(message["content"]))
         if message["role"] == "tool":
             results.insert(0, _text(message["content"]))
     return brain.View(
-        text=_text(next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")),
+        text="\n".join(said),
         results=tuple(results),
         tools=tools if choice != "none" else {},
         forced=choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else None,

@@ -128,7 +128,7 @@ def spelled(node: Json, key: str) -> str:
 
 def put(node: Json, key: str, value: object) -> None:
     """Set a member, in the spelling that the extras remember."""
-    node[spelled(node, key)] = value
+    node[spelled(node, key) if node else key] = value
 
 
 def inner(node: Json, key: str) -> Json:

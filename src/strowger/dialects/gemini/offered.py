@@ -128,8 +128,9 @@ def _naturalised(job: Job, tool: FunctionTool, path: str) -> FunctionTool:
         schema, dropped = to_google(schema) if openapi else cleaned(schema)
     else:
         schema = None
-    for keyword in sorted(dropped):
-        job.lose_once(f"{path}.parameters", f"the provider's schemas have no {keyword}")
+    if dropped:
+        for keyword in sorted(dropped):
+            job.lose_once(f"{path}.parameters", f"the provider's schemas have no {keyword}")
     return FunctionTool(tool.name, tool.description, schema, form=PARAMETERS if openapi else "")
 
 
@@ -234,6 +235,10 @@ def _declared(job: Job, tool: FunctionTool) -> Json:
     if tool.description is not None:
         node["description"] = tool.description
     key = PARAMETERS if tool.form == PARAMETERS else "parametersJsonSchema"
+    if not tool.extras:
+        if tool.parameters is not None:
+            node[key] = tool.parameters
+        return node
     held = node.get(spelled(node, key))
     kept = isinstance(held, Raw) and bytes(memoryview(held)[:1]) == b"{"  # it is there as the client wrote it
     if tool.parameters is not None and not kept:

@@ -122,7 +122,7 @@ class _Call(_Node, tag="function_call"):
 
     def message(self) -> Message:
         name, form = grouped(self.name, "" if self.namespace is UNSET else self.namespace)
-        extras = _extras(id=self.id, status=self.status)
+        extras = _beside(self.id, self.status)
         return Message(
             "assistant", (ToolCall(self.call_id, name, self.arguments, extras=extras, form=form),), form=ITEM
         )
@@ -137,7 +137,7 @@ class _CustomCall(_Node, tag="custom_tool_call"):
 
     def message(self) -> Message:
         name, form = grouped(self.name, "")
-        extras = _extras(id=self.id, status=self.status)
+        extras = _beside(self.id, self.status)
         call = ToolCall(self.call_id, name, self.input, kind="custom", extras=extras, form=form)
         return Message("assistant", (call,), form=ITEM)
 
@@ -157,13 +157,17 @@ class _Output(_Node, tag="function_call_output"):
         given, kind = self.output, self.__struct_config__.tag
         plain = isinstance(given, str)
         content = (Text(given),) if isinstance(given, str) else tuple([Text(part.text) for part in given])
-        extras = _extras(id=self.id, status=self.status)
+        extras = _beside(self.id, self.status)
         result = ToolResult(self.call_id, content, plain=plain, extras=extras, form=kind)  # type: ignore[arg-type]
         return Message("tool", (result,), form=ITEM)
 
 
 class _CustomOutput(_Output, tag=CUSTOM_OUTPUT):
     pass
+
+
+def _beside(identity: Raw | UnsetType, status: Raw | UnsetType) -> Extras:
+    return NO_EXTRAS if identity is UNSET and status is UNSET else _extras(id=identity, status=status)
 
 
 def _extras(**members: Raw | UnsetType) -> Extras:

@@ -42,7 +42,7 @@ def pi(program: str, home: Path, base_url: str, dialect: str, model: str, prompt
     api, suffix = PI[dialect]
     folder = home / ".pi" / "agent"
     folder.mkdir(parents=True)
-    # Unless it knows that a model reasons it does not ask for what has to come home.
+    # Unless it knows that a model reasons it does not bring home what has to come home.
     provider = {"baseUrl": base_url + suffix, "apiKey": TOKEN, "api": api, "models": [{"id": model, "reasoning": True}]}
     (folder / "models.json").write_text(json.dumps({"providers": {"e2e": provider}}))
     return run([program, "--provider", "e2e", "--model", model, "-p", prompt], home, {})
@@ -63,8 +63,12 @@ def opencode(program: str, home: Path, base_url: str, dialect: str, model: str, 
 def kimi(program: str, home: Path, base_url: str, dialect: str, model: str, prompt: str) -> Ran:
     """kimi-code, on its own Node."""
     kind, suffix = KIMI[dialect]
+    if dialect == CHAT and not model.startswith("kimi:"):
+        kind = "openai"  # what is called `kimi` sends members that only Kimi takes
     env = {"PATH": f"{NODE_22}:{clean_env(home)['PATH']}", "KIMI_MODEL_NAME": model, "KIMI_MODEL_API_KEY": TOKEN}
     env |= {"KIMI_MODEL_PROVIDER_TYPE": kind, "KIMI_MODEL_BASE_URL": base_url + suffix}
+    # It takes every model for one of its own size.
+    env |= {"KIMI_MODEL_MAX_OUTPUT_SIZE": "32000", "KIMI_MODEL_MAX_COMPLETION_TOKENS": "32000"}
     return run([program, "-p", prompt, "--output-format", "stream-json"], home, env)
 
 

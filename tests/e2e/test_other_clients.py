@@ -10,8 +10,8 @@ from tests.e2e.clients import required
 from tests.e2e.crossings import Noted, tail
 from tests.e2e.exchange import MODELS, Exchange
 from tests.e2e.others import CHAT, FOUND, GEMINI, KIMI, MESSAGES, OPENCODE, PI, QWEN, RESPONSES
-from tests.fakes.brain import RESULT
-from tests.fakes.script import say
+from tests.fakes.brain import RESULT, WARY
+from tests.fakes.script import Think, call, say
 
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -33,9 +33,9 @@ SHOWN = {
         *((RESPONSES, "cloud"), (RESPONSES, "resp"), (RESPONSES, "codexb"), (RESPONSES, "gem")),
         *((GEMINI, "cloud"), (GEMINI, "gpt"), (GEMINI, "resp"), (GEMINI, "gem")),
     ],
-    "opencode": [(CHAT, "gem"), (RESPONSES, "cloud")],
-    "kimi": [(CHAT, "resp"), (MESSAGES, "gem")],
-    "qwen": [(CHAT, "cloud"), (GEMINI, "codexb")],
+    "opencode": [(RESPONSES, "cloud")],
+    "kimi": [(CHAT, "kimi"), (MESSAGES, "gem")],
+    "qwen": [(GEMINI, "codexb")],
 }
 DIALECTS = {"pi": PI, "opencode": OPENCODE, "kimi": KIMI, "qwen": QWEN}
 
@@ -54,6 +54,9 @@ def test_tool_loop(exchange: Exchange, home: Path, crosses: Noted, client: str, 
     crosses(client, dialect, provider)
     # Chat has no place for encrypted reasoning, so it cannot be asked to bring it back.
     exchange.reasoning_comes_home(dialect != CHAT)
+    if (client, dialect, provider) == ("qwen", MESSAGES, "cloud"):
+        # It strips thinking of blanks at its end, which Anthropic refuses; so there are none.
+        exchange.cloud.script(call("run_shell_command", {"command": WARY["run_shell_command"][0]}, Think("Hm.")))
     ran = runs(program, home, exchange.base_url, dialect, MODELS[provider], "RUN_TOOL")
     assert ran.code == 0, ran.out + ran.err
     assert RESULT in ran.out, ran.out + ran.err

@@ -55,6 +55,11 @@ class _Output(Struct):
     output: list[Raw] = []
 
 
+class _State(Struct):
+    status: str | None = None
+    background: bool | None = None
+
+
 class _Named(Struct):
     id: str = ""
 
@@ -65,6 +70,8 @@ class _Names(Struct):
 
 _OUTPUT = msgspec.json.Decoder(_Output)
 _NAMES = msgspec.json.Decoder(_Names)
+_STATE = msgspec.json.Decoder(_State)
+_PENDING = frozenset({"queued", "in_progress"})
 
 
 class Turn(Struct, frozen=True):
@@ -83,6 +90,20 @@ class Turn(Struct, frozen=True):
     def size(self) -> int:
         """In bytes."""
         return len(self.input) + len(self.response)
+
+    def is_pending(self) -> bool:
+        """Whether the answer was not there yet when it was last heard of: it is made in the background."""
+        return self._state().status in _PENDING
+
+    def is_background(self) -> bool:
+        """Whether the answer was made without anyone waiting for it."""
+        return bool(self._state().background)
+
+    def _state(self) -> _State:
+        try:
+            return _STATE.decode(self.response)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _State()
 
     def items(self) -> list[Raw]:
         """What this turn adds to the conversation: what was asked, then what was answered."""

@@ -100,6 +100,12 @@ class Memory:
             return Recalled(call, fresh, previous, store)
         if turns is None:
             raise unknown(previous)
+        if any(turn.is_pending() for turn in turns):
+            raise BadRequest(
+                f"Previous response with id '{previous[:100]}' is not complete.",
+                hint="ask for it until it is, then go on from it",
+                param="previous_response_id",
+            )
         told = [await self._told(item, owner, route) for item in fresh] if _REFERENCE in call.body else fresh
         if not previous and told == fresh:
             return Recalled(call, fresh, store=store)
@@ -136,6 +142,10 @@ class Memory:
             input=msgspec.json.encode(recalled.fresh),
             response=answer,
         )
+        self.update(turn)
+
+    def update(self, turn: Turn) -> None:
+        """A turn as it is now: known at once, on disk soon."""
         self.conversations.remember(turn)
         self._spawn(partial(self.conversations.write, turn))
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from strowger.errors import BadRequest, ClientError, CredentialError, ErrorKind
 from strowger.flows.conversations import Turn
@@ -46,19 +47,24 @@ class Stored:
         response_id, _, what = call.endpoint.name.partition("/")
         _check_method(call, what)
         turn = await self._line.memory.conversations.get(response_id, client.name)
+        streamed = "true" in parse_qs(call.query).get("stream", ())
         if turn is None:
             if not await self._passed_on(call, call.endpoint.provider, client, reply):
                 raise missing("Response", response_id)
-        elif what == _CANCEL:
-            raise BadRequest("only answers made in the background can be cancelled, and this one is complete")
         elif call.method == "DELETE":
             await self._line.memory.conversations.forget(response_id, client.name)
             if not await self._passed_on(call, turn.provider, client, reply):
                 deleted = {"id": response_id, "object": "response", "deleted": True}
                 await reply.whole(200, _JSON, msgspec.json.encode(deleted))
+        elif _is_the_vendors(turn, what, streamed=streamed) and await self._passed_on(
+            call, turn.provider, client, reply, turn
+        ):
+            pass
+        elif what == _CANCEL:
+            raise BadRequest("only answers made in the background can be cancelled, and this one is complete")
         elif what == _ITEMS:
             await reply.whole(200, _JSON, await self._items(turn, client, call.query))
-        elif "true" in parse_qs(call.query).get("stream", ()):
+        elif streamed:
             raise BadRequest("only answers made in the background can be streamed again", param="stream")
         else:
             await reply.whole(200, _JSON, turn.response)
@@ -70,8 +76,10 @@ class Stored:
         items += _shown(turn, msgspec.json.decode(turn.input, type=list[Raw]))
         return msgspec.json.encode(_page(items, {key: values[-1] for key, values in parse_qs(query).items()}))
 
-    async def _passed_on(self, call: Call, name: str | None, client: Client, reply: Reply) -> bool:
-        """Ask the provider that keeps answers itself. False when there is none."""
+    async def _passed_on(
+        self, call: Call, name: str | None, client: Client, reply: Reply, turn: Turn | None = None
+    ) -> bool:
+        """Ask the provider that keeps answers itself. False when there is none. What it says of `turn` is kept."""
         provider = self._line.routes.providers.get(name or "")
         provider = provider.speaking(RESPONSES) if provider is not None else None
         if provider is None or provider.dialect != RESPONSES or not provider.base.stateful:
@@ -91,8 +99,15 @@ class Stored:
         if incoming.status == 401 and not provider.client_auth:
             raise _refused(provider)
         body = mask(credential.value for credential in used)(body)
+        if turn is not None and incoming.status == 200 and body.startswith(b"{"):
+            self._line.memory.update(replace(turn, response=body))
         await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)
         return True
+
+
+def _is_the_vendors(turn: Turn, what: str, *, streamed: bool) -> bool:
+    """Whether only who makes the answer can say: it is not there yet, or is to be stopped or told once more."""
+    return what != _ITEMS and (turn.is_pending() or ((what == _CANCEL or streamed) and turn.is_background()))
 
 
 def _shown(turn: Turn, items: list[Raw]) -> list[Json]:

@@ -156,6 +156,25 @@ async def test_an_upstream_that_keeps_nothing_gets_all_of_it_though_it_speaks_th
         assert len(body["input"]) >= 3
 
 
+async def test_an_answer_made_in_the_background() -> None:
+    """Its maker is asked until it is there, and to stop it or to tell it once more."""
+    async with on_responses(stateful=True) as (rig, fake), sdk(rig) as client:
+        asked = await client.responses.create(model="gpt-5.5", input="one", background=True)
+        assert asked.status == "queued"
+        assert (await client.responses.retrieve(asked.id)).output_text
+        before = len(fake.requests)
+        assert (await client.responses.retrieve(asked.id)).status == "completed"
+        assert len(fake.requests) == before
+        stopped = await client.responses.create(model="gpt-5.5", input="two", background=True)
+        assert (await client.responses.cancel(stopped.id)).status == "cancelled"
+        told = [event async for event in await client.responses.retrieve(asked.id, stream=True, starting_after=2)]
+        assert told[0].sequence_number == 3
+        gone = await client.responses.create(model="gpt-5.5", input="three", background=True)
+        await client.responses.delete(gone.id)
+        with pytest.raises(openai.NotFoundError):
+            await client.responses.retrieve(gone.id)
+
+
 async def test_tokens_are_counted_in_the_clients_dialect() -> None:
     """Asked of the provider in its own dialect, told in the client's."""
     async with on_anthropic() as (rig, fake), sdk(rig) as client:

@@ -67,6 +67,17 @@ async def test_the_call_says_what_it_followed() -> None:
     assert (await asked(known, input="b")).call.follows == ""
 
 
+async def test_an_answer_that_is_not_there_yet_is_nothing_to_go_on_from() -> None:
+    """Its maker may know it; anyone else would take nothing for the answer."""
+    known = memory()
+    pending = json.dumps({"id": "resp_1", "status": "queued", "background": True, "output": []}).encode()
+    known.keep(await asked(known, input="a"), "me", "kept", pending)
+    at_home = await asked(known, to=route("kept"), input="b", previous_response_id="resp_1")
+    assert json.loads(at_home.call.body)["previous_response_id"] == "resp_1"
+    with pytest.raises(BadRequest, match="not complete"):
+        await asked(known, input="b", previous_response_id="resp_1")
+
+
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "1"}
 
 

@@ -29,8 +29,8 @@ _HOP = frozenset(
         "expect",
     }
 )
-# Whose account a credential is of: the client's own credential stays here, so what belongs to it does too. Beside another
-# key vendors refuse it, and other vendors have no business with it. A provider's `headers` may set it.
+# Whose account a credential is of: the client's own credential stays here, so what belongs to it does too. Beside
+# another key vendors refuse it, and others have no business with it. A provider's `headers` may set it.
 _ACCOUNT = frozenset(
     {
         "chatgpt-account-id",

@@ -28,6 +28,9 @@ _MARK = b'"previous_response_id"'
 _REFERENCE = b'"item_reference"'
 _UNSTORED = b'"store"'
 _ENDS = frozenset({"response.completed", "response.incomplete"})
+_UNSEEN = ("conversation", "prompt")
+# What an answer follows of which the vendor alone knows what was said: nobody else can go on from it.
+_ELSEWHERE = "kept by the vendor"
 _ITEM_DONE = "response.output_item.done"
 _RESULTS = ("_call_output", "tool_search_output")
 _STREAM_LIMIT = 64 * 1024 * 1024
@@ -95,6 +98,8 @@ class Memory:
         store = kept and bytes(members.get("store", _NOTHING)) != b"false"
         fresh = items_of(members.get("input", Raw(b"[]")))
         previous = _text(members.get("previous_response_id", _NOTHING))
+        if not previous and any(bytes(members.get(key, _NOTHING)) != b"null" for key in _UNSEEN):
+            return Recalled(call, fresh, _ELSEWHERE, store)
         turns = await self.conversations.chain(previous, owner) if previous else []
         if not refers or (previous and _kept_there(route, turns)):
             return Recalled(call, fresh, previous, store)

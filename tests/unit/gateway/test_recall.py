@@ -78,6 +78,19 @@ async def test_an_answer_that_is_not_there_yet_is_nothing_to_go_on_from() -> Non
         await asked(known, input="b", previous_response_id="resp_1")
 
 
+@pytest.mark.parametrize("members", [{"conversation": "conv_1"}, {"prompt": {"id": "pmpt_1"}}])
+async def test_what_only_the_vendor_has_seen_is_nothing_to_go_on_from_elsewhere(members: dict[str, Any]) -> None:
+    """Half of what was said would be taken for all of it."""
+    known = memory()
+    answered(known, await asked(known, to=route("kept"), input="a", **members), "resp_1", "kept")
+    at_home = await asked(known, to=route("kept"), input="b", previous_response_id="resp_1")
+    assert json.loads(at_home.call.body)["previous_response_id"] == "resp_1"
+    with pytest.raises(BadRequest, match="not found"):
+        await asked(known, input="b", previous_response_id="resp_1")
+    plain = await asked(known, input="b", conversation=None, prompt=None)
+    assert plain.previous == ""
+
+
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "1"}
 
 

@@ -16,11 +16,10 @@ from tests.fakes.script import Delivery, Hang, ScriptItem, bad_gateway, say
 
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
 
-TRANSPORTS = pytest.mark.parametrize("sockets", [False, True], ids=["sse", "websocket"])
-
 BROKEN = [
-    *(pytest.param(provider, False, id=provider) for provider in ("resp", "codexb", "cloud", "gpt", "gem")),
-    *(pytest.param(provider, True, id=f"{provider}-websocket") for provider in ("resp", "cloud")),
+    *(("resp", cut, sockets) for cut in ("error", "drop", "eof") for sockets in (False, True)),
+    *(("cloud", "error", False), ("cloud", "drop", True), ("gpt", "error", True), ("gpt", "eof", False)),
+    *(("codexb", "eof", True), ("codexb", "error", False), ("gem", "error", False), ("gem", "drop", True)),
 ]
 
 
@@ -32,17 +31,17 @@ def ask(exchange: Exchange, home: Path, provider: str, *script: ScriptItem, sock
     return codex(program, home, "hello")
 
 
-@TRANSPORTS
 @pytest.mark.parametrize(
-    "provider, step",
+    "provider, step, sockets",
     [
-        ("resp", responses_parts.overflow_inside()),
-        ("codexb", responses_parts.overflow_inside()),
-        ("cloud", anthropic.prompt_too_long()),
-        ("gpt", chat.prompt_too_long()),
-        ("gem", gemini_errors.prompt_too_long()),
+        ("resp", responses_parts.overflow_inside(), False),
+        ("codexb", responses_parts.overflow_inside(), True),
+        ("cloud", anthropic.prompt_too_long(), False),
+        ("cloud", anthropic.prompt_too_long(), True),
+        ("gpt", chat.prompt_too_long(), True),
+        ("gem", gemini_errors.prompt_too_long(), False),
     ],
-    ids=["resp", "codexb", "cloud", "gpt", "gem"],
+    ids=["resp", "codexb-websocket", "cloud", "cloud-websocket", "gpt-websocket", "gem"],
 )
 def test_full_context_is_recognised(
     exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool
@@ -54,20 +53,24 @@ def test_full_context_is_recognised(
     assert len(exchange.upstream(provider)) == 1
 
 
-@TRANSPORTS
 @pytest.mark.parametrize(
-    "provider, step",
+    "provider, step, sockets",
     [
-        ("resp", responses.rate_limited(1)),
-        ("codexb", responses_parts.rate_limited_inside(0.2)),
-        ("cloud", anthropic.rate_limited(1)),
-        ("gpt", chat.rate_limited(1)),
-        ("gem", gemini_errors.rate_limited(1)),
-        ("cloud", anthropic.overloaded()),
-        ("gpt", bad_gateway()),
-        ("gem", Hang(drop=True)),
+        ("resp", responses.rate_limited(1), False),
+        ("resp", responses.rate_limited(1), True),
+        ("codexb", responses_parts.rate_limited_inside(0.2), False),
+        ("codexb", responses_parts.rate_limited_inside(0.2), True),
+        ("cloud", anthropic.rate_limited(1), True),
+        ("gpt", chat.rate_limited(1), False),
+        ("gem", gemini_errors.rate_limited(1), False),
+        ("cloud", anthropic.overloaded(), True),
+        ("gpt", bad_gateway(), False),
+        ("gem", Hang(drop=True), True),
     ],
-    ids=["429", "429 inside", "429 anthropic", "429 chat", "429 gemini", "529", "html", "drop"],
+    ids=[
+        *("429", "429-websocket", "429 inside", "429 inside-websocket", "429 anthropic-websocket", "429 chat"),
+        *("429 gemini", "529-websocket", "html", "drop-websocket"),
+    ],
 )
 def test_passing_failure_is_retried(
     exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool
@@ -78,8 +81,7 @@ def test_passing_failure_is_retried(
     assert len(exchange.upstream(provider)) == 2
 
 
-@pytest.mark.parametrize("provider, sockets", BROKEN)
-@pytest.mark.parametrize("cut", ["error", "drop", "eof"])
+@pytest.mark.parametrize("provider, cut, sockets", BROKEN)
 def test_broken_stream(exchange: Exchange, home: Path, provider: str, cut: str, sockets: bool) -> None:
     """A stream that breaks in the middle is never taken for an answer: the client asks again and gets one."""
     breaks = Delivery(cut=cut, cut_after=4)  # type: ignore[arg-type]
@@ -91,11 +93,10 @@ def test_broken_stream(exchange: Exchange, home: Path, provider: str, cut: str, 
     assert calls == ["failed", "ok"]
 
 
-@TRANSPORTS
 @pytest.mark.parametrize(
-    "provider, step",
-    [("resp", responses.quota_exhausted()), ("gpt", chat.quota_exhausted())],
-    ids=["responses", "chat"],
+    "provider, step, sockets",
+    [("resp", responses.quota_exhausted(), False), ("gpt", chat.quota_exhausted(), True)],
+    ids=["responses", "chat-websocket"],
 )
 def test_exhausted_quota_is_final(
     exchange: Exchange, home: Path, provider: str, step: ScriptItem, sockets: bool

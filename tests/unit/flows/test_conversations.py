@@ -224,3 +224,19 @@ async def test_ids_that_are_no_text() -> None:
     kept.remember(odd)
     await kept.write(odd)
     assert await kept.get("r1", "me") is not None
+
+
+@pytest.mark.parametrize(
+    "response, pending, background",
+    [
+        (b'{"status":"queued","background":true}', True, True),
+        (b'{"status":"in_progress"}', True, False),
+        (b'{"status":"completed","background":true}', False, True),
+        (b'{"status":7}', False, False),
+        (b"{}", False, False),
+    ],
+)
+def test_what_state_an_answer_is_in(response: bytes, pending: bool, background: bool) -> None:
+    """One that is made in the background is not there at once."""
+    kept = Turn("r", "me", "", "p", 1, b"[]", response)
+    assert (kept.is_pending(), kept.is_background()) == (pending, background)

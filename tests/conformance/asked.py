@@ -150,7 +150,7 @@ def _judge(outcome: Outcome, goal: Goal, source: str, case: Asked, rendered: Ren
     pictures = _pictures(of(missing, "image"), after)
     gone = {
         "text": _texts(of(missing, "text"), after),
-        "tools": _tools(of(missing, "tool"), after, names),
+        "tools": _tools(of(missing, "tool"), after, names) + _hosted(of(missing, "hosted"), after),
         "tool calls": _calls(of(missing, "call"), after, names),
         "results and pictures": _inside(of(missing, "result"), after) + pictures,
     }
@@ -173,6 +173,8 @@ def _named(item: Item, losses: tuple[Loss, ...]) -> bool:
     paths = [loss.path.partition(".")[0] if item.kind == "image" else loss.path for loss in losses]
     if item.kind == "tool" and "tool_choice.allowed_tools" in paths:
         return True
+    if item.kind == "hosted" and any(loss.reason.endswith(f" {item.path}") for loss in losses):
+        return True  # a member of the request that becomes a tool is lost as a tool of its name
     return any(item.path == path or item.path.startswith((f"{path}.", f"{path}[")) for path in paths)
 
 
@@ -218,6 +220,12 @@ def _texts(items: list[Item], after: list[Item]) -> list[str]:
 def _tools(items: list[Item], after: list[Item], names: dict[str, str]) -> list[str]:
     offered = {item.value for item in of(after, "tool")}
     return [f"{item.path} is gone: {item.value}" for item in items if names.get(item.value, item.value) not in offered]
+
+
+def _hosted(items: list[Item], after: list[Item]) -> list[str]:
+    """Tools that run at the vendor: there is one of the other vendor's own for each that no loss is named for."""
+    most = len(of(after, "hosted"))
+    return [f"{item.path} is gone: the vendor's {item.value}" for item in items[most:]]
 
 
 def _calls(items: list[Item], after: list[Item], names: dict[str, str]) -> list[str]:

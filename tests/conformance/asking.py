@@ -207,7 +207,7 @@ def _offered(tool: dict[str, Any], path: str) -> list[Item]:
                 Item("tool", f"{path}.tools[{i}]", f"{tool['name']}.{t['name']}") for i, t in enumerate(tool["tools"])
             ]
         case kind:
-            return [Item("hosted", path, str(kind))]
+            return [Item("tool" if tool.get("execution") == "client" else "hosted", path, str(kind))]
 
 
 # ---- Gemini ----
@@ -222,7 +222,7 @@ def _gemini(body: Any) -> list[Item]:
     for i, tool in enumerate(map(camel, _list(body.get("tools")))):
         for j, function in enumerate(tool.pop("functionDeclarations", None) or ()):
             found.append(Item("tool", f"tools[{i}].functionDeclarations[{j}]", function.get("name") or ""))
-        found += [Item("hosted", f"tools[{i}]", kind) for kind in tool]
+        found += [Item("hosted", f"tools[{i}]", kind) for kind, settings in tool.items() if settings is not None]
     return found
 
 

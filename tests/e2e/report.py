@@ -67,6 +67,19 @@ _MORE = """\
 
 The Responses column stands for two providers: OpenAI's public API, and ChatGPT's Codex backend, which keeps nothing,
 only streams, and takes fewer members. Chat stands for OpenAI, and for DeepSeek and Kimi where they are named.
+
+## What is the client's own
+
+- **Chat** has no place for what vendors sign. A client of Chat that runs a tool on Claude or on a GPT behind Responses
+  gets it to think afresh after each result; nothing is refused.
+- **kimi-code** takes every model for one of its own size, and asks for 262,144 tokens of output: set
+  `KIMI_MODEL_MAX_OUTPUT_SIZE` and `KIMI_MODEL_MAX_COMPLETION_TOKENS`, as these runs do. Its provider type `kimi` sends
+  members that only Kimi takes, so for Chat of others it is `openai`.
+- **pi** brings reasoning home only for models that its `models.json` calls `"reasoning": true`.
+- **qwen-code** strips thinking of blanks at its end, after which Anthropic refuses its signature, directly as well.
+- **Claude Code** 2.1.197 forgets the thinking of an answer that names another model than it asked for. In
+  translation it gets the name that it gave; on Anthropic itself, use a name that needs no provider in front.
+- **Gemini CLI** and **Codex** do without what they cannot have: the note says which of the vendor's own tools is gone.
 """
 _FOOT = "## What could not be carried\n\nLosses of these runs that could matter; those that cannot are left out here.\n"
 

@@ -415,7 +415,7 @@ def _name_of(raw: Raw) -> bytes:
 
 
 def _message_head(answer_id: str, model: str, own: bool, setup: EncoderSetup) -> Json:
-    """A foreign model goes by the name that the client gave it: Claude Code up to 2.1.2 forgets the thinking of an
+    """A foreign model goes by the name that the client gave it: Claude Code 2.1.197 forgets the thinking of an
     answer that names another one.
     """
     named, other = (model, setup.model) if own else (setup.model, model)

@@ -451,7 +451,7 @@ def test_free_text_is_wrapped_piece_by_piece() -> None:
 
 @pytest.mark.parametrize("model", ["gpt", ""])
 def test_a_foreign_model_goes_by_the_clients_name_for_it(model: str) -> None:
-    """Claude Code up to 2.1.2 forgets the thinking of an answer that names another model than it asked for."""
+    """Claude Code 2.1.197 forgets the thinking of an answer that names another model than it asked for."""
     body, _ = _body(_whole(Text("hi"), model=model))
     assert body["model"] == "asked-for"
     assert _body(_whole(Text("hi"), origin="anthropic"))[0]["model"] == "gpt"

@@ -17,6 +17,9 @@ from tests.conformance.recordings import SPOKEN
 from tests.properties.cuts import cut, cuts
 from tests.properties.strategies import ARGUMENTS, WORDS, event_streams, responses
 
+UNTOLD = {"gemini": ("OTHER",)}
+"""Words of a dialect for a reason that it has no word for."""
+
 EACH = pytest.mark.parametrize("dialect", sorted(DIALECTS))
 ORIGINS = st.sampled_from([*SPOKEN, "somewhere"])
 
@@ -68,7 +71,7 @@ def test_whole_answers_say_what_streams_say(dialect: str, response: Response) ->
     found = differences(folded(unfold(of_stream)), folded(unfold(of_body)), ordered=False)
     assert {column: lines for column, lines in found.items() if lines} == {}
     assert of_body.finish.reason == of_stream.finish.reason
-    assert of_body.finish.native in MEANINGS[dialect]
+    assert of_body.finish.native in {*MEANINGS[dialect], *UNTOLD.get(dialect, ())}
 
 
 @EACH

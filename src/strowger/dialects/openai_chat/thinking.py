@@ -85,7 +85,7 @@ def _reassembled(text: str, form: str, ours: list[tuple[Detail, Thinking]]) -> l
     if not signed_texts:
         return [*unsigned, *(replace(thought, form=form) for _, thought in ours)]
     if all(thought.text for _, thought in signed_texts):
-        return [replace(thought, form=form) for _, thought in ours]
+        return _among(text, form, [replace(thought, form=form) for _, thought in ours])
     whole = len(signed_texts) == 1 and signed_texts[0][0].length is None
     if not whole and sum(detail.length or 0 for detail, _ in signed_texts) != len(text):
         apart = [thought for detail, thought in ours if detail.type != "reasoning.text"]
@@ -96,6 +96,25 @@ def _reassembled(text: str, form: str, ours: list[tuple[Detail, Thinking]]) -> l
         stretch = "" if detail.type != "reasoning.text" else text if whole else text[at : at + (detail.length or 0)]
         parts.append(Thinking(stretch, thought.signed, form))
         at += len(stretch)
+    return parts
+
+
+def _among(text: str, form: str, thoughts: list[Thinking]) -> list[Thinking]:
+    """Thoughts that bring their own words, and what else the text beside them says: nobody signed that. Where their
+    words are not in it, the client has changed it, or left it out.
+    """
+    parts: list[Thinking] = []
+    at = 0
+    for thought in thoughts:
+        found = text.find(thought.text, at)
+        if found < 0:
+            return thoughts
+        if found > at:
+            parts.append(Thinking(text[at:found], form=form))
+        parts.append(thought)
+        at = found + len(thought.text)
+    if at < len(text):
+        parts.append(Thinking(text[at:], form=form))
     return parts
 
 

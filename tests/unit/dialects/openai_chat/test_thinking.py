@@ -83,12 +83,25 @@ def test_clients_may_keep_the_details_alone() -> None:
     thoughts = [Thinking("hm", Signed("anthropic", "anthropic:signature", "1")), Thinking("", Signed("o", "k", "2"))]
     thoughts.append(Thinking("so", Signed("anthropic", "anthropic:signature", "3")))
     details = [envelope_detail(thought, i) for i, thought in enumerate(thoughts)]
-    for beside in ({}, {"reasoning_content": "hmso"}, {"reasoning": "hm, so"}):
+    for beside in ({}, {"reasoning_content": "hmso"}, {"reasoning": "something else"}):
         body = {"role": "assistant", "content": "t", "reasoning_details": details, **beside}
         parts = parsed(messages=[body]).messages[0].parts
         assert [(part.text, part.signed) for part in parts if isinstance(part, Thinking)] == [
             (thought.text, thought.signed) for thought in thoughts
         ]
+
+
+def test_what_nobody_signed_is_kept_beside_what_somebody_did() -> None:
+    """A thought without state has no detail; its words stand in the text alone, in their place."""
+    signed = Thinking("b", Signed("anthropic", "anthropic:signature", "1"))
+    details = [envelope_detail(signed, 1)]
+    body = {"role": "assistant", "content": "t", "reasoning_details": details, "reasoning_content": "abc"}
+    parts = parsed(messages=[body]).messages[0].parts
+    assert [(part.text, part.signed) for part in parts if isinstance(part, Thinking)] == [
+        ("a", None),
+        ("b", signed.signed),
+        ("c", None),
+    ]
 
 
 def test_a_signature_without_its_words_is_none() -> None:

@@ -173,8 +173,10 @@ def _named(item: Item, losses: tuple[Loss, ...]) -> bool:
     paths = [loss.path.partition(".")[0] if item.kind == "image" else loss.path for loss in losses]
     if item.kind == "tool" and "tool_choice.allowed_tools" in paths:
         return True
-    if item.kind == "hosted" and any(loss.reason.endswith(f" {item.path}") for loss in losses):
-        return True  # a member of the request that becomes a tool is lost as a tool of its name
+    if item.path == "web_search_options" and any(
+        loss.path.startswith("tools") and loss.severity == "error" for loss in losses
+    ):
+        return True  # the member becomes a tool, and is lost as one
     return any(item.path == path or item.path.startswith((f"{path}.", f"{path}[")) for path in paths)
 
 

@@ -72,6 +72,8 @@ class ToolNames:
         return known
 
     def _fitted(self, name: str) -> str:
+        if not name and self._clean is as_written:
+            return name  # its own vendor may say what is wrong with it
         clean = self._clean(name)
         # Of a name in another script nothing is left that could be read.
         readable = clean == name != "" or (any(map(str.isalnum, clean)) and not self._contended(clean, name))

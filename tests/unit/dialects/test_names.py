@@ -139,3 +139,9 @@ def test_every_name_is_taken_and_comes_back(given_names: list[str], longest: int
     again = ToolNames(asked(*reversed(given_names)), longest)
     assert [again.sent(name) for name in given_names] == sent
     assert all(plain(name) == name for name in sent)
+
+
+def test_a_client_of_the_same_dialect_may_leave_a_name_empty() -> None:
+    """It is written as it was, for the vendor to judge; other dialects get something that can be called."""
+    assert ToolNames(Request("x", "m"), 0, as_written).sent("") == ""
+    assert ToolNames(Request("x", "m"), 64).sent("") != ""

@@ -90,7 +90,8 @@ def test_broken_stream(exchange: Exchange, home: Path, provider: str, cut: str, 
     assert (ran.code, said(ran)) == (0, HELLO), ran.out
     assert len(exchange.upstream(provider)) == 2
     calls = [flow["outcome"] for flow in exchange.flows() if flow["path"].endswith("/responses")]
-    assert calls == ["failed", "ok"]
+    # Over a socket Codex may be gone before the end of the broken answer is: then it was the one who ended it.
+    assert calls in (["failed", "ok"], ["cancelled", "ok"])
 
 
 @pytest.mark.parametrize(

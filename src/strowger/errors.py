@@ -13,6 +13,7 @@ The tree (an exception that is not in it is a bug of ours, answered as 500 `inte
      │   ├ TooLarge                   the body is over the limit
      │   └ Unsupported                what is asked for cannot be carried to the chosen upstream
      ├ CredentialError                ours for the upstream: missing, unreadable, or not allowed to travel there
+     │   └ LoginNeeded                there is no login, or its issuer takes it no more
      └ UpstreamError
          ├ Refused                    it answered with an error status or an error event
          ├ Unreachable                no connection: DNS, refused, TLS
@@ -148,6 +149,10 @@ class CredentialError(GatewayError):
     """
 
     kind = ErrorKind.FORBIDDEN
+
+
+class LoginNeeded(CredentialError):
+    """There is no login, or its issuer takes it no more: only the user can mend that, by logging in."""
 
 
 class UpstreamError(GatewayError):

@@ -49,12 +49,13 @@ class Credential(msgspec.Struct, frozen=True):
 
     `bearer`: the header says `Bearer` before the secret, unless the secret brings a scheme of its own. `raw`: the
     secret is the whole value. `client`: the whole value as our client sent it, which may go to Anthropic's own hosts
-    only.
+    only. `companions` are headers that say whose it is and go wherever it goes, such as the id of an account.
     """
 
     header: str
     value: Secret
     kind: CredentialKind = "bearer"
+    companions: tuple[tuple[str, str], ...] = ()
 
 
 class AuthSource(Protocol):

@@ -12,13 +12,31 @@ from strowger.errors import Malformed
 Headers = tuple[tuple[str, str], ...]
 
 
+class Socket(Struct, frozen=True):
+    """That a request may travel over a WebSocket kept open for it, and for which conversation.
+
+    Requests of one `key` share a connection, one after another. `continuation`: a request that only adds to the last
+    one of its connection may say so instead of repeating it. `required`: where there is no WebSocket, the request
+    fails instead of going over plain HTTP.
+    """
+
+    key: str
+    continuation: bool = False
+    required: bool = False
+
+
 class Outgoing(Struct, frozen=True):
-    """A request ready to leave, credentials included: never log or print one."""
+    """A request ready to leave, credentials included: never log or print one.
+
+    `aside` is told what an upstream says beside its answer (events about limits, one JSON object each).
+    """
 
     method: str
     url: str
     headers: Headers
     body: bytes
+    socket: Socket | None = None
+    aside: Callable[[bytes], None] | None = None
 
     def __repr__(self) -> str:
         return f"Outgoing({self.method} {self.url}, {len(self.body)} bytes)"

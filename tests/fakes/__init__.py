@@ -8,5 +8,6 @@ Without a script they answer by a small brain (brain.py) that drives a client th
 
     async with FakeAnthropic() as fake:          # in the test's own loop
     with FakeChat(DEEPSEEK).in_thread() as fake: # for clients that are subprocesses
+    async with FakeAnthropic(tls=authority) as fake:  # over real TLS, of a throw-away authority (authority.py)
     python -m tests.fakes.anthropic --port 0     # by hand; prints its base URL
 """

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from tests.fakes import brain
 from tests.fakes.anthropic_rules import MODELS, Model, Rules, check_headers, check_request
+from tests.fakes.authority import Authority
 from tests.fakes.refusal import Json, Refusal
 from tests.fakes.script import Call, Hang, Refuse, Reply, Say, ScriptItem, Think, pieces
 from tests.fakes.server import BODY_LIMIT, FakeServer, Seen, hang, json_response, run_alone, stream
@@ -47,8 +48,9 @@ class FakeAnthropic(FakeServer):
         any_model: bool = False,
         lagging: bool = False,
         signatures: tuple[str, ...] = (),
+        tls: Authority | None = None,
     ) -> None:
-        super().__init__(script=script)
+        super().__init__(script=script, tls=tls)
         self.keys = keys
         self._signatures = signatures
         self._secret = uuid.uuid4().bytes

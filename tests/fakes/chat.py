@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from tests.fakes import brain
+from tests.fakes.authority import Authority
 from tests.fakes.chat_rules import check_headers, check_request
 from tests.fakes.flavours import FLAVOURS, OPENAI, Flavour
 from tests.fakes.refusal import Json, Refusal
@@ -40,8 +41,9 @@ class FakeChat(FakeServer):
         script: tuple[ScriptItem, ...] = (),
         keys: tuple[str, ...] = (KEY,),
         models: tuple[str, ...] | None = None,
+        tls: Authority | None = None,
     ) -> None:
-        super().__init__(script=script)
+        super().__init__(script=script, tls=tls)
         self.flavour = flavour
         self.keys = keys
         self.models = models

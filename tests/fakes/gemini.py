@@ -19,6 +19,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from tests.fakes import gemini_brain
+from tests.fakes.authority import Authority
 from tests.fakes.gemini_answers import Asked, chunks, whole
 from tests.fakes.gemini_assist import Assist
 from tests.fakes.gemini_errors import CODES, Denied, error_body
@@ -66,8 +67,9 @@ class FakeGemini(FakeServer):
         secret: bytes | None = None,
         caches: tuple[str, ...] = (),
         onboarded: bool = True,
+        tls: Authority | None = None,
     ) -> None:
-        super().__init__(script=script)
+        super().__init__(script=script, tls=tls)
         self.flavour = flavour
         self.keys = keys
         self.rules = Rules(flavour, models, any_model, self.verify, caches)

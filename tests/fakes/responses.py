@@ -13,6 +13,7 @@ import anyio
 import msgspec
 from aiohttp import web
 
+from tests.fakes.authority import Authority
 from tests.fakes.chat_words import missing
 from tests.fakes.refusal import Json, Refusal
 from tests.fakes.responses_events import CREATED, error_event, prewarmed, sse, tell
@@ -49,8 +50,9 @@ class FakeResponses(FakeServer):
         window: int | None = None,
         replay: bool = True,
         upgrade: Refuse | None = None,
+        tls: Authority | None = None,
     ) -> None:
-        super().__init__(script=script)
+        super().__init__(script=script, tls=tls)
         self.flavour = flavour
         self.keys = keys
         self.models = models

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import threading
 import time
 import zlib
@@ -20,6 +21,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from tests.fakes.authority import Authority
 from tests.fakes.script import Delivery, Hang, Reply, ScriptItem, Step
 
 BODY_LIMIT = 32 * 1024 * 1024
@@ -56,11 +58,12 @@ class Seen(Struct):
 
 
 class FakeServer:
-    """One fake vendor on an ephemeral port of 127.0.0.1."""
+    """One fake vendor on an ephemeral port of 127.0.0.1. `tls`: over TLS, with a certificate of that authority."""
 
-    def __init__(self, *, script: tuple[ScriptItem, ...] = ()) -> None:
+    def __init__(self, *, script: tuple[ScriptItem, ...] = (), tls: Authority | None = None) -> None:
         self.requests: list[Seen] = []
         self.port = 0
+        self._tls = tls
         self._script: deque[ScriptItem] = deque(script)
         self._runner: web.AppRunner | None = None
 
@@ -72,7 +75,8 @@ class FakeServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        context = self._tls.serving() if self._tls else None
+        await web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=context).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -111,8 +115,8 @@ class FakeServer:
 
     @property
     def base_url(self) -> str:
-        """`http://127.0.0.1:PORT`, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        """`http://127.0.0.1:PORT`, `https://…` with TLS, without a slash at the end."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     # -- script and record -----------------------------------------------------------------------------------------
 

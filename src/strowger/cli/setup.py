@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import click
 
+from strowger.config.checks import credentials_of
 from strowger.config.layers import load
 from strowger.config.schema import Config, Server
 from strowger.launcher.setup import Setup, demo_setup
@@ -34,5 +35,9 @@ def load_setup(
 
 def unset(config: Config, env: Mapping[str, str]) -> dict[str, str]:
     """Providers whose key is a variable that is not set, with its name. Nothing is fetched, no command run."""
-    keys = {name: provider.auth for name, provider in config.providers.items() if provider.auth is not None}
-    return {name: key.target for name, key in keys.items() if key.kind == "env" and not env.get(key.target, "").strip()}
+    return {
+        name: key.target
+        for name, provider in config.providers.items()
+        for _, key in credentials_of(provider)
+        if key.kind == "env" and not env.get(key.target, "").strip()
+    }

@@ -28,6 +28,8 @@ ANTHROPIC_KEY_PREFIX = "sk-ant-"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+_GAP = re.compile(r"\{(region|project|resource)\}")
+_SUCH_AS = {"region": "us-east-1", "project": "my-project", "resource": "my-resource"}
 _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -105,10 +107,12 @@ def warnings(config: Config, presets: Presets) -> Iterator[Problem]:
         path: Path = ("providers", name)
         parts = split_url(provider.base_url or "")
         is_clear = parts is not None and parts.scheme == "http" and not is_loopback(parts.hostname or "")
-        if is_clear and provider.auth is not None:
+        if is_clear and (provider.auth is not None or provider.accounts):
             yield Problem((*path, "base_url"), f"the key of provider `{name}` travels unencrypted", "use https")
         preset = presets.get(provider.preset or "")
-        if preset and preset.key_required and provider.auth is None and provider.base_url != preset.base_url:
+        is_keyless = provider.auth is None and not provider.accounts
+        needs_key = preset is not None and (preset.key_required and not preset.auth)
+        if preset and needs_key and is_keyless and provider.base_url != preset.base_url:
             yield Problem(
                 (*path, "base_url"),
                 f"provider `{name}` has no key: the usual variable is only used for the preset's own host",
@@ -165,11 +169,14 @@ def _provider(name: str, provider: ProviderConfig, presets: Presets) -> Iterator
 def _base_url(url: str, preset: str | None, path: Path) -> Iterator[Problem]:
     if url == DEMO_URL and preset == "demo":
         return
-    parts = split_url(url)
+    parts = split_url(_GAP.sub("gap", url))
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         yield Problem(path, "`base_url` must be an http or https URL", 'such as "https://host/v1"')
     elif parts.username is not None or parts.password is not None:
         yield Problem(path, "`base_url` must not hold a user or a password", "use `auth` for credentials")
+    elif gap := _GAP.search(url):
+        name = gap.group(1)
+        yield Problem(path, f"the address of this provider needs `{name}`", f'such as {name} = "{_SUCH_AS[name]}"')
     elif parts.query or parts.fragment:
         yield Problem(path, "`base_url` must end with its path", "leave out everything from `?` or `#` on")
 
@@ -178,11 +185,20 @@ def _auth(name: str, provider: ProviderConfig, path: Path) -> Iterator[Problem]:
     if provider.auth_header is not None and not _TOKEN.fullmatch(provider.auth_header):
         yield Problem((*path, "auth_header"), "`auth_header` must be the name of a header", 'such as "x-api-key"')
     is_ours = is_anthropic_url(provider.base_url or "")
+    if provider.auth is not None and provider.accounts:
+        yield Problem(
+            (*path, "accounts"), "`auth` and `accounts` exclude each other", "give `auth` a name in `accounts`"
+        )
     if provider.auth is not None and provider.auth.kind == "client" and not is_ours:
         hint = 'use "env:NAME" for the key of this provider'
         yield Problem((*path, "auth"), '`auth = "client"` is for Anthropic\'s own hosts only', hint)
-    if provider.auth is not None and not is_ours and _is_anthropic_key(provider.auth):
-        yield Problem((*path, "auth"), f"an Anthropic key must not be sent to provider `{name}`, which is another host")
+    for at, reference in credentials_of(provider):
+        if reference.kind == "client" and at != ("auth",):
+            yield Problem((*path, *at), '"client" is for `auth`, not for one of several accounts')
+        if not is_ours and _is_anthropic_key(reference):
+            yield Problem(
+                (*path, *at), f"an Anthropic key must not be sent to provider `{name}`, which is another host"
+            )
     for header, value in provider.headers.items():
         if not _TOKEN.fullmatch(header):
             yield Problem((*path, "headers", header), "this is no name of a header")
@@ -236,12 +252,20 @@ def _target(target: str, path: Path, what: str, config: Config, presets: Presets
         )
 
 
+def credentials_of(provider: ProviderConfig) -> Iterator[tuple[Path, SecretRef]]:
+    """What a provider is paid with, each at its key path below the provider's table."""
+    if provider.auth is not None:
+        yield ("auth",), provider.auth
+    for account, reference in provider.accounts.items():
+        yield ("accounts", account), reference
+
+
 def secrets_in(config: Config) -> Iterator[tuple[Path, SecretRef]]:
     """Every secret reference, with its key path. Literal header values count when the header's name sounds secret."""
     if config.server.client_token is not None:
         yield ("server", "client_token"), config.server.client_token
     for name, provider in config.providers.items():
-        if provider.auth is not None:
-            yield ("providers", name, "auth"), provider.auth
+        for at, reference in credentials_of(provider):
+            yield ("providers", name, *at), reference
         for header, value in provider.headers.items():
             yield ("providers", name, "headers", header), value

@@ -53,6 +53,7 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
     config = loaded.config
     yield ("server",), _fields(config.server)
     yield ("limits",), _fields(config.limits)
+    yield ("retries",), _fields(config.retries)
     for name, provider in config.providers.items():
         yield ("providers", name), _fields(provider)
     for number, route in enumerate(config.routes):
@@ -61,6 +62,7 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
         yield ("aliases",), config.aliases
     yield ("log",), _fields(config.log)
     yield ("flows",), _fields(config.flows)
+    yield ("responses",), _fields(config.responses)
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:

@@ -1,6 +1,7 @@
-"""What the environment says: `STROWGER_SECTION__KEY` settings, and providers whose key variables are set.
+"""What the environment says: `STROWGER_SECTION__KEY` settings, and providers whose key variables are set or for which
+there is a login.
 
-Must not know about files or flags.
+Must not know about configuration files or flags.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 
 from strowger.config.checks import split_url
+from strowger.config.paths import logins_dir
 from strowger.config.references import SecretRef
 from strowger.config.schema import Config, Preset, Presets
 from strowger.config.validate import Problem, type_at
@@ -68,6 +70,16 @@ def inferred(env: Mapping[str, str], presets: Presets) -> tuple[dict[str, str], 
             continue
         found[name] = variable
     return found, left_out
+
+
+def logged_in(env: Mapping[str, str], presets: Presets) -> dict[str, str]:
+    """Presets whose login has been made on this machine (preset name → the login), as `strowger login` leaves it."""
+    folder = logins_dir(env)
+    return {
+        name: preset.auth
+        for name, preset in presets.items()
+        if preset.auth.startswith("login:") and preset.infer and (folder / f"{preset.auth[6:]}.json").is_file()
+    }
 
 
 def key_variable(preset: Preset, env: Mapping[str, str]) -> str | None:

@@ -231,8 +231,8 @@ def _profiles(profiles: object, source: _Source, layers: _Layers, selected: str 
 
 def _infer(layers: _Layers, env: Mapping[str, str], presets: Presets) -> list[Problem]:
     found, notes = environment.inferred(env, presets)
-    for name, variable in found.items():
-        layers.put({"providers": {name: {}}}, _always(Origin("environment", variable)))
+    for name, place in {**environment.logged_in(env, presets), **found}.items():
+        layers.put({"providers": {name: {}}}, _always(Origin("environment", place)))
     return notes
 
 
@@ -254,7 +254,7 @@ def _underlay(layers: _Layers, env: Mapping[str, str], presets: Presets) -> None
 
 
 def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
-    supplied: Table = {"dialect": preset.dialect, "base_url": preset.base_url}
+    supplied: Table = {"dialect": preset.dialect, "base_url": _completed(preset.base_url, table)}
     if preset.models:
         supplied["models"] = list(preset.models)
     if preset.auth_header is not None:
@@ -262,10 +262,24 @@ def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
     variable = environment.key_variable(preset, env)
     base_url = table.get("base_url", preset.base_url)
     # A vendor's key goes to the vendor's host: for another host the user must say which key to send.
-    is_own_host = isinstance(base_url, str) and environment.same_host(base_url, preset.base_url)
+    own = str(supplied["base_url"])
+    is_own_host = isinstance(base_url, str) and (base_url == preset.base_url or environment.same_host(base_url, own))
+    if "accounts" in table:
+        return supplied
     if variable and (preset.key_required or env.get(variable)) and (is_own_host or not preset.key_required):
         supplied["auth"] = f"env:{variable}"
+    if preset.auth and is_own_host and not (variable and env.get(variable)):
+        supplied["auth"] = preset.auth
     return supplied
+
+
+def _completed(address: str, table: Table) -> str:
+    """A preset's address with the user's own region, project and resource in it. What is not given stays a gap."""
+    for name in ("region", "project", "resource"):
+        value = table.get(name)
+        if isinstance(value, str) and value:
+            address = address.replace(f"{{{name}}}", value)
+    return address
 
 
 def _meaning(config: Config, table: Table, presets: Presets, known: list[Problem]) -> list[Problem]:

@@ -26,6 +26,11 @@ def state_dir(env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_STATE_HOME", ".local/state") / APP
 
 
+def logins_dir(env: Mapping[str, str]) -> Path:
+    """What `strowger login` leaves: one file for each login, `<issuer>.json` or `<issuer>.<name>.json`."""
+    return state_dir(env) / "logins"
+
+
 def runtime_dir(env: Mapping[str, str]) -> Path:
     """What lives as long as a process: pid files. Falls back to the state directory, which survives a reboot."""
     base = env.get("XDG_RUNTIME_DIR", "")

@@ -16,6 +16,8 @@ from strowger.config.references import SecretRef
 
 DialectName = Literal["anthropic", "openai_chat", "openai_responses", "gemini"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Spread = Literal["fill_first", "round_robin", "most_left"]
+Transport = Literal["auto", "http", "websocket"]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -49,18 +51,50 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: Seconds = 10.0
 
 
+class Retries(msgspec.Struct, frozen=True, kw_only=True):
+    """`[retries]`: how long we try before a client hears of a failure, always before the first byte of an answer.
+
+    `attempts` are the tries of one target with one account; `budget_seconds` is for all waiting between the tries of a
+    call. An account that was refused for its limits rests for as long as the provider says, else for
+    `cooldown_seconds`. After `breaker_failures` failures in a row a target is left alone for `breaker_seconds`.
+    """
+
+    attempts: Positive = 2
+    budget_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
+    first_delay_seconds: Seconds = 0.5
+    longest_delay_seconds: Seconds = 8.0
+    cooldown_seconds: Seconds = 60.0
+    breaker_failures: Annotated[int, msgspec.Meta(ge=0)] = 5
+    breaker_seconds: Seconds = 30.0
+
+
 class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[providers.NAME]`. After loading, `dialect` and `base_url` are always there: written, or from the preset."""
+    """`[providers.NAME]`. After loading, `dialect` and `base_url` are always there: written, or from the preset.
+
+    `accounts` stands for `auth` where there are several credentials: each has a name, and `spread` says whose turn it
+    is. `transport` and `continuation` are for hosts that also speak over a WebSocket. `region`, `project`, `resource`
+    and `api_version` complete the addresses of clouds.
+    """
 
     preset: str | None = None
     dialect: DialectName | None = None
     base_url: str | None = None
     auth: SecretRef | None = None
+    accounts: Mapping[str, SecretRef] = MappingProxyType({})
+    spread: Spread = "fill_first"
     auth_header: str | None = None
     headers: Headers = MappingProxyType({})
     models: Globs = ()
     capabilities: Overrides = MappingProxyType({})
     strict: bool = False
+    transport: Transport = "auto"
+    continuation: bool = False
+    capacity_fallback: Globs = ()
+    options: Overrides = MappingProxyType({})
+    region: str | None = None
+    project: str | None = None
+    resource: str | None = None
+    api_version: str | None = None
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
@@ -116,6 +150,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server = Server()
     limits: Limits = Limits()
+    retries: Retries = Retries()
     providers: Mapping[str, ProviderConfig] = MappingProxyType({})
     routes: tuple[RouteConfig, ...] = ()
     aliases: Mapping[str, str] = MappingProxyType({})
@@ -126,6 +161,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A packaged provider: what stands for `[providers.NAME]` before the user adds anything.
+
+    `terms` names what the host wants beside its dialect, and `auth` is the reference that stands for a missing `auth`
+    where no variable does. `base_url` may hold `{region}`, `{project}` and `{resource}`, which the user has to give.
 
     `also` names the presets of other dialects that the same host speaks with the same key: a client of such a dialect
     is served in it. `foreign` is the one among them for clients of a dialect that none of them is, where it keeps more
@@ -149,6 +187,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     infer: bool = True
     also: tuple[str, ...] = ()
     foreign: str = ""
+    terms: str = ""
+    auth: str = ""
 
 
 Presets = Mapping[str, Preset]

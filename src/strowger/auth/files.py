@@ -1,0 +1,120 @@
+"""Files that hold secrets: who may have touched them, whether they changed, and how one is replaced in one step.
+
+Blocking. Must not know what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from strowger.errors import CredentialError
+
+# A login is a few kilobytes; whatever is larger is the wrong file.
+MAX_SECRET_BYTES = 1024 * 1024
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What a file looks like from outside. When it is another, the content may be."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file, or of what a symlink leads to; None when there is nothing to be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def read_private(path: Path, *, hint: str) -> bytes | None:
+    """What is in a file that is ours alone; None when it is not there. Raises CredentialError, with `hint`.
+
+    What is checked is what was opened. A symlink is not followed: somebody else may have laid it.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        opened = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        linked = path.is_symlink()
+        why = "it is a symbolic link" if linked else error.strerror
+        raise CredentialError(f"the file {path} is not read: {why}", hint=None if linked else hint) from None
+    with os.fdopen(opened, "rb") as file:
+        if problem := _problem(os.fstat(file.fileno())):
+            raise CredentialError(f"the file {path} is not trusted: {problem}", hint=hint)
+        data = file.read(MAX_SECRET_BYTES + 1)
+    if len(data) > MAX_SECRET_BYTES:
+        raise CredentialError(f"the file {path} is too large to hold a secret", hint=hint)
+    return data
+
+
+def make_private_dir(path: Path) -> None:
+    """Make a directory that is ours alone, or make sure that it is one. Raises OSError or CredentialError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        return
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise CredentialError(f"the directory {path} belongs to somebody else", hint=f"remove {path}, or chown it")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o700)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file in one step: whoever reads it sees the old or the new, also after a crash. Raises OSError."""
+    opened, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(data)
+            file.flush()
+            if mode != 0o600 and sys.platform != "win32":
+                os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_dir(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already. Raises OSError."""
+    path.unlink(missing_ok=True)
+
+
+def _problem(found: os.stat_result) -> str | None:
+    """Why a file is not to be trusted with a secret, or believed."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no regular file"
+    # Windows has no such modes; there the profile directory keeps others out.
+    if sys.platform == "win32":
+        return None
+    if found.st_uid != os.geteuid():
+        return "it belongs to somebody else"
+    if found.st_mode & 0o077:
+        return f"others may read or write it (mode {stat.S_IMODE(found.st_mode):04o})"
+    return None
+
+
+def _sync_dir(path: Path) -> None:
+    """Make the rename itself durable, where directories can be synced."""
+    if sys.platform == "win32":
+        return
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError:  # some file systems refuse; the file itself is on the disk
+        pass
+    finally:
+        os.close(opened)

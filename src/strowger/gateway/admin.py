@@ -126,7 +126,7 @@ async def _provider(provider: Provider) -> Mapping[str, object]:
     problem: str | None = None
     if provider.client_auth:
         credential = "client"
-    elif provider.auth is not None:
+    elif provider.accounts:
         credential, problem = "unknown", f"it was not there within {_CREDENTIAL_SECONDS:g} s"
         with anyio.move_on_after(_CREDENTIAL_SECONDS):
             try:

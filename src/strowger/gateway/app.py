@@ -32,9 +32,11 @@ from strowger.gateway.admin import Admin
 from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call, Endpoint, Verb, match, spoken_at
+from strowger.gateway.health import Health
 from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line, Timing
 from strowger.gateway.recall import Memory
+from strowger.gateway.sending import Sender
 from strowger.gateway.stored import Stored
 from strowger.providers.base import build_providers
 from strowger.routing.table import RouteTable
@@ -181,15 +183,17 @@ async def build(
             max_age=responses.keep_days * 86400,
         )
         stack.callback(conversations.close)
+        health = Health()
+        sender = Sender(upstream, health.note)
         line = Line(
             access=access,
             routes=RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts)),
             dialects=dict(DIALECTS),
-            upstream=upstream,
+            sender=sender,
             recorder=Recorder(config.flows.keep, (_logged(log),)),
             memory=Memory(conversations, tasks.start_soon),
             timing=Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds),
             spawn=tasks.start_soon,
         )
-        models = Models(upstream)
+        models = Models(sender)
         yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models))

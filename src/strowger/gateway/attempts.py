@@ -1,4 +1,4 @@
-"""Trying targets in their order until one answers: credential, refresh and replay, fallback. Stops once bytes are out.
+"""Trying targets in their order until one answers. Stops once bytes are out.
 
 An attempt is over when the first event of the answer is there (streaming clients) or all of it (others): until then
 nothing of it has reached the client and another target may take over. Which failures move on is the rule that
@@ -8,15 +8,13 @@ request's fault everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from strowger.auth.credential import Credential
-from strowger.config.references import Secret
 from strowger.dialects.base import Dialect
 from strowger.errors import (
     ClientError,
@@ -31,21 +29,20 @@ from strowger.errors import (
 from strowger.flows.flow import Attempt, Flow
 from strowger.gateway.access import Client
 from strowger.gateway.headers import text_header
-from strowger.gateway.lanes import TRANSLATE, Draft
+from strowger.gateway.lanes import TRANSLATE, VERBATIM, Draft
 from strowger.gateway.pulse import Pulse
 from strowger.gateway.receivers import Masked, Receiver, failure_error, looks_like_json
+from strowger.gateway.sending import Sender
 from strowger.ir.events import Failure
+from strowger.providers.terms import Facts
 from strowger.routing.table import Target
-from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream
+from strowger.upstreams.base import Headers, Incoming, Outgoing
 
 # More than any answer; a bound against an upstream gone mad, not a policy.
 WHOLE_LIMIT = 64 * 1024 * 1024
 _ERROR_LIMIT = 1024 * 1024
 # An error comes with its words. Where they do not follow at once, its status and its headers have to do.
 _ERROR_SECONDS = 3.0
-
-# Shorter texts would be found inside ordinary words.
-_SHORTEST_SECRET = 6
 
 # What OpenAI says to encrypted reasoning that it cannot read.
 _FOREIGN_STATE = "invalid_encrypted_content"
@@ -72,7 +69,7 @@ class Attempts:
     def __init__(
         self,
         *,
-        upstream: Upstream,
+        sender: Sender,
         dialects: dict[str, Dialect],
         client: Client,
         flow: Flow,
@@ -81,8 +78,9 @@ class Attempts:
         receiver: Callable[[Draft, Masked], Receiver],
         disown: Callable[[], bool],
         stream: bool,
+        headers: Mapping[str, str],
     ) -> None:
-        self._upstream = upstream
+        self._sender = sender
         self._dialects = dialects
         self._client = client
         self._flow = flow
@@ -91,6 +89,7 @@ class Attempts:
         self._receiver = receiver
         self._disown = disown
         self._stream = stream
+        self._headers = headers
 
     async def first(self, targets: Sequence[Target]) -> Answer:
         """The first answer that is one. Raises the most telling error when there is none."""
@@ -143,13 +142,9 @@ class Attempts:
     async def _open(self, draft: Draft, attempt: Attempt) -> tuple[Incoming, Masked]:
         """Send, once more with fresh credentials after a 401, and turn an error status into Refused."""
         provider = draft.target.provider
-        used = await provider.credentials(self._client.own)
-        incoming = await self._send(draft, used)
-        if incoming.status == 401 and provider.invalidate(used):
-            incoming.close()
-            used = await provider.credentials(self._client.own)
-            incoming = await self._send(draft, used)
-        masked = mask(credential.value for credential in used)
+        out = Outgoing("POST", draft.url, draft.headers, draft.body)
+        sent = await self._sender.open(provider, out, self._facts(draft), own=self._client.own)
+        incoming, masked = sent.incoming, sent.masked
         attempt.status = incoming.status
         headers = incoming.headers
         self._flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
@@ -162,18 +157,22 @@ class Attempts:
             incoming.close()
         error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, masked(body))
         error.headers = _masked_headers(incoming.header_items, masked)
-        if incoming.status == 401 and used and not provider.client_auth:
+        if incoming.status == 401 and sent.used and not provider.client_auth:
             raise refused_key(error, provider.name) from error
         raise error
 
-    async def _send(self, draft: Draft, used: Sequence[Credential]) -> Incoming:
-        provider = draft.target.provider
-        added = provider.header_lines(used, draft.url)
-        headers = [line for line in draft.headers if line[0].lower() not in added]
-        present = {name.lower() for name, _ in headers}
-        headers.extend(line for line in provider.default_headers if line[0] not in present)
-        headers.extend(added.items())
-        return await self._upstream.open(Outgoing("POST", draft.url, tuple(headers), draft.body))
+    def _facts(self, draft: Draft) -> Facts:
+        flow = self._flow
+        return Facts(
+            model=draft.target.model,
+            stream=self._stream,
+            session=flow.session,
+            agent_id=flow.agent_id,
+            flow=flow.id,
+            verbatim=draft.lane == VERBATIM,
+            dialect=flow.dialect,
+            headers=self._headers,
+        )
 
     async def _begin(self, draft: Draft, incoming: Incoming, masked: Masked) -> Answer:
         """Read until the answer is known to be one: all of it, or its first event."""
@@ -232,27 +231,6 @@ def _bounded(size: int) -> int:
     if size > WHOLE_LIMIT:
         raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT // 2**20} MB")
     return size
-
-
-def mask(secrets: Iterable[Secret]) -> Masked:
-    """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
-
-    Most answers are good and quote nothing, so what to look for is worked out at the first need.
-    """
-    known: list[bytes] | None = None
-
-    def masked(data: bytes) -> bytes:
-        nonlocal known
-        if known is None:
-            values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
-            # a header's value may have a scheme before the secret
-            values |= {value.rpartition(b" ")[2] for value in values}
-            known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
-        for value in known:
-            data = data.replace(value, b"***")
-        return data
-
-    return masked
 
 
 def _masked_headers(items: Headers, masked: Masked) -> Headers:

@@ -13,13 +13,14 @@ from msgspec import Struct
 from strowger.dialects.base import UpstreamSide
 from strowger.errors import UpstreamError
 from strowger.gateway.access import Client
-from strowger.gateway.attempts import mask, refused_key
+from strowger.gateway.attempts import refused_key
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned
 from strowger.gateway.lanes import VERBATIM, Asked, draft
 from strowger.gateway.pipeline import Line, match_route
 from strowger.gateway.tokens import ESTIMATE_HEADER, estimate
+from strowger.providers.terms import Facts
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers, Outgoing
 
@@ -94,16 +95,14 @@ class Counting:
         """The provider's answer; None when there is none, or it is about its own trouble."""
         provider = target.provider
         url = provider.count_url(target.model)
-        used = await provider.credentials(client.own)
-        lines = provider.header_lines(used, url)
         own = provider.dialect == asked.dialect.name
         headers = forwarded(asked.call.header_items) if own else [("Content-Type", "application/json")]
-        present = {name.lower() for name, _ in headers}
-        headers += [line for line in provider.default_headers if line[0] not in present]
-        headers = [line for line in headers if line[0].lower() not in lines]
+        out = Outgoing("POST", url, tuple(headers), question)
+        facts = Facts(purpose="count", model=target.model, verbatim=own, dialect=asked.dialect.name)
         body: bytes | None = None
         with anyio.move_on_after(_WAIT_SECONDS), suppress(UpstreamError):
-            incoming = await self._line.upstream.open(Outgoing("POST", url, (*headers, *lines.items()), question))
+            sent = await self._line.sender.open(provider, out, facts, own=client.own)
+            incoming = sent.incoming
             try:
                 body = await incoming.read_all(_LIMIT)
             finally:
@@ -111,7 +110,7 @@ class Counting:
         if body is None or incoming.status not in _ANSWERS:
             return None
         if incoming.status != 200:
-            body = mask((*provider.secrets(), *(credential.value for credential in used)))(body)
+            body = sent.masked(body)
         if incoming.status == 401 and not provider.client_auth:
             raise refused_key(side.parse_error(401, incoming.headers, body), provider.name)
         return _Counted(incoming.status, tuple(returned(incoming.header_items)), body)

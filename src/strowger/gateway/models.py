@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from strowger.errors import BadRequest, GatewayError, Malformed
 from strowger.gateway.endpoints import ANTHROPIC, GEMINI, Call
+from strowger.gateway.sending import Sender
 from strowger.providers.base import Provider
+from strowger.providers.terms import Facts
 from strowger.routing import catalog
 from strowger.routing.catalog import Entry, Listed
 from strowger.routing.table import RouteTable
-from strowger.upstreams.base import Outgoing, Upstream
+from strowger.upstreams.base import Outgoing
 
 _FRESH_SECONDS = 600.0
 _RETRY_SECONDS = 30.0
@@ -38,8 +40,8 @@ class _Kept(Struct, frozen=True):
 class Models:
     """The lists of all providers, fetched when asked for and kept for a while."""
 
-    def __init__(self, upstream: Upstream, wait: float = _WAIT_SECONDS) -> None:
-        self._upstream = upstream
+    def __init__(self, sender: Sender, wait: float = _WAIT_SECONDS) -> None:
+        self._sender = sender
         self._wait = wait
         self._kept: dict[tuple[str, str], _Kept] = {}
 
@@ -80,11 +82,10 @@ class Models:
             self._kept[key] = _Kept(models, time.monotonic() + _FRESH_SECONDS)
 
     async def _listing(self, provider: Provider) -> tuple[Listed, ...]:
-        lines = {**dict(provider.default_headers), "Accept": "application/json", "Accept-Encoding": "identity"}
-        if not provider.client_auth:
-            lines.update(provider.header_lines(await provider.credentials(), provider.models_url))
         url = provider.models_url + _WHOLE_LIST.get(provider.dialect, "")
-        incoming = await self._upstream.open(Outgoing("GET", url, tuple(lines.items()), b""))
+        lines = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
+        out = Outgoing("GET", url, lines, b"")
+        incoming = (await self._sender.open(provider, out, Facts(purpose="models"))).incoming
         try:
             if incoming.status != 200:
                 raise Malformed(f"{provider.models_url} answered with status {incoming.status}")

@@ -29,10 +29,11 @@ from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
 from strowger.gateway.recall import Memory, Overheard
 from strowger.gateway.receivers import Masked, Passing, Receiver, Translating, Watch, looks_like_json
+from strowger.gateway.sending import Sender
 from strowger.ir.events import Finish, StopReason, Usage
 from strowger.ir.response import Response, unfold
 from strowger.routing.table import Hints, Route, RouteTable, Target
-from strowger.upstreams.base import Headers, Upstream
+from strowger.upstreams.base import Headers
 
 _SSE: Headers = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
 _JSON: Headers = (("Content-Type", "application/json"),)
@@ -54,7 +55,7 @@ class Line:
         access: Access,
         routes: RouteTable,
         dialects: dict[str, Dialect],
-        upstream: Upstream,
+        sender: Sender,
         recorder: Recorder,
         memory: Memory,
         timing: Timing,
@@ -63,7 +64,7 @@ class Line:
         self.access = access
         self.routes = routes
         self.dialects = dialects
-        self.upstream = upstream
+        self.sender = sender
         self.recorder = recorder
         self.memory = memory
         self.timing = timing
@@ -170,7 +171,7 @@ class _OneCall:
             return found
 
         return Attempts(
-            upstream=self.line.upstream,
+            sender=self.line.sender,
             dialects=self.line.dialects,
             client=client,
             flow=self.flow,
@@ -179,6 +180,7 @@ class _OneCall:
             receiver=self._receiver,
             disown=disown,
             stream=stream,
+            headers=self.call.headers,
         )
 
     def _receiver(self, drafted: Draft, masked: Masked) -> Receiver:

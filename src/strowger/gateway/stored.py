@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from strowger.errors import BadRequest, ClientError, CredentialError, ErrorKind
 from strowger.flows.conversations import Turn
 from strowger.gateway.access import Client
-from strowger.gateway.attempts import mask
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import RESPONSES, Call
 from strowger.gateway.headers import returned
 from strowger.gateway.pipeline import Line
 from strowger.gateway.recall import missing
 from strowger.providers.base import Provider
+from strowger.providers.terms import Facts
 from strowger.upstreams.base import Headers, Outgoing
 
 _JSON: Headers = (("Content-Type", "application/json"),)
@@ -89,16 +89,18 @@ class Stored:
         if not response_id.strip("."):
             return False
         url = f"{provider.url}/{quote(response_id, safe='')}{slash}{what}" + (f"?{call.query}" if call.query else "")
-        used = await provider.credentials(client.own)
-        lines = {"Accept": "application/json", "Accept-Encoding": "identity"} | provider.header_lines(used, url)
-        incoming = await self._line.upstream.open(Outgoing(call.method, url, tuple(lines.items()), b""))
+        lines = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
+        sent = await self._line.sender.open(
+            provider, Outgoing(call.method, url, lines, b""), Facts(purpose="stored"), own=client.own
+        )
+        incoming = sent.incoming
         try:
             body = await incoming.read_all(_LIMIT)
         finally:
             incoming.close()
         if incoming.status == 401 and not provider.client_auth:
             raise _refused(provider)
-        body = mask(credential.value for credential in used)(body)
+        body = sent.masked(body)
         if turn is not None and incoming.status == 200 and body.startswith(b"{"):
             self._line.memory.update(replace(turn, response=body))
         await reply.whole(incoming.status, tuple(returned(incoming.header_items)), body)

@@ -6,7 +6,7 @@ in the presets and in the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,11 +16,12 @@ import msgspec
 from strowger.auth.credential import AuthSource, Credential, CredentialKind, header_for
 from strowger.auth.sources import ReferenceSource, client_credentials
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
-from strowger.config.references import Secret
-from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig
+from strowger.config.references import Secret, SecretRef
+from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
 from strowger.providers.presets import PRESETS
+from strowger.providers.terms import NO_TERMS, Terms
 
 DEFAULT_AUTH_HEADER: Mapping[str, str] = MappingProxyType(
     {
@@ -81,14 +82,21 @@ _UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
 _MOST_KNOWN = 1000
 
 
+class Account(msgspec.Struct, frozen=True):
+    """One credential of a provider. The only one of a provider that names none is called `default`."""
+
+    name: str
+    source: AuthSource
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream service. `url` is where calls go (`call_url` for a certain model), `base_url` what the other URLs
     were made from.
 
-    `auth` is None when nothing is sent (a local server) and when `client_auth` says that the client's own credential is
-    passed through. `headers` are the configured extra ones; each comes from a source, as its value may be a secret.
-    `default_headers` go out when the client has none of that name. `siblings` are the same service in its other
-    dialects, `foreign` the one of them for clients of yet another dialect.
+    `accounts` is empty when nothing is sent (a local server) and when `client_auth` says that the client's own
+    credential is passed through. `headers` are the configured extra ones; each comes from a source, as its value may
+    be a secret. `default_headers` go out when the client has none of that name. `siblings` are the same service in its
+    other dialects, `foreign` the one of them for clients of yet another dialect.
     """
 
     name: str
@@ -97,8 +105,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     models_url: str
     count_tokens_url: str
-    auth: AuthSource | None = None
+    accounts: tuple[Account, ...] = ()
+    spread: Spread = "fill_first"
     client_auth: bool = False
+    terms: Terms = NO_TERMS
     headers: tuple[AuthSource, ...] = ()
     default_headers: tuple[tuple[str, str], ...] = ()
     models: tuple[str, ...] = ()
@@ -158,8 +168,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             self._known[model] = caps
         return caps
 
-    async def credentials(self, client_headers: Mapping[str, str] = MappingProxyType({})) -> tuple[Credential, ...]:
-        """Everything that authorises a call. Raises CredentialError.
+    async def credentials(
+        self, client_headers: Mapping[str, str] = MappingProxyType({}), account: Account | None = None
+    ) -> tuple[Credential, ...]:
+        """Everything that authorises a call by one account, the first unless it is named. Raises CredentialError.
 
         `client_headers` are the client's, names in lower case, without a token that was meant for us; they are looked
         at only when the provider passes the client's own credential through.
@@ -174,26 +186,37 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
                     'or set `auth = "env:ANTHROPIC_API_KEY"`',
                 )
             found.extend(own)
-        elif self.auth is not None:
-            found.append(await self.auth.credential())
+        elif self.accounts:
+            found.append(await (account or self.accounts[0]).source.credential())
         return tuple(found)
 
     def header_lines(self, credentials: Sequence[Credential], url: str | None = None) -> dict[str, str]:
         """Headers that carry the credentials to `url` (else to calls). Raises CredentialError where they may not go."""
         to = url or self.url
-        return dict(header_for(credential, to, anthropic_hosts=self.anthropic_hosts) for credential in credentials)
+        lines: dict[str, str] = {}
+        for credential in credentials:
+            name, value = header_for(credential, to, anthropic_hosts=self.anthropic_hosts)
+            lines[name] = value
+            lines.update(credential.companions)
+        return lines
 
-    def invalidate(self, credentials: Sequence[Credential]) -> bool:
+    def invalidate(self, credentials: Sequence[Credential], account: Account | None = None) -> bool:
         """The upstream refused these. True when asking for credentials again may give others, so replay once."""
-        answers = [source.invalidate(used) for source, used in zip(self._sources(), credentials, strict=False)]
+        sources = [*self.headers, *(one.source for one in ((account,) if account else self.accounts[:1]))]
+        answers = [source.invalidate(used) for source, used in zip(sources, credentials, strict=False)]
         return any(answers)
 
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets in memory now, for redaction."""
-        return tuple(known.value for source in self._sources() if (known := source.known()) is not None)
+        sources = (*self.headers, *(account.source for account in self.accounts))
+        return tuple(known.value for source in sources if (known := source.known()) is not None)
 
-    def _sources(self) -> tuple[AuthSource, ...]:
-        return self.headers if self.auth is None else (*self.headers, self.auth)
+
+SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]
+"""Makes the source behind a reference: given the reference, the header, its kind, and the owner for error texts."""
+
+TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType({})
+"""How the terms that presets name are made."""
 
 
 def matches(glob: str, name: str) -> bool:
@@ -207,10 +230,12 @@ def build_providers(
     env: Mapping[str, str],
     presets: Presets = PRESETS,
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
+    source_for: SourceFor | None = None,
 ) -> dict[str, Provider]:
-    """Every configured provider by name, in the order of the configuration."""
+    """Every configured provider by name, in the order of the configuration. See `build_provider`."""
+    made = source_for or _references(env)
     return {
-        name: build_provider(name, provider, env=env, presets=presets, anthropic_hosts=anthropic_hosts)
+        name: build_provider(name, provider, env=env, presets=presets, anthropic_hosts=anthropic_hosts, source_for=made)
         for name, provider in config.providers.items()
     }
 
@@ -222,8 +247,13 @@ def build_provider(
     env: Mapping[str, str],
     presets: Presets = PRESETS,
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
+    source_for: SourceFor | None = None,
 ) -> Provider:
-    """A provider from its table. `env` is where `env:` references look; `anthropic_hosts` is for tests."""
+    """A provider from its table. `env` is where `env:` references look; `anthropic_hosts` is for tests.
+
+    `source_for` makes the sources of its credentials; without it there are only those that need no HTTP.
+    """
+    made = source_for or _references(env)
     if config.base_url is None or config.dialect is None:
         raise ConfigError(f"provider `{name}` needs a `preset`, or `base_url` and `dialect`")
     if config.base_url == DEMO_URL:
@@ -233,17 +263,21 @@ def build_provider(
     kind: CredentialKind = "bearer" if header == "authorization" else "raw"
     owner = f"provider {name}"
     passes_client = config.auth is not None and config.auth.kind == "client"
-    auth = None
-    if config.auth is not None and not passes_client:
-        auth = ReferenceSource(config.auth, header=header, kind=kind, env=env, owner=owner)
-    extra = tuple(
-        ReferenceSource(reference, header=extra_name.lower(), kind="raw", env=env, owner=owner)
-        for extra_name, reference in config.headers.items()
+    named = {} if passes_client else {"default": config.auth} if config.auth else config.accounts
+    accounts = tuple(
+        Account(
+            account, made(reference, header, kind, owner if account == "default" else f"{owner}, account {account}")
+        )
+        for account, reference in named.items()
     )
+    extra = tuple(made(reference, extra_name.lower(), "raw", owner) for extra_name, reference in config.headers.items())
     preset = presets.get(config.preset or "")
+    make_terms = TERMS.get(preset.terms) if preset else None
     base, rules = _capabilities(name, config, preset)
     siblings = {
-        other: build_provider(name, _sibling(config, presets[other], other), env=env, anthropic_hosts=anthropic_hosts)
+        other: build_provider(
+            name, _sibling(config, presets[other], other), env=env, anthropic_hosts=anthropic_hosts, source_for=made
+        )
         for other in (preset.also if preset and _as_packaged(config, preset) else ())
     }
     return Provider(
@@ -253,7 +287,9 @@ def build_provider(
         url=url,
         models_url=models_url,
         count_tokens_url=count_tokens_url,
-        auth=auth,
+        accounts=accounts,
+        spread=config.spread,
+        terms=make_terms(config) if make_terms else NO_TERMS,
         client_auth=passes_client,
         headers=extra,
         default_headers=DIALECT_HEADERS[config.dialect],
@@ -266,6 +302,12 @@ def build_provider(
         anthropic_hosts=anthropic_hosts,
         siblings=tuple(siblings.values()),
         foreign=siblings.get(preset.foreign) if preset else None,
+    )
+
+
+def _references(env: Mapping[str, str]) -> SourceFor:
+    return lambda reference, header, kind, owner: ReferenceSource(
+        reference, header=header, kind=kind, env=env, owner=owner
     )
 
 

@@ -9,9 +9,9 @@ import pytest
 from strowger.config.references import Secret
 from strowger.errors import ErrorKind, Refused, Truncated
 from strowger.flows.flow import Flow
-from strowger.gateway.attempts import mask
 from strowger.gateway.origins import Origins
 from strowger.gateway.receivers import Passing, Watch
+from strowger.gateway.sending import mask
 from tests.conformance.lanes import (
     DIALECTS,
     decoder_setup,

@@ -1,0 +1,109 @@
+"""One request to a provider: credentials, the host's terms, the transport; after a 401 once more with fresh ones.
+
+Everything that leaves for an upstream leaves here, whether it is a call, a count, a list of models or a kept answer.
+Must not know why a request is made, nor what becomes of its answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from strowger.auth.credential import Credential
+from strowger.config.references import Secret
+from strowger.gateway.receivers import Masked
+from strowger.providers.base import Account, Provider
+from strowger.providers.quota import Reading
+from strowger.providers.terms import Facts
+from strowger.upstreams.base import Incoming, Outgoing, Upstream
+
+# Shorter texts would be found inside ordinary words.
+_SHORTEST_SECRET = 6
+
+Note = Callable[[Provider, Account | None, Reading], None]
+"""Is told what a provider says of the limits of an account."""
+
+
+class Sent(Struct, frozen=True):
+    """An answer that has begun, the credentials that it was asked for with, and what takes them out of its bytes."""
+
+    incoming: Incoming
+    used: tuple[Credential, ...]
+    masked: Masked
+
+
+class Sender:
+    """Sends requests. One for each gateway."""
+
+    def __init__(self, upstream: Upstream, note: Note) -> None:
+        self._upstream = upstream
+        self._note = note
+
+    async def open(
+        self,
+        provider: Provider,
+        out: Outgoing,
+        facts: Facts,
+        *,
+        own: Mapping[str, str] = MappingProxyType({}),
+        account: Account | None = None,
+    ) -> Sent:
+        """Send `out`, which has no credentials yet, and wait for the head of the answer, whatever its status.
+
+        `own` are the client's own credential headers. Raises CredentialError and UpstreamError.
+        """
+        # A list of models is asked for on nobody's behalf: where clients bring their own credential there is none.
+        is_bare = provider.client_auth and facts.purpose == "models"
+        used = () if is_bare else await provider.credentials(own, account)
+        incoming = await self._send(provider, out, facts, used, account)
+        if incoming.status == 401 and provider.invalidate(used, account):
+            incoming.close()
+            used = await provider.credentials(own, account)
+            incoming = await self._send(provider, out, facts, used, account)
+        return Sent(incoming, used, mask(credential.value for credential in used))
+
+    async def _send(
+        self, provider: Provider, out: Outgoing, facts: Facts, used: Sequence[Credential], account: Account | None
+    ) -> Incoming:
+        added = provider.header_lines(used, out.url)
+        headers = [line for line in out.headers if line[0].lower() not in added]
+        present = {name.lower() for name, _ in headers}
+        headers.extend(line for line in provider.default_headers if line[0] not in present)
+        headers.extend(added.items())
+
+        def aside(event: bytes) -> None:
+            self._heed(provider, account, provider.terms.aside(event, time.time()))
+
+        complete = replace(out, headers=tuple(headers), aside=aside)
+        incoming = await self._upstream.open(provider.terms.outgoing(complete, facts, used))
+        self._heed(provider, account, provider.terms.reading(incoming.headers, time.time()))
+        return provider.terms.incoming(incoming, facts)
+
+    def _heed(self, provider: Provider, account: Account | None, reading: Reading | None) -> None:
+        if reading is not None:
+            self._note(provider, account or next(iter(provider.accounts), None), reading)
+
+
+def mask(secrets: Iterable[Secret]) -> Masked:
+    """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
+
+    Most answers are good and quote nothing, so what to look for is worked out at the first need.
+    """
+    known: list[bytes] | None = None
+
+    def masked(data: bytes) -> bytes:
+        nonlocal known
+        if known is None:
+            values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
+            # a header's value may have a scheme before the secret
+            values |= {value.rpartition(b" ")[2] for value in values}
+            known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+        for value in known:
+            data = data.replace(value, b"***")
+        return data
+
+    return masked

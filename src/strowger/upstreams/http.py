@@ -8,29 +8,18 @@ proxy, the requests that it concerns go through `proxied`.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import re
-import socket
 import ssl
 import time
 import zlib
 from collections import deque
 from collections.abc import Mapping
-from functools import lru_cache
 from types import TracebackType
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
-
-import aiohappyeyeballs
-import anyio.to_thread
-from msgspec import Struct
 
 from strowger import __version__
-from strowger.config.checks import is_loopback
-from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
+from strowger.errors import Malformed, Truncated, Unreachable
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream, gathered
 from strowger.upstreams.connection import Connection, Dropped
+from strowger.upstreams.dialing import Dialer, Place, place_of, request_head
 
 USER_AGENT = f"strowger/{__version__}"
 
@@ -41,50 +30,10 @@ _STALE_SECONDS = 1.0
 
 # No answer of a model comes near this; a compressed one may, if it was made to.
 _MOST_INFLATED = 64 * 1024 * 1024
-# Between addresses of one host: a dead IPv6 route must not cost the whole connect timeout (RFC 8305 says 250 ms).
-_NEXT_ADDRESS_SECONDS = 0.25
-
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
-
 _INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 _GZIP = b"\x1f"
 """How every member of a gzip file begins."""
-
-
-class _Place(Struct, frozen=True):
-    """A URL taken apart: where to connect, and what to ask there."""
-
-    host: str
-    port: int
-    tls: bool
-    path: str
-    name: str
-
-    @property
-    def shown(self) -> str:
-        """Scheme, host and path for messages: no query, which may hold a key."""
-        return f"{'https' if self.tls else 'http'}://{self.name}{self.path.partition('?')[0]}"
-
-
-@lru_cache(maxsize=256)
-def _place(url: str) -> _Place:
-    """Raises Unreachable for what is no usable HTTP URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-            raise ValueError
-        ascii_host = host if ":" in host else host.encode("idna").decode()
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        path.encode("ascii")
-    except ValueError:
-        raise Unreachable("the upstream's URL cannot be used", hint="check base_url of the provider") from None
-    tls = parts.scheme == "https"
-    default = 443 if tls else 80
-    bracketed = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
-    name = bracketed if port in (None, default) else f"{bracketed}:{port}"
-    return _Place(ascii_host, port or default, tls, path, name)
 
 
 class HttpIncoming:
@@ -168,13 +117,11 @@ class HttpUpstream:
     """The connections. Made inside a running loop; closed with `aclose`. `connect_timeout` is in seconds."""
 
     def __init__(self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
-        self._connect_timeout = connect_timeout
-        self._tls = tls
+        self.dialer = Dialer(connect_timeout, tls)
         self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
         self._busy: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        self._proxies = {scheme for scheme in getproxies_environment() if scheme in ("http", "https", "all")}
         self._proxied: Upstream | None = None
 
     async def open(self, out: Outgoing) -> Incoming:
@@ -183,10 +130,11 @@ class HttpUpstream:
         A request is sent again only where it met a kept connection that was just being closed: one that broke on a new
         connection, or after a while, may have been read, and each reading is paid for.
         """
-        place = _place(out.url)
-        if self._proxies and not _goes_straight(place):
+        place = place_of(out.url)
+        if not self.dialer.goes_straight(place):
             return await self._through_proxy(out)
-        head = _head(out, place)
+        length = len(out.body) if out.body or out.method == "POST" else None
+        head = request_head(out.method, place, out.headers, length)
         key = (place.host, place.port, place.tls)
         kept = self._take(key)
         if kept is not None:
@@ -196,7 +144,7 @@ class HttpUpstream:
             except Dropped:
                 if time.monotonic() - begun > _STALE_SECONDS:
                     raise _unanswered(place) from None
-        connection = await self._connect(place)
+        connection = await self.dialer.connect(place, Connection)
         try:
             return await self._exchange(connection, key, head, out.body)
         except Dropped:
@@ -215,48 +163,13 @@ class HttpUpstream:
             connection.abort()
             raise
 
-    async def _connect(self, place: _Place) -> Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                context = await self._context() if place.tls else None
-                found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-                sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _, connection = await loop.create_connection(
-                    Connection, sock=sock, ssl=context, server_hostname=place.host if context else None
-                )
-        except TimeoutError:
-            raise TimedOut(f"no connection to {place.shown} in time") from None
-        except ssl.SSLCertVerificationError as error:
-            raise Unreachable(
-                f"the upstream's certificate is not trusted: {place.shown}: {error.verify_message}",
-                hint="if a company proxy re-signs TLS, set SSL_CERT_FILE to a bundle with its certificate",
-            ) from error
-        except ssl.SSLError as error:
-            raise Unreachable(
-                f"no TLS with {place.shown}: {error.reason or error}", hint="is base_url https where it should be http?"
-            ) from error
-        except OSError as error:
-            raise Unreachable(
-                f"no connection to {place.shown}: {_reason(error)}",
-                hint="is the upstream running, and is base_url right?",
-            ) from error
-        return connection
-
-    async def _context(self) -> ssl.SSLContext:
-        """Loaded once, at the first https request and off the loop: reading the system's certificates takes a while."""
-        if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_default_context)
-        return self._tls
-
     async def _through_proxy(self, out: Outgoing) -> Incoming:
         if self._proxied is None:
             from strowger.upstreams.proxied import (
                 ProxiedUpstream,  # the HTTP client's import is dear, and seldom needed
             )
 
-            self._proxied = ProxiedUpstream(self._connect_timeout)
+            self._proxied = ProxiedUpstream(self.dialer.connect_timeout)
         return await self._proxied.open(out)
 
     # ---- kept connections ----
@@ -314,47 +227,5 @@ class HttpUpstream:
         await self.aclose()
 
 
-def _default_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _head(out: Outgoing, place: _Place) -> bytes:
-    """The request line and the headers. Raises Unreachable for a header that could begin another one."""
-    lines = [f"{out.method} {place.path} HTTP/1.1"]
-    named = {name.lower() for name, _ in out.headers}
-    if "host" not in named:
-        lines.append(f"Host: {place.name}")
-    lines.extend(f"{name}: {value}" for name, value in out.headers)
-    if out.body or out.method == "POST":
-        lines.append(f"Content-Length: {len(out.body)}")
-    text = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
-        raise Unreachable("a header holds a line break, so nothing was sent", hint="check `headers` of the provider")
-    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-
-def _goes_straight(place: _Place) -> bool:
-    """Whether the environment's proxy does not concern this host. This machine itself is never behind one."""
-    return is_loopback(place.host) or bool(proxy_bypass(place.name))
-
-
-def _unanswered(place: _Place) -> Unreachable:
+def _unanswered(place: Place) -> Unreachable:
     return Unreachable(f"the upstream closed the connection without an answer: {place.shown}")
-
-
-def _reason(error: OSError) -> str:
-    """Why there is no connection, in the system's words. The event loop's own repeat the address, or all addresses.
-
-    Where several addresses failed, each in its way, only the text of the error has their numbers. That one of them
-    refused tells most: the host is there.
-    """
-    if isinstance(error, socket.gaierror):
-        text = error.strerror or str(error)
-    else:
-        numbers = [error.errno] if error.errno else [int(number) for number in _ERRNO.findall(str(error))]
-        number = errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else next(iter(numbers), None)
-        text = os.strerror(number) if number else str(error)
-    return f"{text[:1].lower()}{text[1:]}"

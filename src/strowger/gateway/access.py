@@ -21,6 +21,10 @@ from strowger.upstreams.base import Headers
 
 TOKEN_HEADER = "x-strowger-token"
 
+SENTINEL = "sk-strowger-"
+"""How a key begins that is none: what follows is the name of the provider that shall answer. For clients in which only
+a key can be set; it lets nobody in, and it never travels."""
+
 # What a client authenticates with, to us or past us; none of it goes further unless a route says so.
 CREDENTIAL_HEADERS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie", TOKEN_HEADER}
@@ -134,7 +138,7 @@ class Access:
             if name is not None:
                 return Client(name)
         if self.token_required:
-            sent = any(header in headers for header in _CLIENT_HEADERS)
+            sent = any(header in headers for header in _CLIENT_HEADERS) and sentinel(headers) is None
             problem = "the client token is wrong" if sent else "a client token is needed"
             raise Forbidden(f"{problem}", hint=_TOKEN_HINT)
         return Client("local", _own(headers))
@@ -202,5 +206,18 @@ def _same(sent: str, known: str) -> bool:
     return hmac.compare_digest(sent.encode("utf-8", "surrogateescape"), known.encode())
 
 
+def sentinel(headers: Mapping[str, str]) -> str | None:
+    """The provider that a client's key names (header names in lower case); None when it names none."""
+    for header in _CLIENT_HEADERS:
+        key = _bearer(headers.get(header, ""))
+        if key.startswith(SENTINEL):
+            return key.removeprefix(SENTINEL)
+    return None
+
+
 def _own(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: headers[name] for name in ("authorization", "x-api-key") if name in headers}
+    return {
+        name: headers[name]
+        for name in ("authorization", "x-api-key")
+        if name in headers and not _bearer(headers[name]).startswith(SENTINEL)
+    }

@@ -15,11 +15,12 @@ import time
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strowger.config.validate import near_miss
 from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
-from strowger.errors import GatewayError, Refused
+from strowger.errors import CredentialError, GatewayError, Refused
 from strowger.flows.flow import Flow
 from strowger.flows.recorder import Recorder
-from strowger.gateway.access import Access, Client
+from strowger.gateway.access import SENTINEL, Access, Client, sentinel
 from strowger.gateway.attempts import Answer, Attempts
 from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import Call
@@ -32,6 +33,7 @@ from strowger.gateway.receivers import Masked, Passing, Receiver, Translating, W
 from strowger.gateway.sending import Sender
 from strowger.ir.events import Finish, StopReason, Usage
 from strowger.ir.response import Response, unfold
+from strowger.providers.base import way_to
 from strowger.routing.table import Hints, Route, RouteTable, Target
 from strowger.upstreams.base import Headers
 
@@ -262,8 +264,8 @@ class _OneCall:
 
 
 def match_route(routes: RouteTable, call: Call, model: str) -> Route:
-    """The route of a call. Raises UnknownModel."""
-    pinned = call.endpoint.provider
+    """The route of a call; its path or its key may name the provider. Raises UnknownModel and CredentialError."""
+    pinned = call.endpoint.provider or _named_by_key(routes, call)
     name = f"{pinned}:{model}" if pinned else model
     dialect = call.endpoint.dialect
     route = routes.match(name, hints=Hints.from_headers(call.headers), dialect=dialect)
@@ -271,6 +273,19 @@ def match_route(routes: RouteTable, call: Call, model: str) -> Route:
         return route
     targets = tuple(replace(target, provider=target.provider.speaking(dialect)) for target in route.targets)
     return replace(route, targets=targets)
+
+
+def _named_by_key(routes: RouteTable, call: Call) -> str | None:
+    """The provider that the client's key names. Raises CredentialError for one that is not there."""
+    name = sentinel(call.headers)
+    if name is None or name in routes.providers:
+        return name
+    near = near_miss(name, routes.providers)
+    known = ", ".join(f"{SENTINEL}{provider}" for provider in routes.providers)
+    raise CredentialError(
+        f"the key names the provider {name[:60]!r}, which is not configured",
+        hint=f"did you mean {SENTINEL}{near}?" if near else way_to(name) or f"there are: {known}",
+    )
 
 
 def new_flow(call: Call) -> Flow:

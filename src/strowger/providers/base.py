@@ -219,6 +219,17 @@ TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType({})
 """How the terms that presets name are made."""
 
 
+def way_to(name: str, presets: Presets = PRESETS) -> str | None:
+    """What to do so that a packaged provider is there; None when there is no preset of that name."""
+    preset = presets.get(name)
+    if preset is None:
+        return None
+    if preset.auth.startswith("login:"):
+        return f"`strowger login {preset.auth.removeprefix('login:')}`, then start the gateway again"
+    key = f"export {preset.key_env[0]}=…" if preset.key_env else f"add [providers.{name}] to the configuration"
+    return f"{key}, then start the gateway again"
+
+
 def matches(glob: str, name: str) -> bool:
     """Whether a shell-style pattern fits the whole name, without regard to case."""
     return fnmatchcase(name.lower(), glob.lower())

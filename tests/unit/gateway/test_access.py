@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strowger.errors import Forbidden
-from strowger.gateway.access import Access
+from strowger.gateway.access import Access, sentinel
 
 LOCAL = {"host": "127.0.0.1:4000"}
 
@@ -171,3 +171,22 @@ def test_a_whole_url_means_us_only_with_our_port() -> None:
 def test_behind_a_mapped_port_a_whole_url_may_name_another() -> None:
     """In a container the port outside is not the one that we listen on."""
     assert Access(bind="0.0.0.0").is_meant("192.168.1.5", 8080, 4000)
+
+
+def test_a_sentinel_key_names_a_provider() -> None:
+    """`sk-strowger-<provider>` is read in every place where clients put a key, and is nobody's credential."""
+    for headers in (
+        {"authorization": "Bearer sk-strowger-codex"},
+        {"x-api-key": "sk-strowger-codex"},
+        {"x-goog-api-key": "sk-strowger-codex"},
+        {"x-strowger-token": "t", "authorization": "bearer sk-strowger-codex"},
+    ):
+        assert sentinel(headers) == "codex"
+        assert Access(client_token="t").admit({"x-strowger-token": "t", **headers}).own == {}
+    assert sentinel({"authorization": "Bearer sk-ant-1"}) is None
+
+
+def test_a_sentinel_key_lets_nobody_in() -> None:
+    """Where a token is needed, a key that only names a provider is none."""
+    with pytest.raises(Forbidden, match="a client token is needed"):
+        Access(client_token="t").admit({"authorization": "Bearer sk-strowger-codex"})

@@ -18,13 +18,13 @@ from strowger.auth.files import Stamp, make_private_dir, read_private, remove, r
 from strowger.auth.issuers import ISSUERS, Holder
 from strowger.auth.keychain import Keychain
 from strowger.auth.oauth import Tokens
-from strowger.config.paths import state_dir
+from strowger.config.paths import logins_dir
 from strowger.config.references import Secret
 from strowger.errors import CredentialError, LoginNeeded
 
 Storage = Literal["file", "keychain"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEVICE = "device_id"
 
 
@@ -101,7 +101,7 @@ def check_name(name: str) -> None:
     """Raises CredentialError unless `name` may name a login."""
     if not _NAME.fullmatch(name):
         raise CredentialError(
-            f"`{name}` cannot name a login", hint="letters, digits, `-` and `_`, at most 64 of them, such as work"
+            f"`{name}` cannot name a login", hint="letters, digits, `.`, `-` and `_`, at most 64 of them, such as work"
         )
 
 
@@ -109,8 +109,8 @@ class LoginStore:
     """The stored logins of one user. Blocking. `keychain` is only needed for logins that lie in it."""
 
     def __init__(self, env: Mapping[str, str], *, keychain: Keychain | None = None) -> None:
-        """`env` says where the state directory is."""
-        self._directory = state_dir(env) / "logins"
+        """`env` says where the files are."""
+        self._directory = logins_dir(env)
         self._keychain = keychain
 
     @property

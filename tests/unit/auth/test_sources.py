@@ -11,7 +11,7 @@ import pytest
 from strowger.auth.credential import Credential
 from strowger.auth.sources import ReferenceSource, client_credentials, resolve, unreadable
 from strowger.config import load
-from strowger.config.references import Secret, SecretRef, literal, parse_reference
+from strowger.config.references import SecretRef, literal, parse_reference
 from strowger.errors import CredentialError
 
 
@@ -94,8 +94,8 @@ def source(reference: str, env: Mapping[str, str] | None = None, owner: str = ""
     )
 
 
-def test_a_file_is_read_once_and_again_after_a_refusal(tmp_path: Path) -> None:
-    """What was fetched is remembered; after the upstream has refused it, the file is read again."""
+def test_a_file_is_read_again_after_a_refusal(tmp_path: Path) -> None:
+    """After the upstream has refused what stood in a file, the file is read again."""
     file = tmp_path / "key"
 
     async def main() -> None:
@@ -103,15 +103,54 @@ def test_a_file_is_read_once_and_again_after_a_refusal(tmp_path: Path) -> None:
         keys = source(f"file:{file}")
         assert keys.known() is None
         first = await keys.credential()
-        file.write_text("new")
-        assert await keys.credential() == first == Credential("x-api-key", Secret("old"), "raw")
+        assert await keys.credential() is first
         assert keys.invalidate(first)
         assert keys.known() is None
+        file.write_text("new")
         second = await keys.credential()
         assert second.value.reveal() == "new"
         # A call that comes late with the old credential must not throw away the new one.
         assert keys.invalidate(first)
         assert keys.known() == second
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path, in_place: bool) -> None:
+    """A file that was written to or replaced is read again without anybody's refusal."""
+    file = tmp_path / "key"
+
+    async def main() -> None:
+        file.write_text("old")
+        keys = source(f"file:{file}")
+        assert (await keys.credential()).value.reveal() == "old"
+        if in_place:
+            file.write_text("newer")
+        else:
+            (tmp_path / "fresh").write_text("new")
+            (tmp_path / "fresh").replace(file)
+        assert (await keys.credential()).value.reveal() == ("newer" if in_place else "new")
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", '{"a": 1}'])
+def test_a_file_being_written_does_not_interrupt(tmp_path: Path, content: str | None) -> None:
+    """While a file is gone, empty or half written, what it held is used on; as soon as it is whole it counts."""
+    file = tmp_path / "key"
+
+    async def main() -> None:
+        file.write_text('{"a": "old"}')
+        keys = source(f"file:{file}#a")
+        first = await keys.credential()
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+        assert await keys.credential() is first
+        file.write_text('{"a": "newer"}')
+        assert (await keys.credential()).value.reveal() == "newer"
 
     anyio.run(main)
 

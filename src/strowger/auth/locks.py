@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from filelock import FileLock, Timeout
 
 from strowger.errors import CredentialError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 # Between two tries; a refresh takes some tenths of a second.
 _FIRST_PAUSE_SECONDS = 0.01
@@ -26,6 +29,8 @@ async def locked(path: Path, *, seconds: float) -> AsyncIterator[None]:
 
     The system drops the lock of a process that dies. The file stays: whoever removed it would let two in at once.
     """
+    from filelock import FileLock
+
     # Taken and released by whichever thread is free, so it must not belong to one.
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:
@@ -45,7 +50,9 @@ async def locked(path: Path, *, seconds: float) -> AsyncIterator[None]:
         lock.release()
 
 
-async def _acquire(lock: FileLock) -> None:
+async def _acquire(lock: BaseFileLock) -> None:
+    from filelock import Timeout
+
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:

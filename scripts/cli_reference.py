@@ -26,9 +26,9 @@ was behind it, and after a blank line a hint what to do next.
 
 | exit code | meaning |
 |---|---|
-| 0 | done; for `status`: a gateway is running |
-| 1 | failed; for `status`: none is running |
-| 2 | wrong usage or configuration; for `run`: no route leads to the model |
+| 0 | done; for `status`: a gateway is running; for `auth status`: there is a login |
+| 1 | failed; for `status`: none is running; for `auth status`: there is none |
+| 2 | wrong usage or configuration; for `run`: no route leads to the model; for `login`: no such issuer |
 | 126, 127 | `run`: the client may not be run, was not found |
 | 130 | interrupted |
 | 141 | the reader of the output went away |

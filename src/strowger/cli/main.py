@@ -29,6 +29,9 @@ COMMANDS = {
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
     "models": ("strowger.cli.status:models", "List the models that can be asked for, and where each leads."),
+    "login": ("strowger.cli.login:login", "Log in to ChatGPT or Kimi Code, and use their models."),
+    "logout": ("strowger.cli.auth:logout", "End a login, at its issuer too where that can be done."),
+    "auth": ("strowger.cli.auth:auth", "Show the logins there are, or copy one from another program."),
     "config": ("strowger.cli.config:config", "Write, check and show the configuration."),
     "version": ("strowger.cli.main:version", "Print the version."),
 }

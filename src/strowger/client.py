@@ -105,6 +105,10 @@ class Catalog(Struct, frozen=True):
     problems: dict[str, str] = {}
 
 
+class _Reloaded(Struct, frozen=True):
+    needs_restart: tuple[str, ...] = ()
+
+
 class _Flows(Struct, frozen=True):
     flows: tuple[dict[str, Any], ...]
 
@@ -144,6 +148,13 @@ class Admin:
     async def flow(self, id: str) -> dict[str, Any]:
         """One call, as plain data."""
         return await self._ask("GET", f"flows/{id}", dict[str, Any])
+
+    async def reload(self) -> tuple[str, ...]:
+        """Have the configuration read anew. Gives the sections whose change needs a new start.
+
+        Raises GatewayError where it cannot be used; the gateway then goes on as it was.
+        """
+        return (await self._ask("POST", "reload", _Reloaded)).needs_restart
 
     async def open_launch(self, name: str, pid: int, model: str | None = None) -> Launch:
         """A token for one client; `pid` is of the process that will close the launch again.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import click
 
 from strowger.config.checks import credentials_of
-from strowger.config.layers import load
+from strowger.config.layers import Loaded, load
 from strowger.config.schema import Config, Server
 from strowger.launcher.setup import Setup, demo_setup
 from strowger.providers.presets import PRESETS
@@ -24,13 +24,17 @@ def load_setup(
         given = {key.removeprefix("server."): flags.get(key) for key in ("server.bind", "server.port")}
         known = {name: value for name, value in given.items() if value is not None}
         return demo_setup(Server(**known))  # type: ignore[arg-type]
-    loaded = load(path, env=os.environ, presets=PRESETS, flags=flags, profile=profile)
+
+    def read() -> Loaded:
+        return load(path, env=os.environ, presets=PRESETS, flags=flags, profile=profile)
+
+    loaded = read()
     for warning in loaded.warnings:
         place = f"{warning.where}: " if warning.where else ""
         click.echo(f"{click.style('warning:', fg='yellow')} {place}{warning.message}", err=True)
         if warning.hint:
             click.echo(f"  {warning.hint}", err=True)
-    return Setup(loaded.config, loaded.path, loaded.profile)
+    return Setup(loaded.config, loaded.path, loaded.profile, again=lambda: read().config)
 
 
 def unset(config: Config, env: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ GET    status            what runs, where, with which providers and routes
 GET    models            what can be asked for, and where each leads
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
+POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
                          (with "model", which the client shall ask for, only if that leads anywhere)
 DELETE launches/<id>
@@ -13,14 +14,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
 import anyio
 import msgspec
 
 from strowger import __version__
-from strowger.errors import BadRequest, CredentialError, UnknownPath
+from strowger.errors import BadRequest, ConfigError, CredentialError, UnknownPath
 from strowger.flows.flow import summary
 from strowger.flows.recorder import Recorder
 from strowger.gateway.access import Access
@@ -43,10 +44,17 @@ class _LaunchRequest(msgspec.Struct):
 class Admin:
     """Answers admin calls; `routes` gives the table in force."""
 
-    def __init__(self, access: Access, recorder: Recorder, models: Models) -> None:
+    def __init__(
+        self,
+        access: Access,
+        recorder: Recorder,
+        models: Models,
+        reload: Callable[[], Awaitable[tuple[str, ...]]],
+    ) -> None:
         self._access = access
         self._recorder = recorder
         self._models = models
+        self._reload = reload
         self._started = time.time()
 
     async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
@@ -67,6 +75,8 @@ class Admin:
                 if flow is None:
                     raise UnknownPath(f"there is no flow {flow_id[:60]}", hint="only the last calls are kept")
                 return 200, summary(flow)
+            case "POST", "reload", "":
+                return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
                 return 201, self._open_launch(call.body, routes)
             case "DELETE", "launches", launch_id if launch_id:
@@ -75,6 +85,12 @@ class Admin:
                 return 200, {"closed": launch_id}
             case _:
                 raise UnknownPath(f"the admin API has nothing at {call.method} {call.path[:200]}")
+
+    async def _reload_or_refuse(self) -> tuple[str, ...]:
+        try:
+            return await self._reload()
+        except ConfigError as error:
+            raise BadRequest(str(error), hint=error.hint) from None
 
     def _open_launch(self, body: bytes, routes: RouteTable) -> dict[str, object]:
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import msgspec
 from msgspec.structs import replace
 
@@ -48,14 +49,58 @@ DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT, GEMINI_DIALECT)
 }
 
+_FIXED = ("server", "log", "flows", "responses")
+"""Sections that are read once."""
+
 _JSON: Headers = (("Content-Type", "application/json"),)
+
+
+class Settings:
+    """The configuration in force, and how another takes its place while the gateway runs.
+
+    A new one is built whole before it is used; calls in flight finish on the old one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        line: Line,
+        table: Callable[[Config], RouteTable],
+        again: Callable[[], Config] | None,
+        log: Log,
+    ) -> None:
+        """`table` builds the routes of a configuration; `again` reads it anew, and is None where nobody wrote it."""
+        self._begun = config
+        self._log = log
+        self._line = line
+        self._table = table
+        self._again = again
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration anew and go on with it. Gives the sections whose change needs a new start.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        if self._again is None:
+            raise ConfigError("this gateway has no configuration that could be read again")
+        try:
+            config = await anyio.to_thread.run_sync(self._again)
+            table = self._table(config)
+        except ConfigError as error:
+            self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
+            raise
+        self._line.adopt(table, timing_of(config))
+        waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
+        self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
+        return waiting
 
 
 class Gateway:
     """What the server serves: every endpoint, over one line. Made by `build`."""
 
-    def __init__(self, line: Line, models: Models, counting: Counting, admin: Admin) -> None:
+    def __init__(self, line: Line, models: Models, counting: Counting, admin: Admin, settings: Settings) -> None:
         self.line = line
+        self.settings = settings
         self.access = line.access
         self.recorder = line.recorder
         self.models = models
@@ -130,6 +175,11 @@ async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
     return None if reference is None else (await resolve(reference, env=env)).reveal()
 
 
+def timing_of(config: Config) -> Timing:
+    """How long the line waits."""
+    return Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds)
+
+
 def _with_demo_address(config: Config, url: str) -> Config:
     providers = {
         name: replace(provider, base_url=url) if provider.base_url == DEMO_URL else provider
@@ -147,16 +197,24 @@ async def build(
     token_required: bool = False,
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
     demo_pace: float = PACE,
+    again: Callable[[], Config] | None = None,
 ) -> AsyncIterator[Gateway]:
     """A running gateway without a socket; the block owns its connections and tasks.
 
-    `env` is where secret references look. `token_required` refuses calls without a token even when none is configured
-    (a launch gives its own). `anthropic_hosts` is for tests. Raises ConfigError and CredentialError.
+    `again` reads the configuration anew, for a reload. `env` is where secret references look. `token_required` refuses
+    calls without a token even when none is configured (a launch gives its own). `anthropic_hosts` is for tests. Raises
+    ConfigError and CredentialError.
     """
     env = os.environ if env is None else env
     async with AsyncExitStack() as stack:
+        demo_url = DEMO_URL
         if any(provider.base_url == DEMO_URL for provider in config.providers.values()):
-            config = _with_demo_address(config, await stack.enter_async_context(demo_server(pace=demo_pace)))
+            demo_url = await stack.enter_async_context(demo_server(pace=demo_pace))
+
+        def table(config: Config) -> RouteTable:
+            config = _with_demo_address(config, demo_url)
+            return RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts))
+
         if log is None:
             log = _log(config)
         stack.callback(log.close)
@@ -187,13 +245,14 @@ async def build(
         sender = Sender(upstream, health.note)
         line = Line(
             access=access,
-            routes=RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts)),
+            routes=table(config),
             dialects=dict(DIALECTS),
             sender=sender,
             recorder=Recorder(config.flows.keep, (_logged(log),)),
             memory=Memory(conversations, tasks.start_soon),
-            timing=Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds),
+            timing=timing_of(config),
             spawn=tasks.start_soon,
         )
         models = Models(sender)
-        yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models))
+        settings = Settings(config, line, table, again, log)
+        yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models, settings.reload), settings)

@@ -73,6 +73,11 @@ class Line:
         self.spawn = spawn
         self.origins = Origins()
 
+    def adopt(self, routes: RouteTable, timing: Timing) -> None:
+        """Go on with another configuration: calls that come from now on are routed by it."""
+        self.routes = routes
+        self.timing = timing
+
     async def handle(self, call: Call, reply: Reply) -> None:
         """Answer one create call. Raises only ClientGone and cancellation."""
         flow = new_flow(call)

@@ -8,20 +8,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+import anyio
 from msgspec import Struct
 
 from strowger.config.paths import state_dir
 from strowger.config.schema import Config
-from strowger.gateway.app import Gateway, build
+from strowger.errors import ConfigError
+from strowger.gateway.app import Gateway, Settings, build
 from strowger.gateway.server import bind, serve
 from strowger.launcher import sessions
 from strowger.launcher.setup import Setup
 from strowger.telemetry.logs import Log
+
+_Mark = tuple[int, int, int] | None
+
+_LOOK_SECONDS = 1.0
+"""How often the configuration file is looked at."""
 
 
 class Host(Struct, frozen=True):
@@ -73,11 +81,13 @@ async def _running(
 ) -> AsyncIterator[Host]:
     config = setup.config
     server = config.server
+    # before anything takes its time: what is written meanwhile shall be seen
+    seen = _mark(setup.path) if setup.path is not None else None
     # First the port: whoever finds it taken should hear that before anything else.
     socket = bind(server.bind, server.port, external=server.allow_external_bind)
     with socket:
         async with (
-            build(config, env=env, log=log, token_required=token_required) as gateway,
+            build(config, env=env, log=log, token_required=token_required, again=setup.again) as gateway,
             serve(
                 gateway,
                 socket,
@@ -100,11 +110,35 @@ async def _running(
                 process_start=sessions.process_start(os.getpid()),
             )
             pidfile = sessions.write(session, sessions.directory(env))
+            if setup.path is not None:
+                gateway.line.spawn(partial(_follow, setup.path, seen, gateway.settings))
             try:
                 yield Host(gateway, url, pidfile)
             finally:
                 # Before draining: nobody shall join a gateway that is on its way out.
                 sessions.remove(pidfile)
+
+
+async def _follow(path: Path, seen: _Mark, settings: Settings) -> None:
+    """Go on with the configuration file as it is written, for as long as the gateway runs."""
+    while True:
+        await anyio.sleep(_LOOK_SECONDS)
+        found = _mark(path)
+        if found == seen:
+            continue
+        seen = found
+        # what is wrong with it is in the log; the gateway goes on as it was
+        with suppress(ConfigError):
+            await settings.reload()
+
+
+def _mark(path: Path) -> _Mark:
+    """What changes when a file is written or replaced; None while it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def local_url(url: str) -> str:

@@ -10,10 +10,12 @@ The token is the child's alone and is worth nothing after it; it travels in the 
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -28,7 +30,6 @@ from strowger.errors import (
     GatewayError,
     Malformed,
     TimedOut,
-    UnknownModel,
     Unreachable,
 )
 from strowger.launcher import clients, sessions
@@ -77,11 +78,19 @@ class Way(Struct, frozen=True):
         return f"Way({self.url})"
 
 
-async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup], tell: Callable[[str], None]) -> int:
+async def run(
+    order: Order,
+    *,
+    env: Mapping[str, str],
+    setup: Callable[[], Setup],
+    tell: Callable[[str], None],
+    ending: bool = False,
+) -> int:
     """Run a command on a gateway. Gives its exit code, 128 + n when signal n ended it.
 
     `setup` loads the configuration when no running gateway is joined; `tell` is called with what the user should know.
-    Raises CannotStart, UnknownModel, and what building a gateway raises.
+    `ending`: this process ends with the launch, so signals that come after it are ignored: a Ctrl-C pressed twice must
+    not take the place of the child's code. Raises CannotStart, UnknownModel, and what building a gateway raises.
     """
     spec = clients.spec_for(order.command)
     program = clients.find(order.command, spec, env)
@@ -89,7 +98,7 @@ async def run(order: Order, *, env: Mapping[str, str], setup: Callable[[], Setup
         raise _not_there(order.command, spec)
     _advise(spec, env, tell)
     child = _Child()
-    async with _signals_heeded(child):
+    async with _signals_heeded(child, ending):
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
@@ -109,13 +118,11 @@ async def _way_in(
     for session in _joinable(order, env):
         async with Admin(session.url, session.admin_token) as admin:
             try:
+                if sessions.is_outdated(session):
+                    await _reloaded(admin, session, tell)
                 launch = await admin.open_launch(name, os.getpid(), model)
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
-            except UnknownModel:
-                _advise_restart(session, tell)
-                raise
-            _advise_restart(session, tell)
             try:
                 yield Way(session.url, launch.token, _named(session))
             finally:
@@ -153,9 +160,18 @@ def _named(session: Session) -> str:
     return f"process {session.pid}: {source}{profile}"
 
 
-def _advise_restart(session: Session, tell: Callable[[str], None]) -> None:
-    if sessions.is_outdated(session):
-        tell(f"warning: {session.config} has changed since the gateway at {session.url} was started")
+async def _reloaded(admin: Admin, session: Session, tell: Callable[[str], None]) -> None:
+    """The file may have been written a moment ago, and this client is meant to run on what it says now."""
+    try:
+        waiting = await admin.reload()
+    except (Unreachable, TimedOut, Forbidden, Malformed):
+        raise
+    except GatewayError as error:
+        tell(f"warning: {session.config} cannot be used, so the gateway goes on as it was: {error.message}")
+        return
+    if waiting:
+        changed = ", ".join(f"[{name}]" for name in waiting)
+        tell(f"warning: {changed} of {session.config} has changed; that needs a new start of the gateway")
 
 
 async def _close(admin: Admin, launch: str) -> None:
@@ -173,10 +189,12 @@ def _advise(spec: clients.Spec, env: Mapping[str, str], tell: Callable[[str], No
 
 
 class _Child:
-    """The command: not yet there, running, gone. What a signal is for depends on which."""
+    """The command: not yet there, coming, running, gone. What a signal is for depends on which."""
 
     def __init__(self) -> None:
         self._process: Process | None = None
+        # What came while it was coming up, to be passed on; None at other times.
+        self._early: list[int] | None = None
         self._code: int | None = None
         self._ended_by = 0
         # By `nohup`, or a shell without job control: not for us, though a child may listen all the same.
@@ -191,27 +209,40 @@ class _Child:
     async def run(self, command: tuple[str, ...], env: Mapping[str, str]) -> None:
         """Start it, and wait for its end."""
         with anyio.CancelScope(shield=True):  # a child that is just coming up must not be lost
-            process = self._process = await _spawn(command, env)
+            process = self._process = await self._come_up(command, env)
         try:
             self._code = await process.wait()
         finally:
             await _end(process)
             self._process = None
 
-    async def heed(self, received: AsyncIterator[signal.Signals], launch: anyio.CancelScope) -> None:
+    async def _come_up(self, command: tuple[str, ...], env: Mapping[str, str]) -> Process:
+        # On a busy machine a child may be at work, and has its own way with signals, before we hear that it is there.
+        early = self._early = []
+        try:
+            process = await _spawn(command, env)
+        finally:
+            self._early = None
+        for number in early:
+            _pass_on(number, process)
+        return process
+
+    async def heed(self, received: AsyncIterator[int], launch: anyio.CancelScope) -> None:
         """Pass signals on to the child; while there is none, they end what goes on before it and after."""
         async for number in received:
             if self._process is not None:
                 _pass_on(number, self._process)
+            elif self._early is not None:
+                self._early.append(number)
             elif number not in self._ignored:
                 self._ended_by = number
                 launch.cancel()
 
 
 @asynccontextmanager
-async def _signals_heeded(child: _Child) -> AsyncIterator[None]:
+async def _signals_heeded(child: _Child, ending: bool) -> AsyncIterator[None]:
     # From before the child is there until the gateway is drained, so that no signal is lost or ends us alone.
-    with anyio.open_signal_receiver(*FORWARDED) as received:
+    with _signals(ending) as received:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(child.heed, received, tasks.cancel_scope)
@@ -221,6 +252,31 @@ async def _signals_heeded(child: _Child) -> AsyncIterator[None]:
             if len(group.exceptions) > 1:
                 raise
             raise group.exceptions[0] from group.exceptions[0].__cause__
+
+
+@contextmanager
+def _signals(ending: bool) -> Iterator[AsyncIterator[int]]:
+    """The signals that come, by number; after the block they do what they did before, or with `ending` nothing.
+
+    The loop's own handlers would be no good for it: taking them down lets a signal kill us until the next are up.
+    """
+    loop = asyncio.get_running_loop()
+    into, received = anyio.create_memory_object_stream[int](math.inf)
+
+    def note(number: int, _: object) -> None:
+        loop.call_soon_threadsafe(put, number)
+
+    def put(number: int) -> None:
+        with suppress(anyio.ClosedResourceError):  # it came with the end of the block
+            into.send_nowait(number)
+
+    with into, received:
+        before = {number: signal.signal(number, note) for number in FORWARDED}
+        try:
+            yield received
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if ending else handler or signal.SIG_DFL)
 
 
 async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
@@ -243,11 +299,11 @@ def _not_a_program(file: str) -> CannotStart:
     return CannotStart(f"{file} may not be run", exit_code=126, hint="is it executable?")
 
 
-def _pass_on(number: signal.Signals, process: Process) -> None:
+def _pass_on(number: int, process: Process) -> None:
     if number in FROM_TERMINAL and _shares_terminal():
         return
     with suppress(ProcessLookupError):
-        process.send_signal(number)
+        process.send_signal(signal.Signals(number))
 
 
 def _shares_terminal() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,12 +16,16 @@ DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo
 
 
 class Setup(Struct, frozen=True):
-    """A configuration and where it came from. `demo`: it is the demo's own, which no user has written."""
+    """A configuration and where it came from. `demo`: it is the demo's own, which no user has written.
+
+    `again` reads it anew from the same places; None where there is nothing to read.
+    """
 
     config: Config
     path: Path | None = None
     profile: str | None = None
     demo: bool = False
+    again: Callable[[], Config] | None = None
 
 
 def demo_setup(server: Server | None = None) -> Setup:
@@ -32,6 +37,10 @@ def demo_setup(server: Server | None = None) -> Setup:
 
 def ephemeral(setup: Setup) -> Setup:
     """The same on any free port of loopback: for a gateway that serves one launch only."""
-    config = setup.config
+    again = setup.again
+    return replace(setup, config=_private(setup.config), again=(lambda: _private(again())) if again else None)
+
+
+def _private(config: Config) -> Config:
     own = replace(config.server, bind="127.0.0.1", port=0, allow_external_bind=False)
-    return replace(setup, config=replace(config, server=own))
+    return replace(config, server=own)

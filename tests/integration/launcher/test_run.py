@@ -17,12 +17,14 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+from strowger.config.layers import load
 from strowger.config.schema import Config, ProviderConfig
 from strowger.errors import ConfigError, UnknownModel
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.run import CannotStart, Order, run
 from strowger.launcher.setup import Setup, demo_setup, ephemeral
+from strowger.providers.presets import PRESETS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")]
 
@@ -175,18 +177,30 @@ async def test_the_gateway_that_is_joined_is_asked_for_the_model(report: Path) -
         assert host.gateway.access.launches == ()
 
 
-async def test_a_gateway_of_an_older_configuration_is_told(report: Path, tmp_path: Path) -> None:
-    """It is joined all the same: who has just edited the file would look for the mistake there."""
+async def test_a_changed_configuration_holds_for_the_next_launch(report: Path, tmp_path: Path) -> None:
+    """A gateway that is joined reads its file anew first; what it cannot use is told, and it goes on as it was."""
     file = tmp_path / "config.toml"
-    file.touch()
+    begun = '[providers.one]\ndialect = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\nmodels = ["one-*"]\n'
+    file.write_text(begun)
     env = {**os.environ, "REPORT": str(report)}
-    setup = replace(ephemeral(configured()), path=file)
-    for later, warned in ((-60.0, False), (60.0, True)):
-        async with hosted(setup, env=env, kind="serve", log=quiet_log(setup.config, env)):
-            os.utime(file, (time.time() + later,) * 2)
+
+    def again() -> Config:
+        return load(file, env=env, presets=PRESETS).config
+
+    setup = ephemeral(Setup(again(), path=file, again=again))
+    async with hosted(setup, env=env, kind="serve", log=quiet_log(setup.config, env)):
+        for text, model, warning in (
+            (begun.replace("one", "two"), "two-1", ""),
+            (begun + 'colour = "red"\n', "two-1", "`colour` is unknown"),
+            (begun + '[log]\nlevel = "debug"\n', "one-1", "[log] of"),
+        ):
+            file.write_text(text)
+            os.utime(file, (time.time() + 60,) * 2)
             told: list[str] = []
-            assert await launched(script(LOOK), env, told) == 0
-        assert any(f"warning: {file} has changed" in line for line in told) is warned
+            assert await launched(script(LOOK, model=model), env, told) == 0
+            warnings = [line for line in told if line.startswith("warning:")]
+            assert bool(warnings) == bool(warning)
+            assert all(warning in line and str(file) in line for line in warnings)
 
 
 @pytest.mark.parametrize("demo", [True, False])

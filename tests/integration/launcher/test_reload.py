@@ -1,0 +1,91 @@
+"""A configuration that is written while the gateway runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import anyio
+import pytest
+
+from strowger.client import Admin
+from strowger.config.layers import load
+from strowger.config.schema import Config
+from strowger.errors import GatewayError
+from strowger.launcher import sessions
+from strowger.launcher.host import Host, hosted, quiet_log
+from strowger.launcher.setup import Setup, ephemeral
+from strowger.providers.presets import PRESETS
+
+pytestmark = pytest.mark.anyio
+
+ONE = '[server]\nport = 0\n[providers.one]\ndialect = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\n'
+
+
+def setup_of(file: Path) -> Setup:
+    def again() -> Config:
+        return load(file, env=os.environ, presets=PRESETS).config
+
+    return Setup(again(), path=file, again=again)
+
+
+def providers(host: Host) -> list[str]:
+    return list(host.gateway.line.routes.providers)
+
+
+async def until(host: Host, expected: list[str]) -> None:
+    with anyio.fail_after(10):
+        while providers(host) != expected:  # noqa: ASYNC110 - the gateway has no event for a test to wait on
+            await anyio.sleep(0.02)
+
+
+async def test_the_file_is_followed(tmp_path: Path) -> None:
+    """What is written to the file holds soon after, also where an editor replaces it; mistakes change nothing."""
+    file = tmp_path / "config.toml"
+    file.write_text(ONE)
+    setup = setup_of(file)
+    async with hosted(setup, env=os.environ, kind="serve", log=quiet_log(setup.config, os.environ)) as host:
+        assert providers(host) == ["one"]
+        file.write_text(ONE + ONE.partition("[providers")[2].join(("[providers", "")).replace("one", "two"))
+        await until(host, ["one", "two"])
+        replacement = tmp_path / "draft"
+        replacement.write_text(ONE.replace("one", "three"))
+        replacement.replace(file)
+        await until(host, ["three"])
+        file.write_text("[providers\n")
+        await anyio.sleep(0.01)
+        session = next(s for s in sessions.running(sessions.directory(os.environ)) if s.url == host.url)
+        async with Admin(session.url, session.admin_token) as admin:
+            with pytest.raises(GatewayError, match="not valid TOML"):
+                await admin.reload()
+            assert providers(host) == ["three"]
+            file.write_text(ONE.replace("port = 0", "port = 1"))
+            assert await admin.reload() == ("server",)
+        assert providers(host) == ["one"]
+
+
+async def test_calls_in_flight_keep_their_routes(tmp_path: Path) -> None:
+    """A route that a call has found stays as it is: another table takes the old one's place, nothing in it changes."""
+    file = tmp_path / "config.toml"
+    file.write_text(ONE)
+    setup = setup_of(file)
+    async with hosted(setup, env=os.environ, kind="serve", log=quiet_log(setup.config, os.environ)) as host:
+        before = host.gateway.line.routes
+        route = before.match("any-model")
+        file.write_text(ONE.replace("one", "two"))
+        await host.gateway.settings.reload()
+        assert host.gateway.line.routes is not before
+        assert before.match("any-model") is route
+        assert host.gateway.line.routes.match("any-model").targets[0].provider.name == "two"
+
+
+async def test_what_nobody_wrote_cannot_be_read_again() -> None:
+    """The demo has no file: that is said, and it goes on."""
+    from strowger.launcher.setup import demo_setup
+
+    own = ephemeral(demo_setup())
+    async with hosted(own, env=os.environ, kind="demo", log=quiet_log(own.config, os.environ)) as host:
+        session = next(s for s in sessions.running(sessions.directory(os.environ)) if s.url == host.url)
+        async with Admin(session.url, session.admin_token) as admin:
+            with pytest.raises(GatewayError, match="no configuration that could be read again"):
+                await admin.reload()

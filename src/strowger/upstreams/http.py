@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from strowger import __version__
-from strowger.errors import Malformed, Truncated, Unreachable
+from strowger.errors import Malformed, Truncated, Unanswered
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream, gathered
 from strowger.upstreams.connection import Connection, Dropped
 from strowger.upstreams.dialing import Dialer, Place, place_of, request_head
@@ -227,5 +227,5 @@ class HttpUpstream:
         await self.aclose()
 
 
-def _unanswered(place: Place) -> Unreachable:
-    return Unreachable(f"the upstream closed the connection without an answer: {place.shown}")
+def _unanswered(place: Place) -> Unanswered:
+    return Unanswered(f"the upstream closed the connection without an answer: {place.shown}")

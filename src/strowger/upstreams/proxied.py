@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from strowger.errors import Malformed, TimedOut, Truncated, Unreachable
+from strowger.errors import Malformed, TimedOut, Truncated, Unanswered, Unreachable
 from strowger.upstreams.base import Headers, Outgoing, gathered
 
 # Closed before the servers' usual 60 s, so that a request seldom meets a connection the other end is just closing.
@@ -162,7 +162,7 @@ class ProxiedUpstream:
                 f"the upstream's URL or a header cannot be used: {_where(out)}: {type(error).__name__}"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"the request to {_where(out)} failed: {_plain(error)}") from error
+            raise Unanswered(f"the request to {_where(out)} failed: {_plain(error)}") from error
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             response.close()
@@ -204,8 +204,8 @@ def _where(out: Outgoing) -> str:
     return f"{url.scheme}://{url.host}{f':{url.port}' if not url.is_default_port() else ''}{url.raw_path}"
 
 
-def _unanswered(out: Outgoing) -> Unreachable:
-    return Unreachable(f"the upstream closed the connection without an answer: {_where(out)}")
+def _unanswered(out: Outgoing) -> Unanswered:
+    return Unanswered(f"the upstream closed the connection without an answer: {_where(out)}")
 
 
 def _plain(error: BaseException) -> str:

@@ -5,10 +5,13 @@ Blocking. Must not know what is in them.
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,7 @@ from strowger.errors import CredentialError
 
 # A login is a few kilobytes; whatever is larger is the wrong file.
 MAX_SECRET_BYTES = 1024 * 1024
+_ABANDONED_SECONDS = 600.0
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -73,6 +77,7 @@ def make_private_dir(path: Path) -> None:
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace a file in one step: whoever reads it sees the old or the new, also after a crash. Raises OSError."""
+    _sweep(path)
     opened, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(opened, "wb") as file:
@@ -91,6 +96,14 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 def remove(path: Path) -> None:
     """Remove a file that may be gone already. Raises OSError."""
     path.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers left who were killed: it holds secrets. A younger one may still be written to."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _ABANDONED_SECONDS:
+                left.unlink()
 
 
 def _problem(found: os.stat_result) -> str | None:

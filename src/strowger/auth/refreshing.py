@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -32,7 +33,7 @@ from strowger.auth.stores import Login, Shelf, login_command
 from strowger.config.references import Secret
 from strowger.errors import CredentialError, ErrorKind, GatewayError, LoginNeeded, UpstreamError
 
-Spawn = Callable[[Callable[[], Awaitable[None]]], object]
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
 """Starts a task that outlives the call it was started in: `start_soon` of a task group."""
 
 Clock = Callable[[], float]
@@ -92,10 +93,13 @@ class _Unsaved(msgspec.Struct, frozen=True):
 
 
 class _Flight:
-    """A refresh under way. Until it has ended well it has failed."""
+    """A refresh under way. Until it has ended well it has failed.
+
+    `served` is set at its end, or before that as soon as there is a token in memory that is good for now.
+    """
 
     def __init__(self) -> None:
-        self.done = anyio.Event()
+        self.served = anyio.Event()
         self.begun = False
         self.error: CredentialError | None = CredentialError("the refresh was broken off", retry_after=1.0)
 
@@ -166,19 +170,19 @@ class OAuthSource:
         if self._failure is not None and self._monotonic() < self._quiet_until:
             raise self._told(self._failure)
         flight = await self._begin(wait=True)
-        if not flight.done.is_set():
-            if not flight.begun and self._flight is flight:
-                self._flight = None
-            raise CredentialError(
-                f"{self._whose()} is being refreshed, which took longer than {self._patience.wait:g} seconds",
-                hint=f"look whether {self._issuer.title} can be reached",
-                retry_after=_QUIET_SECONDS,
-            )
-        if flight.error is not None:
+        held = self._held
+        if held is not None and (flight.error is None or self._is_alive(held)):
+            return held.credential
+        if flight.served.is_set() and flight.error is not None:
             raise self._told(flight.error)
-        if self._held is None:
-            raise CredentialError(f"{self._whose()} was not refreshed")
-        return self._held.credential
+        if not flight.begun and self._flight is flight:
+            self._flight = None
+        raise CredentialError(
+            f"{self._whose()} is being refreshed, which took longer than {self._patience.wait:g} seconds",
+            kind=ErrorKind.OVERLOADED,
+            hint=f"look whether {self._issuer.title} can be reached",
+            retry_after=_QUIET_SECONDS,
+        )
 
     def invalidate(self, used: Credential) -> bool:
         """The upstream refused `used`. True when asking again may give another.
@@ -266,10 +270,10 @@ class OAuthSource:
                     await self._fly(flight)
             except RuntimeError:  # the task group has ended
                 self._flight = None
-                flight.done.set()
+                flight.served.set()
         if wait:
             with anyio.move_on_after(self._patience.wait):
-                await flight.done.wait()
+                await flight.served.wait()
         return flight
 
     async def _fly(self, flight: _Flight) -> None:
@@ -287,7 +291,7 @@ class OAuthSource:
         finally:
             if self._flight is flight:
                 self._flight = None
-            flight.done.set()
+            flight.served.set()
 
     def _failed(self, error: GatewayError) -> CredentialError:
         """Remember a failure, and for how long nothing is tried again."""
@@ -339,6 +343,8 @@ class OAuthSource:
         held = self._held
         if held is None or held.credential.value != login.tokens.access:
             held = self._hold(login, received=False)
+        if self._flight is not None and self._is_alive(held):
+            self._flight.served.set()
         return self._is_alive(held) and not self._is_due(held)
 
     async def _stored(self) -> Login:

@@ -164,7 +164,7 @@ class ReferenceSource:
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`owner` is named in errors (`provider x`). `timeout` is in seconds and for commands, `now` in unix seconds."""
+        """`owner` is named in errors (`provider x`). `timeout` is in seconds, for commands; `now` in unix seconds."""
         self._reference = reference
         self._header = header
         self._kind: CredentialKind = kind

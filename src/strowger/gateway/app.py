@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from strowger import __version__
-from strowger.auth.sources import resolve
+from strowger.auth.sources import Sources, resolve
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
 from strowger.config.paths import state_dir
 from strowger.config.schema import Config
@@ -40,10 +40,12 @@ from strowger.gateway.recall import Memory
 from strowger.gateway.sending import Sender
 from strowger.gateway.stored import Stored
 from strowger.providers.base import build_providers
+from strowger.providers.exchange import exchange
 from strowger.routing.table import RouteTable
 from strowger.telemetry.logs import Log
 from strowger.upstreams.base import Headers
 from strowger.upstreams.http import HttpUpstream
+from strowger.upstreams.websocket import SocketUpstream
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT, GEMINI_DIALECT)
@@ -166,6 +168,10 @@ def _logged(log: Log) -> Listener:
     return write
 
 
+def _noted(log: Log) -> Callable[[str], None]:
+    return lambda text: log.write("warning", "credential", {"note": text})
+
+
 def _log(config: Config) -> Log:
     return Log(Path(config.log.file).expanduser() if config.log.file else None, config.log.level)
 
@@ -211,16 +217,21 @@ async def build(
         if any(provider.base_url == DEMO_URL for provider in config.providers.values()):
             demo_url = await stack.enter_async_context(demo_server(pace=demo_pace))
 
-        def table(config: Config) -> RouteTable:
-            config = _with_demo_address(config, demo_url)
-            return RouteTable(config, build_providers(config, env=env, anthropic_hosts=anthropic_hosts))
-
         if log is None:
             log = _log(config)
         stack.callback(log.close)
-        upstream = await stack.enter_async_context(HttpUpstream(config.limits.connect_timeout_seconds))
+        http = HttpUpstream(config.limits.connect_timeout_seconds)
+        upstream = SocketUpstream(http, http.dialer)
+        stack.push_async_callback(upstream.aclose)
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        sources = Sources(env, exchange=exchange(upstream), spawn=tasks.start_soon, note=_noted(log))
+
+        def table(config: Config) -> RouteTable:
+            config = _with_demo_address(config, demo_url)
+            providers = build_providers(config, env=env, anthropic_hosts=anthropic_hosts, source_for=sources)
+            return RouteTable(config, providers)
+
         server = config.server
         access = Access(
             bind=server.bind,

@@ -17,7 +17,6 @@ from strowger.auth.sources import Sources, resolve
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
 from strowger.config.paths import state_dir
 from strowger.config.schema import Config
-from strowger.demo.server import PACE, demo_server
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
 from strowger.dialects.base import Dialect
 from strowger.dialects.gemini import DIALECT as GEMINI_DIALECT
@@ -202,7 +201,7 @@ async def build(
     log: Log | None = None,
     token_required: bool = False,
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
-    demo_pace: float = PACE,
+    demo_pace: float | None = None,
     again: Callable[[], Config] | None = None,
 ) -> AsyncIterator[Gateway]:
     """A running gateway without a socket; the block owns its connections and tasks.
@@ -215,7 +214,10 @@ async def build(
     async with AsyncExitStack() as stack:
         demo_url = DEMO_URL
         if any(provider.base_url == DEMO_URL for provider in config.providers.values()):
-            demo_url = await stack.enter_async_context(demo_server(pace=demo_pace))
+            from strowger.demo.server import PACE, demo_server  # a server of its own, whose import is dear
+
+            pace = PACE if demo_pace is None else demo_pace
+            demo_url = await stack.enter_async_context(demo_server(pace=pace))
 
         if log is None:
             log = _log(config)

@@ -232,9 +232,9 @@ class OAuthSource:
             left = lifetime - max(age, 0.0)
         else:
             left = ends - now if ends is not None else float("inf")
-        life = lifetime or left
         early = max(issuer.early_seconds, issuer.early_share * (lifetime or 0.0))
-        early = max(0.0, min(early, life * _LARGEST_EARLY_SHARE))
+        if lifetime:
+            early = min(early, lifetime * _LARGEST_EARLY_SHARE)
         if age < -_CLOCK_SLACK_SECONDS:
             # It comes from the future: a clock was set back. Nobody knows how old it is, so let it be renewed soon.
             early = float("inf")

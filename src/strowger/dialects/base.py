@@ -169,6 +169,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     stream_usage: bool = True
     """Chat: `stream_options.include_usage` may be sent."""
     streaming: bool = True
+    whole_answers: bool = True
+    """An answer may be asked for in one piece; without it, every request asks for a stream."""
+    fast_tier: str = ""
+    """The service tier that `-fast` behind a model's name asks for; empty: such an ending is part of the name."""
     attribution: bool = False
     """Claude Code's attribution block may be sent: Anthropic only."""
     count_tokens: bool = False

@@ -37,6 +37,9 @@ _BYTES_PER_TOKEN = 4
 # Forms of an endpoint whose answers, once asked for in the same dialect, are what the client waits for.
 _SHARED_FORMS = frozenset({"", "array", "compact"})
 
+# Those of them whose answers are never streams.
+_WHOLE_FORMS = frozenset({"compact"})
+
 _TRIMMED = (Loss("system", "the attribution block is for Anthropic only", "info"),)
 
 
@@ -118,6 +121,8 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
         if caps.cache_key and request.cache_key is None:
             # Turns of one conversation that reach the same cache are cheaper; marks of what to cache do not travel.
             request = replace(request, cache_key=_conversation(asked))
+    elif not caps.whole_answers and spot.form not in _WHOLE_FORMS:
+        request = replace(request, stream=True)
     rendered = upstream.upstream.render_request(request, target.model, caps)
     if strict:
         _refuse_losses(rendered.losses, target)
@@ -129,7 +134,7 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     else:
         headers = _own_headers(stream=request.stream)
     changed = rendered.names or rendered.stop or rendered.converted
-    untouched = same and not changed and spot.form in _SHARED_FORMS
+    untouched = same and not changed and spot.form in _SHARED_FORMS and request.stream == asked.request.stream
     answer_lane = VERBATIM if untouched else TRANSLATE
     return Draft(
         target,

@@ -20,6 +20,7 @@ from strowger.config.references import Secret, SecretRef
 from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
+from strowger.providers.codex import Codex, Responses
 from strowger.providers.presets import PRESETS
 from strowger.providers.terms import NO_TERMS, Terms
 
@@ -95,8 +96,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `accounts` is empty when nothing is sent (a local server) and when `client_auth` says that the client's own
     credential is passed through. `headers` are the configured extra ones; each comes from a source, as its value may
-    be a secret. `default_headers` go out when the client has none of that name. `siblings` are the same service in its
-    other dialects, `foreign` the one of them for clients of yet another dialect.
+    be a secret. `default_headers` go out when the client has none of that name. `packaged` are models with their
+    context window, for as long as its own list is not to be had. `siblings` are the same service in its other dialects,
+    `foreign` the one of them for clients of yet another dialect.
     """
 
     name: str
@@ -117,10 +119,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     preset: str | None = None
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
+    configured: Overrides = MappingProxyType({})
+    packaged: tuple[tuple[str, int], ...] = ()
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
     siblings: tuple[Provider, ...] = ()
     foreign: Provider | None = None
     _known: dict[str, Capabilities] = msgspec.field(default_factory=dict)
+    _told: dict[str, Overrides] = msgspec.field(default_factory=dict)
 
     def speaking(self, dialect: str) -> Provider:
         """This service as a client of `dialect` is served best: in its own dialect, where the service speaks it."""
@@ -155,18 +160,28 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         return next((own for glob, own in self.stands_in if matches(glob, model)), None)
 
     def capabilities(self, model: str) -> Capabilities:
-        """What this model accepts: the preset's word, then that for the model, then the configuration's."""
+        """What this model accepts: the preset's word, then that for the model, then its own list's, then the
+        configuration's.
+        """
         caps = self._known.get(model)
         if caps is None:
             overrides: dict[str, object] = {}
             for glob, rule in self.rules:
                 if matches(glob, model):
                     overrides.update(rule)
+            if (told := self._told.get(model)) is not None:
+                overrides.update({**told, **self.configured})
             caps = msgspec.structs.replace(self.base, **overrides) if overrides else self.base
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[model] = caps
         return caps
+
+    def learn(self, told: Mapping[str, Overrides]) -> None:
+        """What its own list says of what its models accept, by model, in the place of what it said before."""
+        self._told.clear()
+        self._told.update(told)
+        self._known.clear()
 
     async def credentials(
         self, client_headers: Mapping[str, str] = MappingProxyType({}), account: Account | None = None
@@ -215,7 +230,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]
 """Makes the source behind a reference: given the reference, the header, its kind, and the owner for error texts."""
 
-TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType({})
+TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
+    {
+        "codex": Codex,
+        "openai": Responses,
+    }
+)
 """How the terms that presets name are made."""
 
 
@@ -306,6 +326,8 @@ def build_provider(
         default_headers=DIALECT_HEADERS[config.dialect],
         models=config.models,
         stands_in=preset.stands_in if preset else (),
+        configured=_converted(config.capabilities),
+        packaged=preset.packaged if preset else (),
         strict=config.strict,
         preset=config.preset,
         base=base,

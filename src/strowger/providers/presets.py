@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from strowger.config.checks import DEMO_URL
 from strowger.config.schema import Preset, Presets
+from strowger.providers.codex_models import CODEX, CODEX_LISTED, CODEX_MODELS, CODEX_STANDS_IN
 from strowger.providers.families import (
     CLAUDE,
     CLAUDE_MODELS,
@@ -65,6 +66,19 @@ _PRESETS: Mapping[str, Preset] = {
         capabilities=OPENAI_RESPONSES,
         model_capabilities=OPENAI_RESPONSES_MODELS,
         infer=False,
+        terms="openai",
+    ),
+    # ChatGPT's backend, as Codex uses it (github.com/openai/codex), with the user's own ChatGPT login
+    "codex": Preset(
+        dialect="openai_responses",
+        base_url="https://chatgpt.com/backend-api/codex",
+        auth="login:codex",
+        models=("gpt-5.[2-9]*", "gpt-[6-9]*", "codex-*"),
+        capabilities=CODEX,
+        model_capabilities=CODEX_MODELS,
+        packaged=CODEX_LISTED,
+        stands_in=CODEX_STANDS_IN,
+        terms="codex",
     ),
     # openrouter.ai/docs: `reasoning` object, reasoning_details to be sent back as they came
     "openrouter": Preset(

@@ -81,7 +81,7 @@ def test_addresses(name: str) -> None:
     is_local = is_loopback(parts.hostname or "")
     assert parts.scheme == ("http" if is_local else "https")
     assert preset.key_required is not is_local
-    assert bool(preset.key_env) or is_local
+    assert bool(preset.key_env or preset.auth) or is_local
     provider = ProviderConfig(preset=name, dialect=preset.dialect, base_url=preset.base_url)
     assert not list(checks.errors(Config(providers={name: provider}), PRESETS))
 

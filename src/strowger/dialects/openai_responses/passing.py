@@ -37,7 +37,7 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         return True
     if spot.form == COMPACT:
         return caps.origin == VENDOR
-    if not caps.betas and not _stable_only(body, stateful=caps.stateful):
+    if not caps.betas and not _stable_only(body, caps):
         return False
     limit = _LIMIT.search(body)
     if limit is not None:
@@ -47,15 +47,17 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
     return not _holds_obstacle(body, caps)
 
 
-def _stable_only(body: bytes, *, stateful: bool) -> bool:
-    """Whether the body has only members that every server of this dialect takes, and asks for nothing to be kept where
-    nothing is.
+def _stable_only(body: bytes, caps: Capabilities) -> bool:
+    """Whether the body has only members that every server of this dialect takes, asks for nothing to be kept where
+    nothing is, and for a stream where there is nothing else.
     """
     try:
         members = _KEYS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False  # the parser says what is wrong with it
-    if stateful:
+    if not caps.whole_answers and bytes(members.get("stream", b"")) != b"true":
+        return False
+    if caps.stateful:
         return members.keys() <= STABLE.union(KEPT)
     return members.keys() <= STABLE and bytes(members.get("store", b"")) == b"false"
 

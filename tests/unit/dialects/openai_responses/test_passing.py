@@ -78,6 +78,15 @@ def test_what_has_to_be_looked_at(request_: Json, caps: Capabilities) -> None:
     assert not ok(request_, caps)
 
 
+def test_where_there_are_only_streams() -> None:
+    """A body that asks for another answer is made to ask for one."""
+    streaming = replace(CODEX, whole_answers=False)
+    assert ok(body(USER, store=False, stream=True), streaming)
+    assert not ok(body(USER, store=False, stream=False), streaming)
+    assert not ok(body(USER, store=False), streaming)
+    assert ok(body(USER, store=False), CODEX)
+
+
 def test_the_endpoint_of_compaction_is_the_vendors() -> None:
     """Others are asked in words."""
     assert ok({"model": "m", "input": []}, CODEX, COMPACT)

@@ -1,0 +1,246 @@
+"""The terms of OpenAI's hosts that speak Responses: the public API with a key, and ChatGPT's backend with a login.
+
+The backend is the one that Codex uses. It wants to be told who asks, takes few members of a request and refuses any
+other, names limits in its headers, and leaves the output out of the last event. What a request may say at all is told
+to the dialect by capabilities, so that what is dropped is reported; the list here is the last word, on both lanes. We
+say who we are: no other program's name, version or attestation is ever sent. Must not know routes, nor how a login is
+made.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from strowger.auth.credential import Credential
+from strowger.auth.issuers import USER_AGENT
+from strowger.config.schema import ProviderConfig
+from strowger.errors import ConfigError
+from strowger.providers.codex_answers import Filled
+from strowger.providers.codex_limits import from_event, from_headers
+from strowger.providers.quota import Reading
+from strowger.providers.terms import Facts, Terms
+from strowger.upstreams.base import Headers, Incoming, Outgoing, Socket
+
+ORIGINATOR = "strowger"
+
+MEMBERS = frozenset(
+    {
+        "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "store", "stream",
+        "include", "service_tier", "prompt_cache_key", "text", "client_metadata",
+    }
+)  # fmt: skip
+"""What the backend takes of a request; to any other member it answers "Unsupported parameter"."""
+COMPACT_MEMBERS = frozenset(
+    {
+        "model", "input", "instructions", "tools", "parallel_tool_calls", "reasoning", "service_tier",
+        "prompt_cache_key", "text", "client_metadata",
+    }
+)  # fmt: skip
+"""The same of `/responses/compact`."""
+
+READS_MODELS_OF = "0.169.0"
+"""The list of models is asked for in the shape that this version of the backend's protocol has; it says nothing of who
+asks, which the other headers do."""
+
+_HEADERS = frozenset(
+    {
+        "accept", "accept-encoding", "content-type", "openai-beta", "session-id", "thread-id", "session_id",
+        "conversation_id", "x-client-request-id", "x-openai-subagent", "x-responsesapi-include-timing-metrics",
+    }
+)  # fmt: skip
+"""Headers that may travel, beside those of the credential and the backend's own `x-codex-…`."""
+_OWN_PREFIXES = ("x-codex-", "x-openai-internal-codex-")
+_CONVERSATION = frozenset({"session-id", "thread-id", "session_id", "conversation_id", "x-client-request-id"})
+_IDENTITY: Headers = (("originator", ORIGINATOR), ("User-Agent", USER_AGENT))
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+_IDS = uuid.UUID("6f1c9f5e-0b0e-5c55-9a7e-3f5c8f6d4a10")
+_DECODER = msgspec.json.Decoder(dict[str, Raw])
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_COMPACT = "/responses/compact"
+# The usual tier goes without saying: any other word is refused.
+_TIERS = (b'"priority"', b'"flex"')
+
+
+class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[providers.NAME.options]`: what stands where a request says nothing of it.
+
+    `summary` is put in the place of whatever kind of summary is asked for; `none`: none is.
+    """
+
+    verbosity: Literal["low", "medium", "high"] | None = None
+    service_tier: Literal["priority", "fast", "flex"] | None = None
+    summary: Literal["auto", "concise", "detailed", "none"] | None = None
+
+
+class Responses(Terms):
+    """The public API: nothing but the way there, which is HTTP unless a WebSocket is asked for."""
+
+    prefers_sockets = False
+
+    def __init__(self, config: ProviderConfig) -> None:
+        self._transport = config.transport
+        self._continuation = config.continuation
+        self.options = _options(config)
+
+    def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
+        """The request with the options, and word of the socket that it may use."""
+        if facts.purpose != "call" or out.url.endswith(_COMPACT):
+            return out
+        members = _members(out.body)
+        if members is None:
+            return out
+        changed = self._settled(members)
+        body = out.body if changed is members else msgspec.json.encode(changed)
+        return replace(out, body=body, socket=self._socket(changed, facts))
+
+    def _settled(self, members: dict[str, Raw]) -> dict[str, Raw]:
+        """The members with the options; the very same where nothing has to be changed."""
+        return _with_options(members, self.options)
+
+    def _socket(self, members: Mapping[str, Raw], facts: Facts) -> Socket | None:
+        asked_for = self._transport == "websocket"
+        if self._transport == "http" or not (asked_for or self.prefers_sockets):
+            return None
+        if bytes(members.get("stream", b"")) != b"true":
+            return None
+        if facts.session:
+            key = f"{facts.session}\n{facts.agent_id or ''}"
+        elif asked_for:
+            key = facts.flow  # a conversation without a name: nobody else's connection
+        else:
+            return None
+        return Socket(key, continuation=self._continuation, required=asked_for)
+
+
+class Codex(Responses):
+    """ChatGPT's Codex backend."""
+
+    prefers_sockets = True
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        self._models_etag: str | None = None
+        self._listed = False
+
+    def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
+        """Only what the backend takes, under our own name."""
+        headers = self._named(out.headers, facts, used)
+        if facts.purpose == "models":
+            return replace(out, url=f"{out.url}?client_version={READS_MODELS_OF}", headers=headers)
+        out = replace(out, headers=headers)
+        if facts.purpose != "call":
+            return out
+        if out.url.endswith(_COMPACT):
+            return replace(out, body=_only(out.body, COMPACT_MEMBERS))
+        return super().outgoing(replace(out, headers=_with(headers, ("Accept", "text/event-stream"))), facts, used)
+
+    def incoming(self, incoming: Incoming, facts: Facts) -> Incoming:
+        """A stream for a client of this dialect ends with the whole answer."""
+        if facts.purpose == "models":
+            self._listed, self._models_etag = incoming.status == 200, incoming.headers.get("etag")
+        is_stream = "event-stream" in incoming.headers.get("content-type", "")
+        if facts.purpose == "call" and facts.dialect == "openai_responses" and facts.stream and is_stream:
+            return Filled(incoming)
+        return incoming
+
+    def reading(self, headers: Mapping[str, str], now: float) -> Reading | None:
+        """The account's limits, from the headers of any answer."""
+        return from_headers(headers, now)
+
+    def aside(self, event: bytes, now: float) -> Reading | None:
+        """The same, from the event that a WebSocket has instead."""
+        return from_event(event, now)
+
+    def lists_anew(self, headers: Mapping[str, str]) -> bool:
+        """Whether the list of models is to be read: never read yet, or changed since."""
+        etag = headers.get("x-models-etag")
+        return not self._listed or (etag is not None and self._models_etag is not None and etag != self._models_etag)
+
+    def _settled(self, members: dict[str, Raw]) -> dict[str, Raw]:
+        settled = _with_options(members, self.options)
+        if bytes(settled.get("service_tier", b'"flex"')) not in _TIERS:
+            settled = {name: value for name, value in settled.items() if name != "service_tier"}
+        if not settled.keys() <= MEMBERS:
+            settled = {name: value for name, value in settled.items() if name in MEMBERS}
+        if bytes(settled.get("store", b"")) != b"false" or bytes(settled.get("stream", b"")) != b"true":
+            settled = {**settled, "store": _FALSE, "stream": _TRUE}
+        return settled
+
+    def _named(self, headers: Headers, facts: Facts, used: Sequence[Credential]) -> Headers:
+        """The headers that may travel, our identity, and the conversation's ids where the client gave none."""
+        credentials = {name.lower() for one in used for name, _ in ((one.header, ""), *one.companions)}
+        kept = tuple(
+            line
+            for line in headers
+            if (name := line[0].lower()) in _HEADERS or name in credentials or name.startswith(_OWN_PREFIXES)
+        )
+        for line in _IDENTITY:
+            kept = _with(kept, line)
+        if facts.session is None or any(line[0].lower() in _CONVERSATION for line in kept):
+            return kept
+        session = _plain(facts.session)
+        thread = _plain(f"{facts.session}/{facts.agent_id}") if facts.agent_id else session
+        return (*kept, ("session-id", session), ("thread-id", thread), ("x-client-request-id", thread))
+
+
+def _plain(text: str) -> str:
+    """The id as it can stand in a header; else one that is made of it, always the same."""
+    return text if _PLAIN_ID.fullmatch(text) else str(uuid.uuid5(_IDS, text))
+
+
+def _with(headers: Headers, line: tuple[str, str]) -> Headers:
+    name = line[0].lower()
+    return (*(other for other in headers if other[0].lower() != name), line)
+
+
+def _members(body: bytes) -> dict[str, Raw] | None:
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _only(body: bytes, names: frozenset[str]) -> bytes:
+    members = _members(body)
+    if members is None or members.keys() <= names:
+        return body
+    return msgspec.json.encode({name: value for name, value in members.items() if name in names})
+
+
+def _options(config: ProviderConfig) -> Options:
+    try:
+        return msgspec.convert(dict(config.options), Options)
+    except msgspec.ValidationError as error:
+        names = ", ".join(Options.__struct_fields__)
+        raise ConfigError(f"`options` of a provider cannot be used: {error}", hint=f"it has: {names}") from None
+
+
+def _with_options(members: dict[str, Raw], options: Options) -> dict[str, Raw]:
+    changed = members
+    if options.service_tier is not None and "service_tier" not in members:
+        tier = "priority" if options.service_tier == "fast" else options.service_tier
+        changed = {**changed, "service_tier": _raw(tier)}
+    if options.verbosity is not None and "verbosity" not in (text := _object(members.get("text"))):
+        changed = {**changed, "text": _raw({**text, "verbosity": options.verbosity})}
+    reasoning = _object(members.get("reasoning"))
+    if options.summary is not None and "summary" in reasoning:
+        rest = {name: value for name, value in reasoning.items() if name != "summary"}
+        told = rest if options.summary == "none" else {**rest, "summary": options.summary}
+        changed = {**changed, "reasoning": _raw(told)}
+    return changed
+
+
+def _object(raw: Raw | None) -> dict[str, Raw]:
+    return (_members(bytes(raw)) if raw is not None else None) or {}
+
+
+def _raw(value: object) -> Raw:
+    return Raw(msgspec.json.encode(value))

@@ -7,6 +7,7 @@ or without an object of its own. Codex acts on the code of a failed response and
 
 from __future__ import annotations
 
+import binascii
 import math
 from collections.abc import Mapping
 
@@ -203,6 +204,8 @@ def failure_of(error: Told) -> Failure:
 def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
     """An error answer, whatever it is made of. Header names are lower case."""
     seen = told(body)
+    if seen is None and (seen := told(beside := _in_header(headers))) is not None:
+        body = beside
     request_id = headers.get("x-request-id") or headers.get("x-oai-request-id") or headers.get("request-id")
     if seen is None:
         message = unstructured(status, body)
@@ -226,6 +229,14 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Refused
         code=seen.code or seen.type,
         request_id=request_id,
     )
+
+
+def _in_header(headers: Mapping[str, str]) -> bytes:
+    """The error that the ChatGPT backend also puts into a header; the body may be the page of somebody in between."""
+    try:
+        return binascii.a2b_base64(headers.get("x-error-json", ""))
+    except (binascii.Error, ValueError):
+        return b""
 
 
 # ---- writing ----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -81,6 +82,23 @@ def test_an_error_that_is_no_json() -> None:
     refused = parse_error(502, {}, b"<html><title>Bad gateway</title></html>")
     assert "Bad gateway" in refused.message
     assert (refused.kind, refused.dialect) == (ErrorKind.UPSTREAM, "")
+
+
+def test_an_error_in_a_header() -> None:
+    """Where the body says nothing that can be read, the header of the ChatGPT backend does; where both do, the body."""
+    error = dumps({"error": {"type": "usage_limit_reached", "message": "limit", "resets_in_seconds": 60}})
+    headers = {"x-error-json": base64.b64encode(error).decode()}
+    refused = parse_error(429, headers, b"<html><title>Too many</title></html>")
+    assert (refused.kind, refused.message, refused.retry_after) == (ErrorKind.QUOTA_EXHAUSTED, "limit", 60)
+    assert (refused.body, refused.dialect) == (error, "openai_responses")
+    assert parse_error(400, headers, b'{"detail":"Input must be a list"}').message == "Input must be a list"
+
+
+@pytest.mark.parametrize("text", ["%%%", "x", "bm8=", "e30="])
+def test_a_header_that_is_no_error(text: str) -> None:
+    """Is passed over."""
+    refused = parse_error(502, {"x-error-json": text}, b"<html><title>Bad gateway</title></html>")
+    assert "Bad gateway" in refused.message
 
 
 @pytest.mark.parametrize("case", cases("openai_responses", lambda r: r.status >= 400))

@@ -70,7 +70,7 @@ def status(as_json: bool) -> int:
 
     Exit code 1 when there is none.
     """
-    entries = LoginStore(os.environ).list()
+    entries = sorted(LoginStore(os.environ).list(), key=lambda entry: (entry.issuer, entry.name))
     if as_json:
         logins = [_plain(entry) for entry in entries]
         click.echo(msgspec.json.format(msgspec.json.encode({"logins": logins}), indent=2).decode())
@@ -117,12 +117,14 @@ def import_(program: str, path: Path | None, name: str, keychain: bool, yes: boo
 
 
 def _confirm(yes: bool) -> None:
-    """Ask, where there is somebody to be asked. Raises UsageError where nobody is, and Abort for a no."""
+    """Ask, where there is somebody to be asked. Raises UsageError where nobody is, and Exit for a no."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody can be asked here: say --yes")
-    click.confirm("\nCopy it all the same?", abort=True, err=True)
+    if not click.confirm("\nCopy it all the same?", err=True):
+        click.echo("nothing was copied", err=True)
+        raise click.exceptions.Exit(1)
 
 
 # ---- logout ----

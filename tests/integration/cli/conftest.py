@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.fakes.issuer_codex import CodexIssuer
+from tests.fakes.issuer_kimi import KimiIssuer
 
 DEADLINE = 15.0
 
@@ -52,3 +58,55 @@ def served() -> Iterator[Served]:
             yield Served(process, listening[1], banner)
         finally:
             process.kill()
+
+
+@pytest.fixture
+def login_ports() -> Iterator[None]:
+    """The two ports to which Codex's issuer sends browsers, for one test at a time on this machine."""
+    fcntl = pytest.importorskip("fcntl", reason="no file locks to keep tests apart")
+    with open(Path(tempfile.gettempdir()) / f"strowger-login-ports.{os.getuid()}", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that does nothing, so that no test opens the developer's."""
+    monkeypatch.setenv("BROWSER", "true")
+
+
+@pytest.fixture
+def browser(no_browser: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A browser that follows wherever it is sent; the file is what it shows at the end."""
+    shown, program = tmp_path / "shown.html", tmp_path / "browser"
+    program.write_text(f"#!{sys.executable}\n{_BROWSER}\nPath({str(shown)!r}).write_bytes(page)\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(program))
+    return shown
+
+
+_BROWSER = """
+import sys, urllib.error, urllib.request
+from pathlib import Path
+
+try:
+    page = urllib.request.urlopen(sys.argv[1], timeout=10).read()
+except urllib.error.HTTPError as error:
+    page = error.read()
+"""
+
+
+@pytest.fixture
+def codex(no_browser: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodexIssuer]:
+    with CodexIssuer().in_thread() as issuer:
+        issuer.interval = "0.05"
+        monkeypatch.setenv("STROWGER_CODEX_ISSUER", issuer.base_url)
+        yield issuer
+
+
+@pytest.fixture
+def kimi(no_browser: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[KimiIssuer]:
+    with KimiIssuer().in_thread() as issuer:
+        issuer.interval = 0.05
+        monkeypatch.setenv("STROWGER_KIMI_ISSUER", issuer.base_url)
+        yield issuer

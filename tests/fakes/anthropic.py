@@ -37,7 +37,12 @@ STOPS = {
 
 
 class FakeAnthropic(FakeServer):
-    """`keys`: accepted credentials. `signatures`: signatures of elsewhere that are taken for this vendor's own."""
+    """`keys`: accepted credentials. `signatures`: signatures of elsewhere that are taken for this vendor's own.
+
+    `root` is what stands before the paths of the dialect.
+    """
+
+    root = ""
 
     def __init__(
         self,
@@ -75,7 +80,7 @@ class FakeAnthropic(FakeServer):
         return hmac.digest(self._secret, nonce + text.encode(), hashlib.sha256)
 
     def is_inference(self, seen: Seen) -> bool:
-        return seen.method == "POST" and seen.path == "/v1/messages"
+        return seen.method == "POST" and seen.path == f"{self.root}/v1/messages"
 
     async def answer(self, request: web.Request, seen: Seen) -> web.StreamResponse:
         if request.method == "HEAD" and request.path in ("/", "/api/hello"):
@@ -88,9 +93,10 @@ class FakeAnthropic(FakeServer):
 
     async def _serve(self, request: web.Request, seen: Seen) -> web.StreamResponse:
         headers = {key.lower(): value for key, value in seen.headers}
-        route = (request.method, request.path)
+        path = request.path.removeprefix(self.root)
+        route = (request.method, path)
         inference, counting = ("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens")
-        listing = request.method == "GET" and request.path.startswith("/v1/models")
+        listing = request.method == "GET" and path.startswith("/v1/models")
         if route not in (inference, counting) and not listing:
             raise Refusal("Not Found", status=404, kind="not_found_error")
         check_headers(headers, self.keys)
@@ -106,8 +112,9 @@ class FakeAnthropic(FakeServer):
 
     def _models(self, request: web.Request) -> web.Response:
         models = [describe(model) for model in self.rules.models]
-        if request.path != "/v1/models":
-            wanted = request.path.removeprefix("/v1/models/")
+        path = request.path.removeprefix(self.root)
+        if path != "/v1/models":
+            wanted = path.removeprefix("/v1/models/")
             found = next((model for model in models if model["id"] == wanted), None)
             if found is None:
                 raise Refusal(f"model: {wanted}", status=404, kind="not_found_error")

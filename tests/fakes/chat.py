@@ -32,7 +32,12 @@ STOPS = {
 
 
 class FakeChat(FakeServer):
-    """`models=None`: every model name is served. `/v1` may be left out: some vendors' base URLs have none."""
+    """`models=None`: every model name is served. `/v1` may be left out: some vendors' base URLs have none.
+
+    `root` is what stands before the paths of the dialect.
+    """
+
+    root = ""
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class FakeChat(FakeServer):
 
     async def _serve(self, request: web.Request, seen: Seen) -> web.StreamResponse:
         headers = {key.lower(): value for key, value in seen.headers}
-        path = request.path.removeprefix("/v1")
+        path = request.path.removeprefix(self.root).removeprefix("/v1")
         listing = request.method == "GET" and path == "/models"
         if (request.method, path) != ("POST", "/chat/completions") and not listing:
             message = f"Invalid URL ({request.method} {request.path})"
@@ -129,7 +134,9 @@ class FakeChat(FakeServer):
         counted = options.get("include_usage")
         chunks = [self._chunk(delta, None, options) for delta in deltas]
         chunks.append(self._chunk({}, finish, options))
-        if counted:
+        if counted and self.flavour.counts_inside:
+            chunks[-1]["choices"][0]["usage"] = usage(reply, self.flavour)
+        elif counted:
             chunks = [{**chunk, "usage": None} for chunk in chunks]
             chunks.append({"choices": [], "usage": usage(reply, self.flavour)})
         return chunks
@@ -202,6 +209,7 @@ def usage(reply: Reply, flavour: Flavour) -> Json:
         out |= {"prompt_cache_hit_tokens": spent.cached, "prompt_cache_miss_tokens": went_in - spent.cached}
     if flavour.name == "kimi":
         out["cached_tokens"] = spent.cached
+        del out["prompt_tokens_details"]
     return out
 
 

@@ -99,6 +99,9 @@ def _check_content(message: Json, role: str, path: str, flavour: Flavour) -> Non
 
 def _check_part(part: Any, role: str, param: str, message: str, flavour: Flavour) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "video_url" and flavour.videos and role in ("user", "tool"):
+        check_known(part, {"type", "video_url"}, param, flavour)
+        return
     if kind not in PARTS:
         raise invalid_value(f"{param}.type", kind, tuple(PARTS))
     allowed = PARTS_OF.get(role, ("text",))

@@ -12,7 +12,8 @@ class Flavour(Struct, frozen=True):
 
     `open`: members that it does not know are passed over, not refused. `reasoning`: the member in which reasoning comes
     out ("think" = inside the text, in tags). `replay`: an assistant turn with tool calls must bring it back.
-    `overflow`: status, message, type and code for a prompt that is too long.
+    `counts_inside`: the usage of a stream stands in its last choice. `overflow`: status, message, type and code for a
+    prompt that is too long.
     """
 
     name: str
@@ -24,9 +25,11 @@ class Flavour(Struct, frozen=True):
     images: bool = True
     empty_text: bool = True
     tool_images: bool = False
+    videos: bool = False
     reasoning_models: bool = False
     stops_with_tools: str = "tool_calls"
     obfuscation: bool = False
+    counts_inside: bool = False
     overflow: tuple[int, str, str, str | int | None] = (
         400,
         "This model's maximum context length is 128000 tokens. However, your messages resulted in 150000 tokens."
@@ -53,6 +56,8 @@ KIMI = Flavour(
     developer=False,
     empty_text=False,
     tool_images=True,
+    videos=True,
+    counts_inside=True,
     overflow=(
         400,
         "Invalid request: Your request exceeded model token limit: 262144 (requested: 300000)",

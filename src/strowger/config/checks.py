@@ -35,10 +35,10 @@ _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "max_tokens_field": ("max_tokens", "max_completion_tokens"),
     "system_role": ("system", "developer"),
-    "thinking": ("effort", "thinking", "reasoning", "adaptive", "budget", "level", "none"),
+    "thinking": ("effort", "thinking", "thinking_effort", "reasoning", "adaptive", "budget", "level", "none"),
     "thinking_replay": ("", "reasoning_content", "reasoning", "reasoning_details", "signed", "any"),
     "structured_output": ("json_schema", "json_object", "none"),
-    "tool_schema": ("json_schema", "openapi"),
+    "tool_schema": ("json_schema", "openapi", "typed"),
 }
 """Capabilities that are words from a closed list."""
 

@@ -195,3 +195,4 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Presets = Mapping[str, Preset]
+    aliases: tuple[tuple[str, str], ...] = ()

@@ -46,13 +46,16 @@ class Peek(Struct, frozen=True):
     """The few members of a request body that routing needs.
 
     `session` is the client's conversation id, when the body has one. `written` is the model's name as JSON text, as it
-    stands in the body.
+    stands in the body. `signatures` are those of earlier thinking, None where they were not looked for; `seen` is what
+    the same dialect's `trim` and `passes` need not look for again.
     """
 
     model: str
     stream: bool = False
     session: str | None = None
     written: bytes = b""
+    signatures: tuple[str, ...] | None = None
+    seen: object = None
 
 
 class Spot(Struct, frozen=True):
@@ -101,7 +104,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     search_with_tools: bool = True
     """Its own tools may stand beside functions in one request."""
     tool_schema: str = "json_schema"
-    """What the schemas of tools may say: `json_schema`, or `openapi` (Gemini's subset, in `parameters`)."""
+    """What the schemas of tools may say: `json_schema`, `openapi` (Gemini's subset, in `parameters`), or `typed` (every
+    property says its type, and refers to nothing elsewhere)."""
     tool_choice: bool = True
     forced_tool_choice_with_thinking: bool = True
     parallel_switch: bool = True
@@ -129,13 +133,16 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Role of system text in dialects that write it as a message: `system` or `developer`."""
     mid_system: bool = True
     """System messages may stand between the others; without it they become notes in a user message."""
+    empty_text: bool = True
+    """Chat: a text may be empty."""
     prefill: bool = True
     """The last message may be the assistant's."""
 
     # thinking
     thinking: str = "effort"
     """How thinking is asked for. Chat: `effort` (reasoning_effort), `thinking` (a `thinking` object with `type`, and
-    reasoning_effort when `efforts` is not empty), `reasoning` (OpenRouter's object), `none`. Anthropic: `adaptive`
+    reasoning_effort when `efforts` is not empty), `thinking_effort` (the same object with the effort inside),
+    `reasoning` (OpenRouter's object), `none`. Anthropic: `adaptive`
     (type adaptive, effort in output_config), `budget` (enabled with budget_tokens), `none`. Responses: `effort` or
     `none`. Gemini: `level`, `budget` or `none`."""
     efforts: tuple[str, ...] = ()
@@ -312,14 +319,16 @@ class UpstreamSide(Protocol):
         """IR to a body for `model`, with what could not be carried; raises Unsupported where dropping would lie."""
         ...
 
-    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+    def trim(self, body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:
         """A body of this same dialect without what is meant for another vendor; the very same bytes where there is
         nothing of that kind.
         """
         ...
 
-    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
-        """Whether a trimmed body of this same dialect may go to this upstream untouched (a cheap look, no parse)."""
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE, peek: Peek | None = None) -> bool:
+        """Whether a trimmed body of this same dialect may go to this upstream untouched (a cheap look, no parse).
+        `peek` is what this dialect's own `peek` gave for the body.
+        """
         ...
 
     def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:

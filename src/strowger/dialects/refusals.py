@@ -53,6 +53,7 @@ _QUOTA_PHRASES = (
     "insufficient credits",
     "insufficient funds",
     "exceeded your current quota",
+    "exceeded your current token quota",
     "exceeded_current_quota",
     "credit balance is too low",
     "requires more credits",
@@ -65,6 +66,8 @@ _QUOTA_PHRASES = (
     "spending limit",
     "billing hard limit",
 )
+# Kimi: "You've reached your weekly (7-day) usage limit", with a 403
+_QUOTA_PHRASE = re.compile(r"reached your (?:[\w()-]+ ){0,3}usage limit")
 _CAPACITY_CODES = frozenset({"overloaded_error", "server_is_overloaded", "slow_down", "engine_overloaded_error"})
 
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "unknown_model", "1211"})
@@ -89,7 +92,7 @@ def kind_of(status: int, text: str, code: str | None = None) -> ErrorKind:
     lower, name = text.lower(), (code or "").lower()
     if status not in {401, 403} and is_context_overflow(text, code):
         return ErrorKind.CONTEXT_OVERFLOW
-    if name in _QUOTA_CODES or (status in {200, 402, 403, 429} and any(phrase in lower for phrase in _QUOTA_PHRASES)):
+    if name in _QUOTA_CODES or (status in {200, 402, 403, 429} and _tells_of_a_quota(lower)):
         return ErrorKind.QUOTA_EXHAUSTED
     if name in _MODEL_CODES or (status in {200, 400, 404} and _MODEL_PHRASE.search(text)):
         return ErrorKind.UNKNOWN_MODEL
@@ -100,6 +103,10 @@ def kind_of(status: int, text: str, code: str | None = None) -> ErrorKind:
     if status >= 500 and ("overloaded" in lower or "no capacity" in lower):
         return ErrorKind.OVERLOADED
     return _KIND_OF_STATUS.get(status, ErrorKind.BAD_REQUEST if 400 <= status < 500 else ErrorKind.UPSTREAM)
+
+
+def _tells_of_a_quota(lower: str) -> bool:
+    return any(phrase in lower for phrase in _QUOTA_PHRASES) or _QUOTA_PHRASE.search(lower) is not None
 
 
 def _kind_of_name(name: str) -> ErrorKind:

@@ -18,7 +18,7 @@ from strowger.errors import BadRequest, Unsupported
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, text_header
 from strowger.gateway.origins import Origins
-from strowger.ir.request import Request
+from strowger.ir.request import Reasoning, Request
 from strowger.routing.aliases import plain
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers
@@ -39,6 +39,9 @@ _SHARED_FORMS = frozenset({"", "array", "compact"})
 
 # Those of them whose answers are never streams.
 _WHOLE_FORMS = frozenset({"compact"})
+
+# What clients write into a request of which nothing special is wanted.
+_USUAL_TIERS = frozenset({None, "auto", "default", "standard_only"})
 
 _TRIMMED = (Loss("system", "the attribution block is for Anthropic only", "info"),)
 
@@ -104,17 +107,20 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     caps = target.provider.capabilities(target.model)
     spot = asked.call.endpoint.spot
     same = upstream.name == asked.dialect.name
-    if same:
-        body = upstream.upstream.trim(asked.call.body, caps)
-        judged = caps if plain(asked.peek.model) == target.model else _judged(caps)
-        if upstream.upstream.passes(body, judged, spot) and asked.origins.all_from(body, caps.origin):
+    if same and not target.effort and not target.tier:
+        peek = asked.peek
+        body = upstream.upstream.trim(asked.call.body, caps, peek)
+        judged = caps if plain(peek.model) == target.model else _judged(caps)
+        if upstream.upstream.passes(body, judged, spot, peek) and asked.origins.all_from(
+            body, caps.origin, peek.signatures
+        ):
             losses = () if body is asked.call.body else _TRIMMED
-            body = upstream.upstream.with_model(body, target.model, asked.peek.written)
+            body = upstream.upstream.with_model(body, target.model, peek.written)
             url = _url(target, stream=asked.peek.stream, spot=spot, answer_lane=VERBATIM)
             lines = tuple(forwarded(asked.call.header_items))
             array = asked.peek.stream and spot.form == "array"
             return Draft(target, caps, VERBATIM, VERBATIM, url, body, lines, losses, array=array)
-    request = asked.request
+    request = _as_named(asked.request, target)
     if not same:
         # One path to test, and an end that can be seen: always a stream, folded where the client wants it whole.
         request = replace(request, stream=caps.streaming)
@@ -149,6 +155,17 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
         rendered.stop,
         array=answer_lane == VERBATIM and asked.peek.stream and spot.form == "array",
     )
+
+
+def _as_named(request: Request, target: Target) -> Request:
+    """The request with what the model's name asks for: its effort goes over the client's, its haste over none."""
+    if target.effort:
+        reasoning = request.reasoning or Reasoning()
+        mode = "disabled" if target.effort == "none" else "adaptive" if reasoning.mode else None
+        request = replace(request, reasoning=replace(reasoning, mode=mode, budget=None, effort=target.effort))
+    if target.tier and request.tier in _USUAL_TIERS:
+        request = replace(request, tier=target.tier)
+    return request
 
 
 def _url(target: Target, *, stream: bool, spot: Spot, answer_lane: str) -> str:

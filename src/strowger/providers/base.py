@@ -21,6 +21,7 @@ from strowger.config.schema import Config, DialectName, Overrides, Preset, Prese
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
 from strowger.providers.codex import Codex, Responses
+from strowger.providers.kimi import KimiTerms
 from strowger.providers.presets import PRESETS
 from strowger.providers.terms import NO_TERMS, Terms
 
@@ -116,6 +117,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
     strict: bool = False
+    aliases: tuple[tuple[str, str], ...] = ()
     preset: str | None = None
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
@@ -157,6 +159,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def stand_in(self, model: str) -> str | None:
         """Its own model that answers for a name which no provider serves; most have none."""
+    def own_name(self, model: str) -> str:
+        """The name under which it knows a model that others call `model`."""
+        return next((own for alias, own in self.aliases if alias == model.lower()), model)
+
         return next((own for glob, own in self.stands_in if matches(glob, model)), None)
 
     def capabilities(self, model: str) -> Capabilities:
@@ -239,6 +245,7 @@ TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
 """How the terms that presets name are made."""
 
 
+        "kimi": lambda _: KimiTerms(),
 def way_to(name: str, presets: Presets = PRESETS) -> str | None:
     """What to do so that a packaged provider is there; None when there is no preset of that name."""
     preset = presets.get(name)
@@ -332,6 +339,7 @@ def build_provider(
         preset=config.preset,
         base=base,
         rules=rules,
+        aliases=preset.aliases if preset else (),
         anthropic_hosts=anthropic_hosts,
         siblings=tuple(siblings.values()),
         foreign=siblings.get(preset.foreign) if preset else None,

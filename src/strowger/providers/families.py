@@ -222,12 +222,26 @@ MOONSHOT: Overrides = {
     "max_tokens_field": "max_completion_tokens",
     "temperature_max": 1.0,
     "top_k": False,
+    # "At path 'properties.x': type is not defined", and much else that is right elsewhere
+    "tool_schema": "typed",
+    # "text content is empty"
+    "empty_text": False,
     "thinking": "thinking",
     "thinking_replay": "reasoning_content",
     "thinking_required_in_tool_loops": True,
     "structured_output": "json_object",
     "cache_key": True,
 }
+# github.com/MoonshotAI/kimi-code, packages/kosong: what its own client asks for
+KIMI: Overrides = {
+    **MOONSHOT,
+    "origin": "kimi",
+    "max_tool_id": 64,
+    "thinking": "thinking_effort",
+    "efforts": ("low", "medium", "high", "max"),
+    "structured_output": "json_schema",
+}
+KIMI_MODELS: Rules = (("*k3*", {"efforts": ("low", "high", "max")}),)
 MOONSHOT_MODELS: Rules = tuple(
     (glob, {"thinking": "none"}) for glob in ("moonshot-v1*", "kimi-k2-0*", "kimi-k2-turbo*", "kimi-k2-thinking*")
 )

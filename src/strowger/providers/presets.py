@@ -21,6 +21,8 @@ from strowger.providers.families import (
     GEMINI,
     GEMINI_MODELS,
     GPT_OSS,
+    KIMI,
+    KIMI_MODELS,
     LOCAL,
     MESSAGES,
     MOONSHOT,
@@ -175,22 +177,37 @@ _PRESETS: Mapping[str, Preset] = {
         capabilities={**MESSAGES, "origin": "moonshot", "tool_result_images": True, "temperature_max": 1.0},
         infer=False,
     ),
-    # Kimi Code membership, with a key from its console; which clients it admits is the vendor's to say
+    # Kimi Code membership, by login or with a key from its console; which clients it admits is the vendor's to say
     "kimi": Preset(
         dialect="openai_chat",
         base_url="https://api.kimi.com/coding/v1",
         key_env=("KIMI_API_KEY",),
+        auth="login:kimi",
         models=("kimi-for-coding*", "k2.*", "k3*"),
-        capabilities={**MOONSHOT, "origin": "kimi"},
+        aliases=(("kimi-k2.6", "kimi-for-coding"), ("k2.6", "kimi-for-coding"), ("kimi-k3", "k3")),
+        capabilities=KIMI,
+        model_capabilities=KIMI_MODELS,
         also=("kimi-anthropic",),
+        terms="kimi",
     ),
+    # The same models in Anthropic's words: thinking with an effort, and no budget that it would heed.
     "kimi-anthropic": Preset(
         dialect="anthropic",
         base_url="https://api.kimi.com/coding",
         key_env=("KIMI_API_KEY",),
+        auth="login:kimi",
         models=("kimi-for-coding*", "k2.*", "k3*"),
-        capabilities={**MESSAGES, "origin": "kimi", "tool_result_images": True, "temperature_max": 1.0},
+        aliases=(("kimi-k2.6", "kimi-for-coding"), ("k2.6", "kimi-for-coding"), ("kimi-k3", "k3")),
+        capabilities={
+            **MESSAGES,
+            "origin": "kimi",
+            "tool_result_images": True,
+            "temperature_max": 1.0,
+            "efforts": ("low", "medium", "high", "max"),
+        },
+        model_capabilities=KIMI_MODELS,
         infer=False,
+        terms="kimi",
     ),
     # docs.z.ai: pay as you go; the coding plan has hosts of its own (below)
     "zai": Preset(

@@ -1,4 +1,5 @@
-"""Model names that say where they go: `provider:model`, `provider/model`, aliases, and `claude-…` discovery ids.
+"""Model names that say where they go: `provider:model`, `provider/model`, aliases, and `claude-…` discovery ids; and
+how: `model:high`, `model-fast`.
 
 Claude Code lists only models whose id begins with `claude` or `anthropic` (clients up to 2.1.329 at least), so every
 other model gets a second name `claude-<provider>-<model>`, and every alias `claude-<alias>`. Pure functions over names;
@@ -14,6 +15,7 @@ from typing import NamedTuple
 _WINDOW = re.compile(r"\[\d+[mk]\]$", re.IGNORECASE)
 _DISCOVERABLE = ("claude", "anthropic")
 _PREFIX = "claude-"
+_FAST = "-fast"
 
 
 class Named(NamedTuple):
@@ -27,6 +29,18 @@ class Named(NamedTuple):
 def plain(model: str) -> str:
     """The name without Claude Code's context window suffix: `x[1m]` → `x`."""
     return _WINDOW.sub("", model.strip())
+
+
+def wishes(model: str, efforts: Collection[str], *, fast: bool) -> tuple[str, str, bool]:
+    """The name without its endings, the effort and the haste that they ask for: `x-fast:high` → `x`, `high`, True.
+
+    `efforts` are the words that are one, `fast` says whether `-fast` means anything; else they belong to the name.
+    """
+    rest, found, effort = model.rpartition(":")
+    if not (found and rest and effort in efforts):
+        rest, effort = model, ""
+    bare = rest.removesuffix(_FAST)
+    return (bare, effort, True) if fast and bare and bare != rest else (rest, effort, False)
 
 
 def resolve(model: str, providers: Collection[str], aliases: Mapping[str, str]) -> Named | None:

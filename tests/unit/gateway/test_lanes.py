@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from strowger.dialects.base import Capabilities
 from strowger.dialects.envelope import seal
 from strowger.gateway.endpoints import Call, match
-from strowger.gateway.lanes import TRANSLATE, VERBATIM, Asked, draft
+from strowger.gateway.lanes import TRANSLATE, VERBATIM, Asked, Draft, draft
 from strowger.gateway.origins import Origins
 from strowger.ir.request import Signed
 from tests.conformance.lanes import DIALECTS, target
@@ -61,3 +62,48 @@ def test_what_the_url_says_goes_into_the_url(path: str, upstream: str, lane: str
     assert drafted.lane == lane
     assert drafted.url.endswith(url)
     assert drafted.array == (lane == VERBATIM and about.spot.form == "array")
+
+
+def responses(body: dict[str, object], caps: Capabilities, **wishes: str) -> Draft:
+    """What is sent to a server of Responses for a body of its own dialect."""
+    about = match("POST", "/v1/responses", {}, ())
+    asked = Asked(
+        Call("POST", "/", "", about, {}, (), json.dumps(body).encode()), DIALECTS["openai_responses"], Origins()
+    )
+    place = replace(target("openai_responses", "m", caps), **wishes)
+    return draft(asked, place, DIALECTS["openai_responses"], strict=False)
+
+
+THINKS = Capabilities(
+    origin="someone", efforts=("low", "high"), service_tiers=("priority", "flex"), whole_answers=False
+)
+ASKED: dict[str, object] = {"model": "m", "input": [{"role": "user", "content": "x"}], "store": False, "stream": True}
+
+
+@pytest.mark.parametrize("stream", [None, False])
+def test_where_there_are_only_streams(stream: bool | None) -> None:
+    """One is asked for, and the answer is folded; who wants a stream gets it as it comes."""
+    drafted = responses({**ASKED, "stream": stream}, THINKS)
+    assert (drafted.lane, drafted.answer_lane) == (TRANSLATE, TRANSLATE)
+    assert json.loads(drafted.body)["stream"] is True
+    assert responses(ASKED, THINKS).lane == VERBATIM
+
+
+def test_what_the_name_asks_for() -> None:
+    """Its effort goes over the client's own, its tier only where the client has no wish."""
+    drafted = responses({**ASKED, "reasoning": {"effort": "low"}}, THINKS, effort="high", tier="priority")
+    assert (drafted.lane, drafted.answer_lane) == (TRANSLATE, VERBATIM)
+    sent = json.loads(drafted.body)
+    assert (sent["reasoning"], sent["service_tier"]) == ({"effort": "high"}, "priority")
+    flexible = responses({**ASKED, "service_tier": "flex"}, THINKS, tier="priority")
+    assert json.loads(flexible.body)["service_tier"] == "flex"
+
+
+def test_a_name_can_switch_thinking_off() -> None:
+    """Whatever the client asks for."""
+    body = b'{"model":"m","max_tokens":9,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"x"}]}'
+    about = match("POST", "/v1/messages", {}, ())
+    asked = Asked(Call("POST", "/", "", about, {}, (), body), DIALECTS["anthropic"], Origins())
+    place = replace(target("openai_responses", "m", replace(THINKS, efforts=("none", "low"))), effort="none")
+    drafted = draft(asked, place, DIALECTS["openai_responses"], strict=False)
+    assert json.loads(drafted.body)["reasoning"] == {"effort": "none"}

@@ -56,7 +56,7 @@ def test_thinking_words_fit_the_dialect(name: str) -> None:
     """How thinking is asked for is said in the words of the preset's own dialect."""
     words = {
         "anthropic": {"adaptive", "budget", "none"},
-        "openai_chat": {"effort", "thinking", "reasoning", "none"},
+        "openai_chat": {"effort", "thinking", "thinking_effort", "reasoning", "none"},
         "openai_responses": {"effort", "none"},
         "gemini": {"level", "budget", "none"},
     }

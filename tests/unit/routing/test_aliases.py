@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strowger.routing.aliases import Named, discovery_id, is_discoverable, plain, resolve
+from strowger.routing.aliases import Named, discovery_id, is_discoverable, plain, resolve, wishes
 
 PROVIDERS = ("openrouter", "openrouter-anthropic", "ollama", "kimi")
 ALIASES = {"fast": "ollama:llama3:8b", "claude-best": "kimi:k3"}
@@ -23,6 +23,30 @@ ALIASES = {"fast": "ollama:llama3:8b", "claude-best": "kimi:k3"}
 def test_window_suffix(model: str, name: str) -> None:
     """Claude Code's suffix for the window is for Claude Code; no provider knows it."""
     assert plain(model) == name
+
+
+@pytest.mark.parametrize(
+    "model, expected",
+    [
+        ("gpt-5.5", ("gpt-5.5", "", False)),
+        ("gpt-5.5:high", ("gpt-5.5", "high", False)),
+        ("gpt-5.5-fast", ("gpt-5.5", "", True)),
+        ("gpt-5.5-fast:max", ("gpt-5.5", "max", True)),
+        ("llama3:8b", ("llama3:8b", "", False)),
+        ("llama3:8b:low", ("llama3:8b", "low", False)),
+        (":high", (":high", "", False)),
+        ("-fast", ("-fast", "", False)),
+    ],
+)
+def test_wishes(model: str, expected: tuple[str, str, bool]) -> None:
+    """Endings ask for an effort or for haste; what is no such word is part of the name."""
+    assert wishes(model, ("low", "high", "max"), fast=True) == expected
+
+
+@pytest.mark.parametrize("model", ["grok-4-fast", "gpt-5.5-fast:high", "x:high"])
+def test_endings_that_mean_nothing(model: str) -> None:
+    """Where there is no such thing, they are part of the name."""
+    assert wishes(model, (), fast=False) == (model, "", False)
 
 
 @pytest.mark.parametrize(

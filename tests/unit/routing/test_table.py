@@ -146,6 +146,42 @@ def test_the_demo_stands_in(model: str, others: Mapping[str, ProviderConfig], ta
     assert targets(table(providers={"demo": demo, **others}), model, dialect="anthropic") == [target]
 
 
+def test_a_provider_knows_its_models_by_more_names() -> None:
+    """A name that others have for a model of it becomes its own, whichever way the call came there."""
+    kimi = ProviderConfig(preset="kimi", dialect="openai_chat", base_url="https://x.test", models=("k2.*",))
+    routes = table(route("kimi:kimi-k2.6", model="fast"), providers={"kimi": kimi, "local": provider()})
+    for name in ("k2.6", "kimi:Kimi-K2.6", "fast"):
+        assert targets(routes, name) == [("kimi", "kimi-for-coding")]
+    assert targets(routes, "kimi:k3-turbo") == [("kimi", "k3-turbo")]
+
+
+@pytest.mark.parametrize(
+    "model, expected",
+    [
+        ("gpt-5.5:high", ("codex", "gpt-5.5", "high", "")),
+        ("gpt-5.5-fast[1m]", ("codex", "gpt-5.5", "", "priority")),
+        ("codex:gpt-5.5-fast:xhigh", ("codex", "gpt-5.5", "xhigh", "priority")),
+        ("claude-codex-gpt-5.5:low", ("codex", "gpt-5.5", "low", "")),
+        ("quick", ("codex", "gpt-5.4-mini", "none", "priority")),
+        ("mine", ("codex", "gpt-6-sol", "max", "")),
+        ("local:qwen3:8b", ("local", "qwen3:8b", "", "")),
+        ("local:grok-fast:high", ("local", "grok-fast:high", "", "")),
+    ],
+)
+def test_a_name_asks_for_effort_and_haste(model: str, expected: tuple[str, str, str, str]) -> None:
+    """Where the provider has them; elsewhere the endings are part of the name."""
+    codex = ProviderConfig(
+        preset="codex", dialect="openai_responses", base_url="http://127.0.0.1:1", models=("gpt-5.5",)
+    )
+    routes = table(
+        route("codex:gpt-6-sol:max", model="mine"),
+        providers={"local": provider(), "codex": codex},
+        quick="codex:gpt-5.4-mini-fast:none",
+    )
+    (target,) = routes.match(model).targets
+    assert (target.provider.name, target.model, target.effort, target.tier) == expected
+
+
 def test_the_demo_does_not_answer_for_a_slip() -> None:
     """A mistyped name is an error, though a stand-in could answer."""
     demo = ProviderConfig(preset="demo", dialect="openai_chat", base_url="http://127.0.0.1:1/v1")

@@ -88,7 +88,8 @@ def _foreign(reasoning: Reasoning, request: Request, fitting: Fitting) -> Plan:
         return Plan(dict(_OFF))
     if caps.thinking not in {"adaptive", AS_WRITTEN}:  # budgets are what the older and the compatible ones know
         room = _room(budget or BUDGETS.get(effort or "medium", 8192), request, fitting)
-        return Plan(None if room is None else {"type": "enabled", "budget_tokens": room})
+        word = _clamped(effort, fitting) if effort is not None and caps.efforts else None
+        return Plan(None if room is None else {"type": "enabled", "budget_tokens": room}, word)
     member: Json = {"type": "adaptive"}
     if caps.betas:
         member["display"] = reasoning.display or "summarized"  # newer models show nothing unless they are asked to

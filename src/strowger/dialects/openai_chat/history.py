@@ -157,7 +157,7 @@ def _system_message(job: Job, path: str, message: Message, *, mid: bool) -> Json
 def _user(job: Job, path: str, message: Message) -> Json | None:
     node = _opened(job, path, message)
     _content(job, path, message, node)
-    if "content" not in node and not job.ours:
+    if "content" not in node and not (job.ours and job.caps.empty_text):
         return None  # everything in it was dropped, with its losses
     return node
 
@@ -183,7 +183,8 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
     caps = job.caps
     match part:
         case Text():
-            pass
+            if not caps.empty_text and not part.text.strip():
+                return None
         case Image(source=source):
             if not caps.images:
                 return _omitted(job, path, "image", source, "the model takes no pictures")
@@ -252,7 +253,9 @@ def _result(job: Job, path: str, message: Message) -> Json:
     if result.cache is not None and job.caps.cache_hints:
         node["cache_control"] = render_cache(result.cache)
     if job.ours:
-        if result.plain and len(content) == 1 and isinstance(content[0], Text):
+        if not content and not job.caps.empty_text:
+            node["content"] = NO_OUTPUT
+        elif result.plain and len(content) == 1 and isinstance(content[0], Text):
             node["content"] = content[0].text
         elif content:
             node["content"] = [rendered for part in content if (rendered := render_part(part)) is not None]
@@ -291,7 +294,9 @@ def _assistant(job: Job, path: str, message: Message) -> Json | None:
     else:
         _foreign_members(node, parts)
     _thinking(job, path, node, thoughts)
-    if not job.ours and node.get("content") is None and "tool_calls" not in node:
+    if not job.caps.empty_text and not node.get("content"):
+        node.pop("content", None)
+    if (not job.ours or not job.caps.empty_text) and node.get("content") is None and "tool_calls" not in node:
         return None  # nothing but thinking: there is no such message here
     return node
 

@@ -124,7 +124,7 @@ def _reasoning(job: Job, body: Json) -> None:
     match job.caps.thinking:
         case "as_written":
             _as_written(job, body, reasoning)
-        case "thinking":
+        case "thinking" | "thinking_effort":
             _thinking_object(job, body, reasoning)
         case "reasoning":
             _reasoning_object(job, body, reasoning)
@@ -169,11 +169,13 @@ def _thinking_object(job: Job, body: Json, reasoning: Reasoning) -> None:
     if _is_off(reasoning):
         body["thinking"] = {**members, "type": "disabled"}
         return
+    effort = clamped(job, reasoning, off=False)
+    if effort is not None and job.caps.thinking == "thinking_effort":
+        members["effort"] = effort
+    elif effort is not None and effort != "none":
+        body["reasoning_effort"] = effort
     if reasoning.mode is not None or reasoning.budget is not None or members:
         body["thinking"] = {**members, "type": "enabled"}
-    effort = clamped(job, reasoning, off=_is_off(reasoning))
-    if effort is not None and effort != "none":
-        body["reasoning_effort"] = effort
 
 
 def _reasoning_object(job: Job, body: Json, reasoning: Reasoning) -> None:

@@ -11,6 +11,7 @@ from strowger.dialects.openai_chat.hosted import MEMBERS, ask_for_search
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
 from strowger.dialects.openai_chat.request import Form
+from strowger.dialects.openai_chat.typed import typed
 from strowger.dialects.openai_chat.wire import NAME
 from strowger.dialects.schemas import grammar, is_strict
 from strowger.ir.request import (
@@ -135,6 +136,8 @@ def _shown_function(job: Job, tool: FunctionTool, path: str, named: frozenset[st
         if tool.strict:
             job.lose_once(f"{path}.strict", "the provider has no strict tools", "info")
         tool = replace(tool, strict=None)
+    if job.caps.tool_schema == "typed" and tool.parameters is not None:
+        tool = replace(tool, parameters=typed(tool.parameters))
     if tool.cache is not None and not job.caps.cache_hints:
         job.lose_once("cache_control", "prompt cache hints are not taken; the provider caches by itself", "info")
         tool = replace(tool, cache=None)

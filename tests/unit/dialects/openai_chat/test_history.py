@@ -282,3 +282,36 @@ def test_servers_that_insist_on_thinking_get_a_blank() -> None:
     assert messages(request, caps)[1]["reasoning_content"] == NO_REASONING
     assert "reasoning_content" not in messages(replace(request, reasoning=Reasoning("disabled")), caps)[1]
     assert messages(thought(OWN), caps)[1]["reasoning_content"] == "own"
+
+
+# ---- texts that are empty ----
+
+
+def test_empty_texts_are_left_out_where_they_are_refused() -> None:
+    """Beside a call, among parts, as a whole message; a result says that there was no output."""
+    caps = Capabilities(origin="here", empty_text=False)
+    ours = parsed(
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": " "}, {"type": "text", "text": "go"}]},
+            {"role": "user", "content": ""},
+            {"role": "assistant", "content": "", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "1", "content": ""},
+            {"role": "assistant", "content": "\n"},
+            {"role": "user", "content": "on"},
+        ]
+    )
+    assert messages(ours, caps) == [
+        {"role": "user", "content": [{"type": "text", "text": "go"}]},
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": NO_OUTPUT},
+        {"role": "user", "content": "on"},
+    ]
+    theirs = said(user(Text("go")), Message("assistant", (Text("\n"), *ASK.parts)), user(result("1")))
+    assert messages(theirs, caps)[1:] == [
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": NO_OUTPUT},
+    ]
+    assert messages(ours)[2]["content"] == ""
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

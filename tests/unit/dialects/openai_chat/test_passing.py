@@ -91,6 +91,9 @@ def test_what_is_taken_passes(members: Json, caps: Json) -> None:
             {"mid_system": False},
         ),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}, {"thinking_required_in_tool_loops": True}),
+        ({"messages": [USER, {"role": "assistant", "content": " \n"}]}, {"empty_text": False}),
+        ({"tools": [{"type": "function", "function": {"parameters": {"type": "object"}}}]}, {"tool_schema": "typed"}),
+        ({"thinking": {"effort": "xhigh"}}, {"thinking": "thinking_effort", "efforts": ("low", "max")}),
     ],
 )
 def test_what_would_be_refused_is_held_back(members: Json, caps: Json) -> None:

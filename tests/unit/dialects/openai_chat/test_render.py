@@ -117,6 +117,14 @@ def test_stop_sequences() -> None:
             {"thinking": {"type": "enabled"}, "reasoning_effort": "max"},
         ),
         (Reasoning(effort="none"), {"thinking": "thinking"}, {"thinking": {"type": "disabled"}}),
+        # the same with the effort in it
+        (Reasoning("adaptive"), {"thinking": "thinking_effort"}, {"thinking": {"type": "enabled"}}),
+        (Reasoning("disabled", effort="high"), {"thinking": "thinking_effort"}, {"thinking": {"type": "disabled"}}),
+        (
+            Reasoning(effort="xhigh"),
+            {"thinking": "thinking_effort", "efforts": ("high", "max")},
+            {"thinking": {"type": "enabled", "effort": "max"}},
+        ),
         # OpenRouter's object
         (Reasoning("enabled", 2000), {"thinking": "reasoning"}, {"reasoning": {"max_tokens": 2000}}),
         (

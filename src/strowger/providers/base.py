@@ -115,9 +115,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[AuthSource, ...] = ()
     default_headers: tuple[tuple[str, str], ...] = ()
     models: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
     strict: bool = False
-    aliases: tuple[tuple[str, str], ...] = ()
     preset: str | None = None
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
@@ -157,12 +157,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         """Whether one of the model globs fits."""
         return any(matches(glob, model) for glob in self.models)
 
-    def stand_in(self, model: str) -> str | None:
-        """Its own model that answers for a name which no provider serves; most have none."""
     def own_name(self, model: str) -> str:
         """The name under which it knows a model that others call `model`."""
         return next((own for alias, own in self.aliases if alias == model.lower()), model)
 
+    def stand_in(self, model: str) -> str | None:
+        """Its own model that answers for a name which no provider serves; most have none."""
         return next((own for glob, own in self.stands_in if matches(glob, model)), None)
 
     def capabilities(self, model: str) -> Capabilities:
@@ -239,13 +239,13 @@ SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]
 TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
     {
         "codex": Codex,
+        "kimi": lambda _: KimiTerms(),
         "openai": Responses,
     }
 )
 """How the terms that presets name are made."""
 
 
-        "kimi": lambda _: KimiTerms(),
 def way_to(name: str, presets: Presets = PRESETS) -> str | None:
     """What to do so that a packaged provider is there; None when there is no preset of that name."""
     preset = presets.get(name)
@@ -332,6 +332,7 @@ def build_provider(
         headers=extra,
         default_headers=DIALECT_HEADERS[config.dialect],
         models=config.models,
+        aliases=preset.aliases if preset else (),
         stands_in=preset.stands_in if preset else (),
         configured=_converted(config.capabilities),
         packaged=preset.packaged if preset else (),
@@ -339,7 +340,6 @@ def build_provider(
         preset=config.preset,
         base=base,
         rules=rules,
-        aliases=preset.aliases if preset else (),
         anthropic_hosts=anthropic_hosts,
         siblings=tuple(siblings.values()),
         foreign=siblings.get(preset.foreign) if preset else None,

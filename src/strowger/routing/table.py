@@ -22,6 +22,7 @@ import msgspec
 
 from strowger.config.schema import Config, Match, RouteConfig
 from strowger.config.validate import near_miss
+from strowger.dialects.efforts import EFFORTS
 from strowger.errors import UnknownModel
 from strowger.providers.base import Provider, matches
 from strowger.routing import aliases
@@ -33,10 +34,19 @@ _MOST_MATCHED = 1000
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One place to send a call, and the model to ask it for."""
+    """One place to send a call, and the model to ask it for. `effort` and `tier` are what its name asked for."""
 
     provider: Provider
     model: str
+    effort: str = ""
+    tier: str = ""
+
+
+def target_at(provider: Provider, model: str) -> Target:
+    """A provider and its own name for a model, without the endings that mean something to it."""
+    caps = provider.capabilities(model)
+    bare, effort, fast = aliases.wishes(model, EFFORTS if caps.efforts else (), fast=bool(caps.fast_tier))
+    return Target(provider, provider.own_name(bare), effort, caps.fast_tier if fast else "")
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -136,10 +146,11 @@ class RouteTable:
             if rule.fits(asked, hints) and (named is None or rule.beats_names(asked)):
                 return self._follow(rule, named.model if named else asked)
         if named is not None and (provider := self.providers.get(named.provider)) is not None:
-            return Route(named.rule, (Target(provider, named.model),))
-        serving = [provider for provider in self.providers.values() if provider.serves(asked)]
-        for provider in sorted(serving, key=lambda provider: provider.dialect != dialect):
-            return Route(f"provider {provider.name}", (Target(provider, asked),))
+            return Route(named.rule, (target_at(provider, named.model),))
+        found = [target_at(provider, asked) for provider in self.providers.values()]
+        serving = [target for target in found if target.provider.serves(asked) or target.provider.serves(target.model)]
+        for best in sorted(serving, key=lambda target: target.provider.dialect != dialect):
+            return Route(f"provider {best.provider.name}", (best,))
         if (target := self._last(asked)) is not None:
             return Route(f"provider {target.provider.name}", (target,))
         raise self._unknown(asked)
@@ -151,7 +162,7 @@ class RouteTable:
             if (alone or aliases.is_discoverable(model)) and (own := provider.stand_in(model)):
                 return Target(provider, own)
             if alone:
-                return Target(provider, model)
+                return target_at(provider, model)
         return None
 
     def names(self) -> Iterator[str]:
@@ -187,7 +198,7 @@ class RouteTable:
         for text in (rule.to, *rule.fallback):
             provider, _, wanted = text.partition(":")
             if provider in self.providers:
-                targets.append(Target(self.providers[provider], wanted or model))
+                targets.append(target_at(self.providers[provider], wanted or model))
         return Route(rule.name, tuple(targets), rule.strict)
 
     def _unknown(self, model: str) -> UnknownModel:

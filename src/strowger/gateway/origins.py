@@ -38,10 +38,14 @@ class Origins:
         while len(self._origins) > self._kept:
             self._origins.popitem(last=False)
 
-    def all_from(self, body: bytes, origin: str) -> bool:
-        """Whether no signature in a body is known to be another's; a cheap look, no parse."""
+    def all_from(self, body: bytes, origin: str, signatures: tuple[str, ...] | None = None) -> bool:
+        """Whether no signature in a body is known to be another's. Where they are not given, they are looked for in
+        its bytes, without a parse.
+        """
         if not self._origins:
             return True
+        if signatures is not None:
+            return all(self._origins.get(_digest(blob.encode()), origin) == origin for blob in signatures if blob)
         return all(
             self._origins.get(_digest(found[1]), origin) == origin
             for member in _MEMBERS

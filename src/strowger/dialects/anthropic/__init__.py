@@ -67,11 +67,11 @@ class _Upstream:
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
         return render_request(request, model, caps)
 
-    def trim(self, body: bytes, caps: Capabilities) -> bytes:
-        return trim(body, caps)
+    def trim(self, body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:
+        return trim(body, caps, peek)
 
-    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
-        return passes(body, caps)
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE, peek: Peek | None = None) -> bool:
+        return passes(body, caps, peek)
 
     def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:
         return patch_model(body, model, written)

@@ -10,16 +10,17 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from strowger.dialects.anthropic.wire import ATTRIBUTION, FAITHFUL, FOREIGN_ID, NAME
-from strowger.dialects.base import Capabilities, patch_member, values_of
+from strowger.dialects.anthropic.wire import ATTRIBUTION, FAITHFUL, FOREIGN_ID, NAME, NULL
+from strowger.dialects.base import Capabilities, Peek, patch_member, values_of
 from strowger.dialects.efforts import EFFORTS
-from strowger.dialects.envelope import MARK
+from strowger.dialects.envelope import MARK, PREFIX
 from strowger.dialects.obstacles import finder
 
 _ATTRIBUTION = ATTRIBUTION.encode()
 _FOREIGN = FOREIGN_ID.encode()
 # Ids of other vendors (`functions.ls:0`) are refused by Anthropic. A result names its call, so results are enough.
 _FOREIGN_ID = re.compile(rb'"[A-Za-z0-9_-]*[^A-Za-z0-9_"-]')
+_OWN_ID = re.compile("[A-Za-z0-9_-]*")
 _BETAS = (
     b"context_management|safeguards|diagnostics|defer_loading|eager_input_streaming|task_budget|container|mcp_servers"
     b"|fallbacks|speed|inference_geo|thread|allowed_callers|input_examples|caller"
@@ -30,12 +31,69 @@ _UNSIGNED = re.compile(rb'"signature"\s*:\s*""')
 _LIMIT = re.compile(rb'"max_tokens"\s*:\s*(\d+)')
 
 
-def trim(body: bytes, caps: Capabilities) -> bytes:
+class Seen(Struct, frozen=True):
+    """What the peek at a body saw. `strange`: something that was made for another vendor. `unsigned`: thinking that
+    nobody has signed.
+    """
+
+    system: Raw
+    strange: bool
+    unsigned: bool
+
+
+class _Block(Struct, gc=False):
+    type: str = ""
+    id: str | None = None
+    tool_use_id: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    citations: Raw = NULL
+    content: Raw = NULL
+
+
+class Message(Struct, gc=False):
+    """A message as far as `look` wants it."""
+
+    content: str | list[_Block] = ""
+
+
+def look(system: Raw, messages: list[Message]) -> tuple[Seen, tuple[str, ...]]:
+    """What there is to see in the messages, and their signatures. Texts may say anything; only what has a meaning to
+    the API is looked at.
+    """
+    strange = unsigned = False
+    signatures: list[str] = []
+    for message in messages:
+        if isinstance(message.content, str):
+            continue
+        for block in message.content:
+            called, signed = block.tool_use_id, block.signature
+            if called is not None and (called.startswith(FOREIGN_ID) or not _OWN_ID.fullmatch(called)):
+                strange = True
+            if block.id is not None and block.id.startswith(FOREIGN_ID):
+                strange = True
+            if signed is not None:
+                signatures.append(signed)
+                unsigned = unsigned or not signed
+            if block.data is not None:
+                signatures.append(block.data)
+            if block.citations != NULL and MARK in bytes(block.citations):
+                strange = True
+            if block.content != NULL and block.type != "tool_result" and MARK in bytes(block.content):
+                strange = True
+    strange = strange or any(signature.startswith(PREFIX) for signature in signatures)
+    return Seen(system, strange, unsigned), tuple(signatures)
+
+
+def trim(body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:
     """The body without Claude Code's attribution block, which goes to Anthropic only; every other byte stays."""
-    if caps.attribution or _ATTRIBUTION not in body:
+    if caps.attribution:
+        return body
+    seen = peek.seen if peek is not None else None
+    if _ATTRIBUTION not in (bytes(seen.system) if isinstance(seen, Seen) else body):
         return body
     try:
-        system = msgspec.json.decode(body, type=_System).system
+        system = seen.system if isinstance(seen, Seen) else msgspec.json.decode(body, type=_System).system
         blocks = msgspec.json.decode(system, type=list[Raw])
     except msgspec.MsgspecError:
         return body  # a system that is one text, or a body that the parser will refuse
@@ -60,11 +118,14 @@ def _is_attribution(block: Raw) -> bool:
         return False
 
 
-def passes(body: bytes, caps: Capabilities) -> bool:
+def passes(body: bytes, caps: Capabilities, peek: Peek | None = None) -> bool:
     """Whether nothing in the trimmed body has to be changed or left out for this upstream."""
-    if MARK in body or _FOREIGN in body or any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id")):
+    seen = peek.seen if peek is not None else None
+    if seen.strange if isinstance(seen, Seen) else _is_strange(body):
         return False
-    if caps.thinking_replay == "signed" and _UNSIGNED.search(body):
+    if caps.thinking_replay == "signed" and (
+        seen.unsigned if isinstance(seen, Seen) else _UNSIGNED.search(body) is not None
+    ):
         return False
     if caps.judges_itself:
         return True
@@ -75,6 +136,13 @@ def passes(body: bytes, caps: Capabilities) -> bool:
         if limit is not None and int(limit[1]) > caps.max_output_tokens:
             return False
     return not _holds_obstacle(body, caps)
+
+
+def _is_strange(body: bytes) -> bool:
+    """The same by its bytes, for bodies that are not as clients write them."""
+    if MARK in body or _FOREIGN in body:
+        return True
+    return any(_FOREIGN_ID.match(body, at) for at in values_of(body, b"tool_use_id"))
 
 
 def _obstacles(caps: Capabilities) -> list[tuple[bool, bytes]]:

@@ -11,10 +11,10 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from strowger.dialects.anthropic import usual
+from strowger.dialects.anthropic import passing, usual
 from strowger.dialects.anthropic.blocks import cache_hint, parse_block
 from strowger.dialects.anthropic.hosted import Servers, ability_of, bare_servers, servers_of
-from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME
+from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME, NULL
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
 from strowger.errors import BadRequest
@@ -44,16 +44,25 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "
 
 
 class _PeekMetadata(Struct):
-    user_id: Raw = Raw(b"null")
+    user_id: Raw = NULL
 
 
 class _PeekBody(Struct):
     model: Raw
     stream: bool | None = None
-    metadata: Raw = Raw(b"null")
+    metadata: Raw = NULL
+    system: Raw = NULL
+    messages: list[passing.Message] = []
+
+
+class _BarePeek(Struct):
+    model: Raw
+    stream: bool | None = None
+    metadata: Raw = NULL
 
 
 _PEEK = msgspec.json.Decoder(_PeekBody)
+_BARE_PEEK = msgspec.json.Decoder(_BarePeek)
 _PEEK_METADATA = msgspec.json.Decoder(_PeekMetadata)
 _OLD_USER_ID = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 
@@ -71,8 +80,19 @@ def peek(body: bytes) -> Peek:
         seen = _PEEK.decode(body)
         model = msgspec.json.decode(seen.model, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _bare_peek(body)
+    found, signatures = passing.look(seen.system, seen.messages)
+    return Peek(model, bool(seen.stream), _session(seen.metadata), bytes(seen.model), signatures, found)
+
+
+def _bare_peek(body: bytes) -> Peek:
+    """Of a body with messages that are not as usual."""
+    try:
+        seen = _BARE_PEEK.decode(body)
+        model = msgspec.json.decode(seen.model, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         fields = Fields(body)  # mends what can be mended, and says in the usual words what is wrong
-        metadata = fields.rest.get("metadata", Raw(b"null"))
+        metadata = fields.rest.get("metadata", NULL)
         return Peek(_model(fields), bool(fields.flag("stream")), _session(metadata))
     return Peek(model, bool(seen.stream), _session(seen.metadata), bytes(seen.model))
 

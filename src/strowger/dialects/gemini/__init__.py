@@ -56,10 +56,10 @@ class _Upstream:
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
         return render.render_request(request, model, caps)
 
-    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+    def trim(self, body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:
         return body
 
-    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE, peek: Peek | None = None) -> bool:
         return passing.passes(body, caps, spot)
 
     def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:

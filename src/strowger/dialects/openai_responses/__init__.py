@@ -67,10 +67,10 @@ class _Upstream:
     def render_request(self, request: Request, model: str, caps: Capabilities) -> Rendered:
         return render_request(request, model, caps)
 
-    def trim(self, body: bytes, caps: Capabilities) -> bytes:
+    def trim(self, body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:
         return body
 
-    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
+    def passes(self, body: bytes, caps: Capabilities, spot: Spot = NOWHERE, peek: Peek | None = None) -> bool:
         return passes(body, caps, spot)
 
     def with_model(self, body: bytes, model: str, written: bytes = b"") -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic import DIALECT, FAITHFUL
-from strowger.dialects.base import Capabilities
+from strowger.dialects.base import NOWHERE, Capabilities
 from strowger.dialects.envelope import seal
 from strowger.ir.request import Signed
 from tests.unit.dialects.anthropic.transcripts import USER, dumps
@@ -20,7 +20,13 @@ CACHED = {"role": "user", "content": [{"type": "text", "text": "a", "cache_contr
 
 
 def _passes(caps: Capabilities, **members: Any) -> bool:
-    return DIALECT.upstream.passes(dumps({"model": "m", "messages": [USER], **members}), caps)
+    body = dumps({"model": "m", "messages": [USER], **members})
+    found = DIALECT.upstream.passes(body, caps)
+    peek = DIALECT.client.peek(body)
+    assert DIALECT.upstream.passes(body, caps, NOWHERE, peek) is found, "a look at its bytes and the peek say the same"
+    trimmed = DIALECT.upstream.trim(body, PLAIN)
+    assert DIALECT.upstream.trim(body, PLAIN, peek) == trimmed
+    return found
 
 
 def _user(*blocks: Any) -> list[Any]:

@@ -57,7 +57,26 @@ def _peek(**members: Any) -> Peek:
 )
 def test_peek(members: dict[str, Any], seen: Peek) -> None:
     """Routing sees the model, the stream flag and Claude Code's session; what else is wrong is not its matter."""
-    assert _peek(**members) == seen
+    found = _peek(**members)
+    assert (found.model, found.stream, found.session, found.written) == (
+        seen.model,
+        seen.stream,
+        seen.session,
+        seen.written,
+    )
+
+
+def test_peek_sees_the_signatures_of_earlier_thinking() -> None:
+    """Who issued them decides where the body may go; what only looks like one, in a text, is none."""
+    blocks = [
+        {"type": "thinking", "thinking": "…", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+        {"type": "text", "text": '"signature": "bm9uZQ=="'},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"signature": "bm9uZQ=="}},
+    ]
+    messages = [USER, {"role": "assistant", "content": blocks}, USER]
+    assert _peek(messages=messages).signatures == ("c2ln", "ZGF0YQ==")
+    assert _peek(messages=[USER, 5]).signatures is None, "they were not looked for"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.fakes.authority import Authority
 from tests.fakes.chat_words import missing
 from tests.fakes.refusal import Json, Refusal
-from tests.fakes.responses_events import CREATED, error_event, prewarmed, sse, tell
+from tests.fakes.responses_events import CREATED, WIRE, error_event, prewarmed, sse, tell
 from tests.fakes.responses_flavours import FLAVOURS, OPENAI, ResponsesFlavour
 from tests.fakes.responses_ledger import Answered, Ledger, fresh, named, tokens
 from tests.fakes.responses_output import compaction
@@ -83,27 +83,33 @@ class FakeResponses(FakeServer):
         path = request.path.removeprefix(self.flavour.root).removeprefix("/v1").strip("/").split("/")
         if path[0] not in ("responses", "models"):
             raise _no_such(request, self.flavour)
-        check_headers(headers, self.keys, self.flavour, self.account)
+        self.admit(headers)
         if len(seen.raw) > BODY_LIMIT:
             raise Refusal("Request body too large", status=413)
         match request.method, path:
             case "GET", ["models"]:
-                return self._models(request)
+                return self.list_models(request)
             case "POST", ["responses"]:
                 return await self._infer(request, seen)
             case "GET", ["responses"] if headers.get("upgrade", "").lower() == "websocket":
-                if self.upgrade is not None:
-                    return web.Response(
-                        status=self.upgrade.status, body=self.upgrade.body, headers=dict(self.upgrade.headers)
-                    )
-                return await Socket(self).serve(request, seen)
+                return await self.shake(request, seen)
             case "POST", ["responses", "compact"]:
-                return self._compact(_decode(seen.raw))
+                return self.compact(_decode(seen.raw))
             case "POST", ["responses", "input_tokens"] if not self.flavour.stateless:
                 return self._count(_decode(seen.raw))
             case method, ["responses", identifier, *rest] if not self.flavour.stateless:
                 return await self._stored(request, seen, method, identifier, rest)
         raise _no_such(request, self.flavour)
+
+    def admit(self, headers: dict[str, str]) -> None:
+        """Refuse who may not ask. `headers`: by lower-case name."""
+        check_headers(headers, self.keys, self.flavour, self.account)
+
+    async def shake(self, request: web.Request, seen: Seen) -> web.StreamResponse:
+        """Answer the handshake of a WebSocket, and serve it."""
+        if self.upgrade is not None:
+            return refused(self.upgrade)
+        return await Socket(self).serve(request, seen)
 
     async def _infer(self, request: web.Request, seen: Seen) -> web.StreamResponse:
         body = _decode(seen.raw)
@@ -112,11 +118,11 @@ class FakeResponses(FakeServer):
         if isinstance(step, Hang):
             return await hang(request, seen, step)
         if isinstance(step, Refuse):
-            return web.Response(status=step.status, body=step.body, headers=dict(step.headers))
+            return refused(step)
         await anyio.sleep(step.delay)
         answered = self.tell(body, step, before, items)
         if body.get("stream"):
-            events = [sse(event) for event in answered.events]
+            events = [sse(event) for event in answered.events if event["type"] != WIRE]
             return await stream(request, seen, events, step, self.headers(), failure(step))
         if body.get("background"):
             answered.pending, answered.response = answered.response, {**answered.response, **_QUEUED}
@@ -227,7 +233,7 @@ class FakeResponses(FakeServer):
         counted = tokens(body.get("input"), body.get("instructions"), body.get("tools"))
         return json_response({"object": "response.input_tokens", "input_tokens": counted}, headers=self.headers())
 
-    def _compact(self, body: Any) -> web.Response:
+    def compact(self, body: Any) -> web.Response:
         items = self._judge(body, COMPACT_MEMBERS)
         if "model" not in body:
             raise missing("model")
@@ -240,7 +246,7 @@ class FakeResponses(FakeServer):
         whole = {"id": fresh("resp"), "object": "response.compaction", "created_at": CREATED, "output": output}
         return json_response({**whole, "usage": {**spent, **details}}, headers=self.headers())
 
-    def _models(self, request: web.Request) -> web.Response:
+    def list_models(self, request: web.Request) -> web.Response:
         names = self.models or ("gpt-5.5",)
         if "client_version" in request.query or self.flavour.detail:
             headers = {**self.headers(), "etag": f'W/"{len(names)}"'}
@@ -294,6 +300,11 @@ def failure(step: Reply) -> bytes:
     code, message = step.delivery.error
     event = {"type": "error", **error_event(code, message, None, wrapped=True)}
     return sse({**event, "sequence_number": step.delivery.cut_after})
+
+
+def refused(refuse: Refuse) -> web.Response:
+    """A scripted refusal over HTTP."""
+    return web.Response(status=refuse.status, body=refuse.body, headers=dict(refuse.headers))
 
 
 def _no_such(request: web.Request, flavour: ResponsesFlavour) -> Refusal:

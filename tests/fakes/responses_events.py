@@ -15,12 +15,14 @@ from tests.fakes.refusal import Json
 from tests.fakes.responses_flavours import ResponsesFlavour
 from tests.fakes.responses_ledger import fresh
 from tests.fakes.responses_output import Manner, Written, grouped, write
-from tests.fakes.responses_parts import Aside, Fail, Trouble
+from tests.fakes.responses_parts import Aside, Fail, Trouble, Wire
 from tests.fakes.responses_seal import Seal
 from tests.fakes.responses_tables import REASONING_MODEL, efforts_of
 from tests.fakes.script import Call, Part, Reply
 
 CREATED = 1_795_000_000
+# No event: something that a socket does at its place.
+WIRE = "wire"
 INCOMPLETE = {"length": "max_output_tokens", "window": "max_output_tokens", "refusal": "content_filter"}
 
 
@@ -42,6 +44,8 @@ def tell(body: Json, reply: Reply, flavour: ResponsesFlavour, seal: Seal, previo
         first = batch[0][0]
         if isinstance(first, Aside):
             teller.emit(first.type, **first.data)
+        elif isinstance(first, Wire):
+            teller.events.append({"type": WIRE, "do": first.do, "code": first.code})
         elif isinstance(first, Fail | Trouble):
             teller.fail(first)
             return Told(teller.events, teller.response)

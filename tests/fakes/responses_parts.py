@@ -113,6 +113,13 @@ class Aside(Part, frozen=True):
     data: dict[str, Any] = {}
 
 
+class Wire(Part, frozen=True):
+    """What happens on a WebSocket between two events: a binary frame, a ping, a close with a code, or a broken line."""
+
+    do: Literal["binary", "ping", "close", "drop"]
+    code: int = 1011
+
+
 class Fail(Part, frozen=True):
     """The response fails here. A capacity refusal inside 200 is an answer of nothing else."""
 

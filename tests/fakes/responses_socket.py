@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from tests.fakes.refusal import Json, Refusal
-from tests.fakes.responses_events import error_event
+from tests.fakes.responses_events import WIRE, error_event
 from tests.fakes.responses_ledger import Answered
 from tests.fakes.script import Hang, Refuse, Reply, Step
 from tests.fakes.server import BODY_LIMIT, Seen, end
@@ -111,6 +111,7 @@ class Socket:
     async def _answer(self, frame: Seen, body: Json, lane: str, request: web.Request) -> None:
         recent = {answered.id: answered for answered in self._last.values()} | self._prewarmed
         before, items = self._vendor.check(body, recent)
+        self.promised(body, before, items)
         prewarm = body.get("generate") is False
         step = Reply() if prewarm else self._vendor.step(body, before, items)
         if isinstance(step, Hang):
@@ -128,7 +129,14 @@ class Socket:
         else:
             self._last[lane] = answered
         lane_member = {"stream_id": lane} if lane else {}
+        await self.before(frame, body, answered, items)
         await self._play(frame, [{**event, **lane_member} for event in answered.events], step, request, lane)
+
+    def promised(self, body: Json, before: Answered | None, items: list[Json]) -> None:
+        """Refuse what a request promised and does not keep."""
+
+    async def before(self, frame: Seen, body: Json, answered: Answered, items: list[Json]) -> None:
+        """What goes out before the events of an answer."""
 
     async def _play(self, frame: Seen, events: list[Json], step: Reply, request: web.Request, lane: str) -> None:
         cut = step.delivery.cut
@@ -140,6 +148,10 @@ class Socket:
             if number == len(events) - 1:
                 # Whoever has read the last event may ask again at once.
                 self._free(lane, frame)
+            if event["type"] == WIRE:
+                if await self._odd(frame, event, request):
+                    return
+                continue
             await self._send(frame, event)
             await anyio.sleep(step.delivery.pause)
         if cut is None or cut == "garbage":
@@ -153,6 +165,22 @@ class Socket:
             await self._socket.close()
         else:
             await self._hang(frame, Hang(drop=cut == "drop"), request)
+
+    async def _odd(self, frame: Seen, event: Json, request: web.Request) -> bool:
+        """Do what is no event; whether that was the end."""
+        match event["do"]:
+            case "binary":
+                await self._socket.send_bytes(b"\0")
+            case "ping":
+                await self._socket.ping()
+            case "close":
+                end(frame, "cut")
+                await self._socket.close(code=event["code"])
+                return True
+            case "drop":
+                await self._hang(frame, Hang(drop=True), request)
+                return True
+        return False
 
     def _free(self, lane: str, frame: Seen) -> None:
         if self._busy.get(lane) is frame:

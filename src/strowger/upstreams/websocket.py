@@ -37,8 +37,8 @@ _NOT_SHAKEN = frozenset(
 # Whoever differs in one of these must not share a connection: it was opened in their name.
 _WHOSE = ("api-key", "authorization", "cookie", "originator", "user-agent", "x-api-key", "x-codex-beta-features")
 _WHOSE_PREFIXES = ("chatgpt-", "openai-", "x-openai-")
-# Of the handshake's headers those that are true of later answers too; limits and ids are not.
-_LASTING = frozenset({"openai-model", "x-codex-turn-state", "x-models-etag", "x-reasoning-included"})
+# Of the handshake's headers those that are true of later answers too; limits, ids and versions are not.
+_LASTING = frozenset({"x-reasoning-included"})
 _NOT_TOLD = frozenset({"connection", "content-length", "content-type", "date", "transfer-encoding", "upgrade"})
 
 _LIMIT_REACHED = "websocket_connection_limit_reached"

@@ -90,6 +90,7 @@ class Peer(asyncio.Transport):
         elif self.status == 101:
             response = self.server.accept(request)
             response.headers["X-Models-Etag"] = "e1"
+            response.headers["X-Reasoning-Included"] = "true"
             response.headers["X-Request-Id"] = "req_1"
             self.server.send_response(response)
         elif self.status:

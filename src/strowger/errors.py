@@ -17,6 +17,7 @@ The tree (an exception that is not in it is a bug of ours, answered as 500 `inte
      └ UpstreamError
          ├ Refused                    it answered with an error status or an error event
          ├ Unreachable                no connection: DNS, refused, TLS
+         │   └ Unanswered             the request was sent, and the connection closed without a word
          ├ TimedOut                   silent for longer than the idle limit
          ├ Truncated                  the stream ended before its end
          └ Malformed                  it sent what its dialect does not allow
@@ -193,6 +194,10 @@ class Refused(UpstreamError):
 
 class Unreachable(UpstreamError):
     """No connection could be made."""
+
+
+class Unanswered(Unreachable):
+    """The connection closed before any answer. The request may have been read, and then it is paid for."""
 
 
 class TimedOut(UpstreamError):

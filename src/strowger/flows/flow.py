@@ -17,13 +17,27 @@ Outcome = Literal["running", "ok", "failed", "cancelled"]
 
 
 class Attempt(Struct):
-    """One try at an upstream. `status` is its HTTP status, 0 when none came; `error` one sentence."""
+    """One try at an upstream. `status` is its HTTP status, 0 when none came; `error` one sentence.
+
+    `account` is empty where the provider has only one. `reason` is the kind of what went wrong, in a word. `waited` are
+    the seconds before it. What was passed over was not `asked`, and `reason` and `error` say why.
+    """
 
     target: str
     lane: str
     status: int = 0
     error: str | None = None
     seconds: float = 0.0
+    account: str = ""
+    reason: str | None = None
+    waited: float = 0.0
+    asked: bool = True
+
+    @property
+    def label(self) -> str:
+        """`provider/account:model`."""
+        provider, _, model = self.target.partition(":")
+        return f"{provider}/{self.account}:{model}" if self.account else self.target
 
 
 class Flow(Struct):
@@ -111,10 +125,7 @@ def summary(flow: Flow) -> dict[str, object]:
         "tokens_estimated": usage.estimated,
         "losses": [{"path": loss.path, "reason": loss.reason, "severity": loss.severity} for loss in flow.losses],
         "notes": flow.notes,
-        "attempts": [
-            {"target": a.target, "lane": a.lane, "status": a.status, "error": a.error, "ms": _ms(a.seconds)}
-            for a in flow.attempts
-        ],
+        "attempts": [_attempt(attempt) for attempt in flow.attempts],
         "upstream_request_id": flow.upstream_request_id,
         "request_bytes": flow.request_bytes,
         "response_bytes": flow.response_bytes,
@@ -122,6 +133,20 @@ def summary(flow: Flow) -> dict[str, object]:
         "upstream_first_byte_ms": _ms(flow.upstream_first_byte),
         "first_byte_ms": _ms(flow.first_byte),
         "duration_ms": _ms(flow.duration),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "target": attempt.target,
+        "account": attempt.account,
+        "lane": attempt.lane,
+        "asked": attempt.asked,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "error": attempt.error,
+        "waited_ms": _ms(attempt.waited),
+        "ms": _ms(attempt.seconds),
     }
 
 

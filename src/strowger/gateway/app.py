@@ -254,13 +254,14 @@ async def build(
             max_age=responses.keep_days * 86400,
         )
         stack.callback(conversations.close)
-        health = Health()
-        sender = Sender(upstream, health.note)
+        health = Health(config.retries)
+        sender = Sender(upstream, health.note, health.wants_reading)
         line = Line(
             access=access,
             routes=table(config),
             dialects=dict(DIALECTS),
             sender=sender,
+            health=health,
             recorder=Recorder(config.flows.keep, (_logged(log),)),
             memory=Memory(conversations, tasks.start_soon),
             timing=timing_of(config),

@@ -1,268 +1,256 @@
-"""Trying targets in their order until one answers. Stops once bytes are out.
+"""Trying targets and accounts in their order until one answers. Stops once bytes are out.
 
-An attempt is over when the first event of the answer is there (streaming clients) or all of it (others): until then
-nothing of it has reached the client and another target may take over. Which failures move on is the rule that
-gateways for Claude Code follow: 5xx, 429, 401, 403, 404, silence and unreachable hosts do; other 4xx are the
-request's fault everywhere.
+What merits another try of the same, after a wait, and what moves on to the next, is in `failures`; the order is in
+`ranking`. All waiting is between tries, while the client gets its heartbeats, and within one budget for the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import random
+from collections import deque
+from collections.abc import Sequence
 
 import anyio
-from msgspec import Struct
-from msgspec.structs import replace
 
-from strowger.dialects.base import Dialect
-from strowger.errors import (
-    ClientError,
-    CredentialError,
-    ErrorKind,
-    GatewayError,
-    Malformed,
-    Refused,
-    Unsupported,
-    UpstreamError,
-)
+from strowger.errors import ErrorKind, GatewayError, Refused, UpstreamError
 from strowger.flows.flow import Attempt, Flow
-from strowger.gateway.access import Client
-from strowger.gateway.headers import text_header
-from strowger.gateway.lanes import TRANSLATE, VERBATIM, Draft
+from strowger.gateway.failures import LIMITS, is_capacity, merits_another_try, most_telling, moves_on, told_wait
+from strowger.gateway.health import WARM_LONG_SECONDS, WARM_SECONDS, Health
+from strowger.gateway.opening import Answer, Opening
 from strowger.gateway.pulse import Pulse
-from strowger.gateway.receivers import Masked, Receiver, failure_error, looks_like_json
-from strowger.gateway.sending import Sender
-from strowger.ir.events import Failure
-from strowger.providers.terms import Facts
+from strowger.gateway.ranking import Candidate, Ranking, rank, shown_account
 from strowger.routing.table import Target
-from strowger.upstreams.base import Headers, Incoming, Outgoing
 
-# More than any answer; a bound against an upstream gone mad, not a policy.
-WHOLE_LIMIT = 64 * 1024 * 1024
-_ERROR_LIMIT = 1024 * 1024
-# An error comes with its words. Where they do not follow at once, its status and its headers have to do.
-_ERROR_SECONDS = 3.0
-
-# What OpenAI says to encrypted reasoning that it cannot read.
-_FOREIGN_STATE = "invalid_encrypted_content"
-_MOVE_ON = frozenset({401, 403, 404, 408, 429})
-_REQUESTS_FAULT = frozenset(
-    {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.TOO_LARGE, ErrorKind.UNSUPPORTED}
-)
-
-
-class Answer(Struct):
-    """An upstream's answer as far as it has come. `head` is ready for the client; a whole answer has no `incoming`."""
-
-    draft: Draft
-    status: int
-    headers: Headers
-    head: bytes
-    receiver: Receiver
-    incoming: Incoming | None = None
+# Nobody shall be back at the very moment, nor all at the same.
+_SPREAD = 0.1
+_LONGEST_SPREAD = 0.25
+# Accounts that a message names.
+_NAMED = 5
+# How the longer of the two lives of a prompt's cache is asked for.
+_KEPT_LONG = b'"1h"'
 
 
 class Attempts:
-    """The tries of one call."""
+    """The tries of one call. `body` is what the client sent."""
 
-    def __init__(
-        self,
-        *,
-        sender: Sender,
-        dialects: dict[str, Dialect],
-        client: Client,
-        flow: Flow,
-        pulse: Pulse,
-        prepare: Callable[[Target], Draft],
-        receiver: Callable[[Draft, Masked], Receiver],
-        disown: Callable[[], bool],
-        stream: bool,
-        headers: Mapping[str, str],
-    ) -> None:
-        self._sender = sender
-        self._dialects = dialects
-        self._client = client
+    def __init__(self, *, opening: Opening, health: Health, flow: Flow, pulse: Pulse, body: bytes) -> None:
+        self._opening = opening
+        self._health = health
+        self._retries = health.retries
         self._flow = flow
         self._pulse = pulse
-        self._prepare = prepare
-        self._receiver = receiver
-        self._disown = disown
-        self._stream = stream
-        self._headers = headers
+        self._body = body
+        self._waited = 0.0
+        self._errors: list[GatewayError] = []
+        # the places in the route of targets that have no room
+        self._full: set[int] = set()
 
     async def first(self, targets: Sequence[Target]) -> Answer:
         """The first answer that is one. Raises the most telling error when there is none."""
-        errors: list[GatewayError] = []
-        for target in targets:
-            attempt = Attempt(f"{target.provider.name}:{target.model}", "")
-            self._flow.attempts.append(attempt)
-            begun = self._pulse.now()
-            try:
-                with self._pulse.guard():
-                    return await self._try(target, attempt)
-            except GatewayError as error:
-                attempt.error = error.message
-                errors.append(error)
-                if not _moves_on(error):
-                    raise
-            finally:
-                attempt.seconds = self._pulse.now() - begun
-        # Of equals the last one: it is what the user would see by asking again.
-        raise max(reversed(errors), key=_weight)
-
-    async def _try(self, target: Target, attempt: Attempt) -> Answer:
-        try:
-            return await self._once(target, attempt)
-        except Refused as error:
-            # Reasoning that another account was given: no client can mend that, and each turn would fail.
-            if error.code != _FOREIGN_STATE or not self._disown():
-                raise
-        return await self._once(target, attempt)
-
-    async def _once(self, target: Target, attempt: Attempt) -> Answer:
-        draft = self._prepare(target)
-        attempt.lane = draft.lane
-        incoming, masked = await self._open(draft, attempt)
-        try:
-            answer = await self._begin(draft, incoming, masked)
-        except Refused as error:
-            incoming.close()
-            error.headers = error.headers or _masked_headers(incoming.header_items, masked)
-            if error.kind is ErrorKind.UNAUTHENTICATED and not target.provider.client_auth:
-                raise refused_key(error, target.provider.name) from error
-            raise
-        except BaseException:
-            incoming.close()
-            raise
-        if answer.incoming is None:
-            incoming.close()
+        provider = targets[0].provider
+        if len(targets) == 1 and self._health.calm and len(provider.accounts) < 2 and not provider.capacity_fallback:
+            # Most calls: there is nothing to choose.
+            answer = await self._ask(Candidate(targets[0], provider.accounts[0] if provider.accounts else None))
+            if answer is None:
+                raise most_telling(self._errors)
+            return answer
+        ranking = rank(targets, self._health, self._flow.session)
+        for passed in ranking.passed:
+            self._flow.attempts.append(self._passed(passed))
+        self._full.update(one.place for one in (*ranking.resting, *ranking.passed) if _is_full(one))
+        answer = await self._in_order(ranking.asked) or await self._rested(ranking)
+        if answer is None:
+            raise most_telling(self._errors)
         return answer
 
-    async def _open(self, draft: Draft, attempt: Attempt) -> tuple[Incoming, Masked]:
-        """Send, once more with fresh credentials after a 401, and turn an error status into Refused."""
-        provider = draft.target.provider
-        out = Outgoing("POST", draft.url, draft.headers, draft.body)
-        sent = await self._sender.open(provider, out, self._facts(draft), own=self._client.own)
-        incoming, masked = sent.incoming, sent.masked
-        attempt.status = incoming.status
-        headers = incoming.headers
-        self._flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
-        if 200 <= incoming.status < 300:
-            self._flow.upstream_first_byte = self._pulse.now() - self._flow.clock
-            return incoming, masked
-        try:
-            body = await self._words(incoming)
-        finally:
-            incoming.close()
-        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, masked(body))
-        error.headers = _masked_headers(incoming.header_items, masked)
-        if incoming.status == 401 and sent.used and not provider.client_auth:
-            raise refused_key(error, provider.name) from error
-        raise error
+    async def _in_order(self, candidates: Sequence[Candidate]) -> Answer | None:
+        """Each in its turn. A host that is being probed by another call comes last."""
+        queue = deque((candidate, True) for candidate in candidates)
+        while queue:
+            candidate, may_defer = queue.popleft()
+            if candidate.fills_in and candidate.place not in self._full:
+                continue
+            provider, model = candidate.target.provider, candidate.target.model
+            standing = "closed" if candidate.is_broken else self._health.standing(provider, model)
+            if standing == "half_open" and self._health.begin_probe(provider, model):
+                try:
+                    answer = await self._ask(candidate, tries=1)
+                finally:
+                    self._health.end_probe(provider, model)
+            elif standing != "closed" and may_defer:
+                queue.append((candidate, False))
+                continue
+            else:
+                answer = await self._ask(candidate)
+            if answer is not None:
+                return answer
+        return None
 
-    def _facts(self, draft: Draft) -> Facts:
-        flow = self._flow
-        return Facts(
-            model=draft.target.model,
-            stream=self._stream,
-            session=flow.session,
-            agent_id=flow.agent_id,
-            flow=flow.id,
-            verbatim=draft.lane == VERBATIM,
-            dialect=flow.dialect,
-            headers=self._headers,
+    async def _rested(self, ranking: Ranking) -> Answer | None:
+        """Those whose rest ends in time, the soonest first; where nobody else was there, one that may be looked at."""
+        left = [one for one in ranking.resting if not one.fills_in or one.place in self._full]
+        for _ in range(len(left) * self._retries.attempts):
+            waiting = [(self._rest_seconds(one), number, one) for number, one in enumerate(left)]
+            if not waiting:
+                break
+            seconds, _, soonest = min(waiting)
+            delay = _spread(seconds)
+            if not self._affordable(delay):
+                break
+            await self._wait(delay)
+            if self._rest_seconds(soonest) > 0:
+                continue  # somebody else was first, and was refused
+            answer = await self._ask(soonest, waited=delay, tries=1)
+            if answer is not None:
+                return answer
+            if self._rest_seconds(soonest) <= 0:
+                left.remove(soonest)  # it is not its limits that are in the way
+        if not self._errors:
+            return await self._look(ranking)
+        return None
+
+    def _rest_seconds(self, candidate: Candidate) -> float:
+        rest = self._health.rest(candidate.target.provider, candidate.account, candidate.target.model)
+        return 0.0 if rest is None else self._health.left_seconds(rest)
+
+    async def _look(self, ranking: Ranking) -> Answer | None:
+        """All rest. From time to time one call is let through to see if that is still so; all others are refused."""
+        for candidate in ranking.resting:
+            rest = candidate.rest
+            if rest is not None and rest.told and self._health.may_look(rest):
+                return await self._ask(candidate, tries=1)
+        self._errors.append(self._all_rest(ranking))
+        return None
+
+    async def _ask(self, candidate: Candidate, *, waited: float = 0.0, tries: int = 0) -> Answer | None:
+        """An answer of this one; None when it has none and another may. Raises what is the request's own fault."""
+        provider, model = candidate.target.provider, candidate.target.model
+        health = self._health
+        left = tries or (1 if candidate.is_broken else self._retries.attempts)
+        number = 0
+        while True:
+            number += 1
+            attempt = self._attempt(candidate, waited)
+            begun = self._pulse.now()
+            since = health.clock()
+            try:
+                with self._pulse.guard():
+                    answer = await self._opening.open(candidate, attempt)
+            except GatewayError as error:
+                wait = self._told(candidate, error)
+                attempt.error, attempt.reason = error.message, error.kind.value
+                health.failed(provider, candidate.account, model, error, wait)
+                if not moves_on(error):
+                    raise
+                delay = self._delay(error, wait, number) if number < left else None
+                if delay is None:
+                    self._give_up(candidate, error)
+                    return None
+            else:
+                if not health.calm:
+                    health.answered(provider, candidate.account, model, since)
+                self._stick(candidate)
+                return answer
+            finally:
+                attempt.seconds = self._pulse.now() - begun
+            await self._wait(delay)
+            waited = delay
+
+    def _give_up(self, candidate: Candidate, error: GatewayError) -> None:
+        self._errors.append(error)
+        if is_capacity(error):
+            self._full.add(candidate.place)
+
+    def _told(self, candidate: Candidate, error: GatewayError) -> float | None:
+        """How long the provider wants to be left alone; the client is told it too, whatever it was written in."""
+        if not isinstance(error, Refused):
+            return error.retry_after
+        now = self._health.wall()
+        headers = {name.lower(): value for name, value in error.headers}
+        reading = candidate.target.provider.reading(headers, now) if error.kind in LIMITS else None
+        wait = told_wait(error, now, reading)
+        if error.retry_after is None:
+            error.retry_after = wait
+        return wait
+
+    # ---- waiting ----
+
+    def _delay(self, error: GatewayError, wait: float | None, number: int) -> float | None:
+        """Seconds before the next try of the same, None when there is none."""
+        if not merits_another_try(error):
+            return None
+        if wait:
+            delay = _spread(wait)
+        else:
+            delay = min(self._retries.first_delay_seconds * 2 ** (number - 1), self._retries.longest_delay_seconds)
+            delay *= random.uniform(0.5, 1.0)
+        return delay if self._affordable(delay, told=wait or 0.0) else None
+
+    def _affordable(self, delay: float, told: float | None = None) -> bool:
+        longest = self._retries.longest_delay_seconds
+        return (delay if told is None else told) <= longest and self._waited + delay <= self._retries.budget_seconds
+
+    async def _wait(self, delay: float) -> None:
+        self._waited += delay
+        await anyio.sleep(delay)
+
+    # ---- what is kept of it ----
+
+    def _attempt(self, candidate: Candidate, waited: float) -> Attempt:
+        target = candidate.target
+        name = shown_account(target.provider, candidate.account)
+        attempt = Attempt(f"{target.provider.name}:{target.model}", "", account=name, waited=waited)
+        self._flow.attempts.append(attempt)
+        return attempt
+
+    def _passed(self, candidate: Candidate) -> Attempt:
+        target, rest = candidate.target, candidate.rest
+        name = shown_account(target.provider, candidate.account)
+        attempt = Attempt(f"{target.provider.name}:{target.model}", "", account=name, asked=False)
+        if rest is None:
+            attempt.reason, attempt.error = "breaker_open", "it failed several times in a row"
+        else:
+            attempt.reason = f"resting_{rest.kind.value}"
+            attempt.error = f"it rests for {_span(self._health.left_seconds(rest))}: {rest.kind.value}"
+        return attempt
+
+    def _stick(self, candidate: Candidate) -> None:
+        account, session = candidate.account, self._flow.session
+        if session and account is not None and len(candidate.target.provider.accounts) > 1:
+            seconds = WARM_LONG_SECONDS if _KEPT_LONG in self._body else WARM_SECONDS
+            self._health.stick(candidate.target.provider, session, account, seconds)
+
+    def _all_rest(self, ranking: Ranking) -> GatewayError:
+        """What a client is told when everybody it may be served by is at a limit, and nobody was asked."""
+        health = self._health
+        resting = ((one, one.rest) for one in ranking.resting if one.rest is not None)
+        ends = sorted((health.left_seconds(rest), one.label, rest.kind) for one, rest in resting)
+        seconds, _, kind = ends[0]
+        who = ", ".join(f"{label} for {_span(left)} more" for left, label, _ in ends[:_NAMED])
+        return UpstreamError(
+            f"at its limit, as the provider has said: {who}",
+            kind=kind if kind in LIMITS else ErrorKind.RATE_LIMITED,
+            retry_after=seconds,
+            hint="`strowger quota` shows the limits; a `fallback` of the route would be asked meanwhile",
         )
 
-    async def _begin(self, draft: Draft, incoming: Incoming, masked: Masked) -> Answer:
-        """Read until the answer is known to be one: all of it, or its first event."""
-        receiver = self._receiver(draft, masked)
-        if not self._stream:
-            body = await self._read_rest(incoming)
-            if not looks_like_json(body):
-                draft = replace(draft, answer_lane=TRANSLATE)
-            return Answer(draft, incoming.status, incoming.header_items, receiver.whole(body), receiver)
-        may_be_json = not draft.array and "event-stream" not in incoming.headers.get("content-type", "")
-        raw: list[bytes] = []
-        head: list[bytes] = []
-        size = 0
-        while receiver.watch.first is None:
-            chunk = await incoming.read()
-            self._pulse.heard()
-            if may_be_json and not raw and looks_like_json(chunk):
-                body = chunk + await self._read_rest(incoming)
-                draft = replace(draft, answer_lane=TRANSLATE)
-                return Answer(draft, incoming.status, incoming.header_items, receiver.restream(body), receiver)
-            if not chunk:
-                head.append(receiver.close(None))
-                break
-            size = _bounded(size + len(chunk))
-            raw.append(chunk)
-            head.append(receiver.feed(chunk))
-        if isinstance(receiver.watch.first, Failure):
-            # Held back so far, so it can still be a status, or another target's chance.
-            raw.append(await self._words(incoming))
-            body = masked(b"".join(raw)[:_ERROR_LIMIT])
-            raise failure_error(receiver.watch.first, draft.target.provider.dialect, body)
-        return Answer(draft, incoming.status, incoming.header_items, b"".join(head), receiver, incoming)
 
-    async def _words(self, incoming: Incoming) -> bytes:
-        """What an upstream says to its error, as far as it comes: half of it is better than none."""
-        pieces: list[bytes] = []
-        size = 0
-        with anyio.move_on_after(_ERROR_SECONDS), suppress(UpstreamError):
-            while size < _ERROR_LIMIT and (piece := await incoming.read()):
-                self._pulse.heard()
-                pieces.append(piece)
-                size += len(piece)
-        return b"".join(pieces)[:_ERROR_LIMIT]
-
-    async def _read_rest(self, incoming: Incoming) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await incoming.read():
-            self._pulse.heard()
-            size = _bounded(size + len(piece))
-            pieces.append(piece)
-        return b"".join(pieces)
+def _is_full(candidate: Candidate) -> bool:
+    rest = candidate.rest
+    return not candidate.fills_in and rest is not None and rest.kind in LIMITS | {ErrorKind.OVERLOADED}
 
 
-def _bounded(size: int) -> int:
-    if size > WHOLE_LIMIT:
-        raise Malformed(f"the upstream's answer is longer than {WHOLE_LIMIT // 2**20} MB")
-    return size
+def _spread(seconds: float) -> float:
+    """A wait that was asked for, and a little more."""
+    return seconds + random.uniform(0.0, min(_SPREAD * seconds, _LONGEST_SPREAD))
 
 
-def _masked_headers(items: Headers, masked: Masked) -> Headers:
-    return tuple(
-        (name, masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape"))
-        for name, value in items
-    )
-
-
-def refused_key(error: Refused, provider: str) -> CredentialError:
-    """The error for our own key being refused: as a 401 the client would log its user out, or retry for minutes."""
-    return CredentialError(
-        f"provider {provider} refused the configured credential: {error.message}",
-        hint=f"check `auth` of providers.{provider}",
-    )
-
-
-def _moves_on(error: GatewayError) -> bool:
-    """Whether another target may succeed where this one failed."""
-    if isinstance(error, Refused):
-        if error.status == 200:
-            return error.kind not in _REQUESTS_FAULT
-        return error.status >= 500 or error.status in _MOVE_ON
-    return not isinstance(error, ClientError) or isinstance(error, Unsupported)
-
-
-def _weight(error: GatewayError) -> int:
-    """How much an error tells: a limit says when to come back, a refused key what to mend."""
-    if error.kind in {ErrorKind.RATE_LIMITED, ErrorKind.QUOTA_EXHAUSTED}:
-        return 4
-    if error.kind in {ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN}:
-        return 3
-    if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.UNKNOWN_MODEL, ErrorKind.UNSUPPORTED}:
-        return 2
-    return 1
+def _span(seconds: float) -> str:
+    """A time span in a few signs: `2h 5m`, `45s`, `0.3s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{value}{unit}" for value, unit in ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")) if value]
+    return " ".join(parts[:2])

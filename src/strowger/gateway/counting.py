@@ -13,7 +13,7 @@ from msgspec import Struct
 from strowger.dialects.base import UpstreamSide
 from strowger.errors import UpstreamError
 from strowger.gateway.access import Client
-from strowger.gateway.attempts import refused_key
+from strowger.gateway.opening import refused_key
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned

@@ -12,7 +12,7 @@ import anyio
 
 from strowger.errors import GatewayError, UpstreamError
 from strowger.flows.flow import Flow
-from strowger.gateway.attempts import Answer
+from strowger.gateway.opening import Answer
 from strowger.gateway.pulse import Pulse
 from strowger.upstreams.base import Headers
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from strowger.dialects.base import Loss
+from strowger.flows.flow import Attempt
 from strowger.gateway.access import CREDENTIAL_HEADERS
 from strowger.upstreams.base import Headers
 
@@ -59,6 +60,8 @@ _LONGEST_LINE = 8000
 _CONNECTION = len("connection")
 _NONE: frozenset[str] = frozenset()
 
+_ATTEMPTS_SHOWN = 10
+_WORTH_TELLING = 0.05
 _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
 
@@ -110,6 +113,20 @@ def losses_header(losses: list[Loss]) -> str:
     if quiet:
         text += f"{'; ' if text else ''}{quiet} without effect"
     return ascii_line(text[:_LOSSES_LENGTH])
+
+
+def attempts_header(attempts: list[Attempt]) -> str:
+    """What was tried in one header line: `2; codex/work:gpt rate_limited; anthropic:claude ok, waited 1.2s`.
+
+    The number of tries, then each and what became of it; what was passed over stands there, too, but does not count.
+    """
+    parts = [str(sum(attempt.asked for attempt in attempts))]
+    for attempt in attempts[:_ATTEMPTS_SHOWN]:
+        waited = f", waited {attempt.waited:.1f}s" if attempt.waited >= _WORTH_TELLING else ""
+        parts.append(f"{attempt.label} {attempt.reason or 'ok'}{waited}")
+    if len(attempts) > _ATTEMPTS_SHOWN:
+        parts.append("...")
+    return "; ".join(parts)
 
 
 def ascii_line(text: str) -> str:

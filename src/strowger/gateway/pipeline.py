@@ -17,15 +17,17 @@ from msgspec.structs import replace
 
 from strowger.config.validate import near_miss
 from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
-from strowger.errors import CredentialError, GatewayError, Refused
+from strowger.errors import CredentialError, ErrorKind, GatewayError, Refused
 from strowger.flows.flow import Flow
 from strowger.flows.recorder import Recorder
 from strowger.gateway.access import SENTINEL, Access, Client, sentinel
-from strowger.gateway.attempts import Answer, Attempts
+from strowger.gateway.attempts import Attempts
 from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import Call
-from strowger.gateway.headers import ascii_line, losses_header, returned, text_header
+from strowger.gateway.headers import ascii_line, attempts_header, losses_header, returned, text_header
+from strowger.gateway.health import Health
 from strowger.gateway.lanes import VERBATIM, Asked, Draft, draft, input_estimate
+from strowger.gateway.opening import Answer, Opening
 from strowger.gateway.origins import Origins
 from strowger.gateway.pulse import Pulse, Spawn
 from strowger.gateway.recall import Memory, Overheard
@@ -39,6 +41,8 @@ from strowger.upstreams.base import Headers
 
 _SSE: Headers = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
 _JSON: Headers = (("Content-Type", "application/json"),)
+# Claude Code repeats a 429 ten times, also that of an empty account, unless it is told that there is no use.
+_STOPS = ("x-should-retry", "false")
 
 
 class Timing(Struct, frozen=True):
@@ -58,6 +62,7 @@ class Line:
         routes: RouteTable,
         dialects: dict[str, Dialect],
         sender: Sender,
+        health: Health,
         recorder: Recorder,
         memory: Memory,
         timing: Timing,
@@ -67,6 +72,7 @@ class Line:
         self.routes = routes
         self.dialects = dialects
         self.sender = sender
+        self.health = health
         self.recorder = recorder
         self.memory = memory
         self.timing = timing
@@ -177,7 +183,7 @@ class _OneCall:
                 self.asked = Asked(self.call, self.dialect, self.line.origins)
             return found
 
-        return Attempts(
+        opening = Opening(
             sender=self.line.sender,
             dialects=self.line.dialects,
             client=client,
@@ -189,6 +195,7 @@ class _OneCall:
             stream=stream,
             headers=self.call.headers,
         )
+        return Attempts(opening=opening, health=self.line.health, flow=self.flow, pulse=self.pulse, body=self.call.body)
 
     def _receiver(self, drafted: Draft, masked: Masked) -> Receiver:
         upstream = self.line.dialects[drafted.target.provider.dialect]
@@ -264,6 +271,8 @@ class _OneCall:
                 status, headers, body = error.status, tuple(returned(error.headers)), error.body
             elif error.status == 200 and looks_like_json(error.body):
                 body = error.body
+            if error.kind is ErrorKind.QUOTA_EXHAUSTED and not any(name.lower() == _STOPS[0] for name, _ in headers):
+                headers = (*headers, _STOPS)
         flow.status = status
         await reply.whole(status, (*headers, *flow_headers(flow)), body)
 
@@ -316,6 +325,8 @@ def flow_headers(flow: Flow) -> Headers:
     if flow.provider:
         headers.append(("x-strowger-route", f"{flow.provider}:{flow.upstream_model}"))
         headers.append(("x-strowger-lane", flow.lane))
+    if len(flow.attempts) > 1:
+        headers.append(("x-strowger-attempts", attempts_header(flow.attempts)))
     if flow.losses:
         headers.append(("x-strowger-losses", losses_header(flow.losses)))
     return tuple((name, ascii_line(value)) for name, value in headers)

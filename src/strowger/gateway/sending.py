@@ -27,6 +27,9 @@ _SHORTEST_SECRET = 6
 Note = Callable[[Provider, Account | None, Reading], None]
 """Is told what a provider says of the limits of an account."""
 
+Wants = Callable[[Provider, Account | None, float], bool]
+"""Whether it is worth while to read of them again at this Unix time."""
+
 
 class Sent(Struct, frozen=True):
     """An answer that has begun, the credentials that it was asked for with, and what takes them out of its bytes."""
@@ -39,9 +42,10 @@ class Sent(Struct, frozen=True):
 class Sender:
     """Sends requests. One for each gateway."""
 
-    def __init__(self, upstream: Upstream, note: Note) -> None:
+    def __init__(self, upstream: Upstream, note: Note, wants: Wants = lambda *_: True) -> None:
         self._upstream = upstream
         self._note = note
+        self._wants = wants
 
     async def open(
         self,
@@ -80,8 +84,15 @@ class Sender:
 
         complete = replace(out, headers=tuple(headers), aside=aside)
         incoming = await self._upstream.open(provider.terms.outgoing(complete, facts, used))
-        self._heed(provider, account, provider.terms.reading(incoming.headers, time.time()))
+        self._read(provider, account, incoming)
         return provider.terms.incoming(incoming, facts)
+
+    def _read(self, provider: Provider, account: Account | None, incoming: Incoming) -> None:
+        """What the head of an answer says of limits, unless that was looked at a moment ago."""
+        now = time.time()
+        account = account or next(iter(provider.accounts), None)
+        if not provider.client_auth and (incoming.status >= 400 or self._wants(provider, account, now)):
+            self._heed(provider, account, provider.reading(incoming.headers, now))
 
     def _heed(self, provider: Provider, account: Account | None, reading: Reading | None) -> None:
         if reading is not None:

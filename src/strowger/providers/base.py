@@ -23,6 +23,7 @@ from strowger.errors import ConfigError, CredentialError
 from strowger.providers.codex import Codex, Responses
 from strowger.providers.kimi import KimiTerms
 from strowger.providers.presets import PRESETS
+from strowger.providers.quota import Reading, read_headers
 from strowger.providers.terms import NO_TERMS, Terms
 
 DEFAULT_AUTH_HEADER: Mapping[str, str] = MappingProxyType(
@@ -110,6 +111,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     count_tokens_url: str
     accounts: tuple[Account, ...] = ()
     spread: Spread = "fill_first"
+    capacity_fallback: tuple[str, ...] = ()
     client_auth: bool = False
     terms: Terms = NO_TERMS
     headers: tuple[AuthSource, ...] = ()
@@ -227,6 +229,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         answers = [source.invalidate(used) for source, used in zip(sources, credentials, strict=False)]
         return any(answers)
 
+    def reading(self, headers: Mapping[str, str], now: float) -> Reading | None:
+        """What the headers of an answer (names in lower case) say of an account's limits at Unix time `now`."""
+        return self.terms.reading(headers, now) or read_headers(self.dialect, headers, now)
+
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets in memory now, for redaction."""
         sources = (*self.headers, *(account.source for account in self.accounts))
@@ -327,6 +333,7 @@ def build_provider(
         count_tokens_url=count_tokens_url,
         accounts=accounts,
         spread=config.spread,
+        capacity_fallback=config.capacity_fallback,
         terms=make_terms(config) if make_terms else NO_TERMS,
         client_auth=passes_client,
         headers=extra,

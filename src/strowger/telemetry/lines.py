@@ -14,6 +14,7 @@ from typing import Any
 Fields = Mapping[str, Any]
 
 _INDENT = " " * 10
+_WORTH_TELLING_MS = 100
 
 
 def told(clock: str, fields: Fields) -> str:
@@ -24,7 +25,7 @@ def told(clock: str, fields: Fields) -> str:
 
 def _where(fields: Fields) -> str:
     asked = str(fields["model"] or fields["path"])
-    tried = [str(each["target"]) for each in fields["attempts"]]
+    tried = [_label(each) for each in fields["attempts"]]
     target = f"{fields['provider']}:{fields['upstream_model']}" if fields["provider"] else "".join(tried[-1:])
     caller = " (sub-agent)" if fields["agent_id"] else ""
     return f"{asked}{caller} → {target}" if target not in ("", asked) else f"{asked}{caller}"
@@ -49,13 +50,22 @@ def _remarks(fields: Fields) -> list[str]:
     """Targets that were tried in vain, losses that have an effect, what went wrong."""
     error = fields["error"]
     vain = [each for each in fields["attempts"] if each["error"] and each["error"] != error]
+    waited = sum(float(each.get("waited_ms") or 0) for each in fields["attempts"])
     lost = [loss for loss in fields["losses"] if loss["severity"] != "info"]
     return [
-        *(f"tried {each['target']}: {each['error']}" for each in vain),
+        *(f"{'tried' if each.get('asked', True) else 'passed over'} {_label(each)}: {each['error']}" for each in vain),
+        *((f"waited {waited / 1000:.1f} s between the tries",) if waited >= _WORTH_TELLING_MS else ()),
         *(f"lost: {loss['path']} ({loss['reason']})" for loss in lost),
         *((str(error),) if error else ()),
         *(str(note) for note in fields["notes"]),
     ]
+
+
+def _label(attempt: Fields) -> str:
+    """`provider/account:model`."""
+    provider, _, model = str(attempt["target"]).partition(":")
+    account = attempt.get("account")
+    return f"{provider}/{account}:{model}" if account else str(attempt["target"])
 
 
 def _single(text: str) -> str:

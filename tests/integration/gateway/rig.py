@@ -14,13 +14,14 @@ import msgspec
 from aiohttp import web
 
 from strowger.config.references import parse_reference
-from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, Retries, RouteConfig, Server
 from strowger.gateway.app import Gateway, build
 from strowger.gateway.server import bind, serve
 from strowger.telemetry.logs import Log
 
 KEY = "upstream-key-7f3a"
 ENV = {"UPSTREAM_KEY": KEY}
+QUICK = Retries(first_delay_seconds=0.001, longest_delay_seconds=0.05)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,13 +51,18 @@ def provider(dialect: str, url: str, **more: Any) -> ProviderConfig:
 
 
 def config(providers: dict[str, ProviderConfig], routes: Sequence[RouteConfig] = (), **server: Any) -> Config:
-    """A configuration; keywords go to [server], except the two limits."""
+    """A configuration; keywords go to [server], except the two limits and `retries`.
+
+    Unless a test says otherwise, the waits between tries are too short to notice.
+    """
+    retries = server.pop("retries", None) or QUICK
     limits = {name: server.pop(name) for name in ("idle_timeout_seconds", "heartbeat_seconds") if name in server}
     return Config(
         providers=MappingProxyType(providers),
         routes=tuple(routes) or (RouteConfig(match=Match(model="*"), to=next(iter(providers))),),
         server=Server(port=0, **{"grace_seconds": 0.5, **server}),
         limits=Limits(**limits),
+        retries=retries,
         responses=Responses(file=":memory:"),
     )
 

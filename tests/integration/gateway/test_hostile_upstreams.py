@@ -309,7 +309,7 @@ async def test_a_compressed_flood_is_bounded(client: str) -> None:
 @LANES
 async def test_a_flood_without_an_event_is_bounded(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that never comes to its first event is given up before it fills the memory."""
-    monkeypatch.setattr("strowger.gateway.attempts.WHOLE_LIMIT", 1_000_000)
+    monkeypatch.setattr("strowger.gateway.opening.WHOLE_LIMIT", 1_000_000)
     line = chunk(b": " + b"x" * 100_000 + b"\n\n")
 
     async def script(request: bytes, writer: asyncio.StreamWriter) -> None:

@@ -20,7 +20,7 @@ from strowger.auth.files import Stamp, read_private, replace_file, stamp_of
 from strowger.auth.oauth import Tokens, iso
 from strowger.auth.stores import Login
 from strowger.config.references import Secret, TokenFile
-from strowger.errors import CredentialError, LoginNeeded
+from strowger.errors import CredentialError
 
 ISSUER = "oauth"
 """What stands for the issuer's name in a login that came from such a file."""
@@ -59,7 +59,7 @@ class OAuthFile:
         return stamp_of(self._path)
 
     def load(self) -> Login:
-        """The tokens in the file. Raises LoginNeeded when there is none, CredentialError when it cannot be used."""
+        """The tokens in the file. Raises CredentialError."""
         data = self._read()
         table = _decoded(data)
         if table is None:
@@ -99,7 +99,7 @@ class OAuthFile:
     def _read(self) -> bytes:
         data = read_private(self._path, hint=f"chmod 600 {self._path}")
         if data is None:
-            raise LoginNeeded(
+            raise CredentialError(
                 f"the file {self._path} is not there", hint="log in with the program that keeps its tokens in it"
             )
         return data

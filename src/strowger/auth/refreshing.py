@@ -1,6 +1,6 @@
 """An auth source over a login: refreshed ahead of its end, once for all who need it, and never lost on the way.
 
-    credential() ── alive and not due ──────────────→ from memory, at once
+    credential() ── alive, not due, store unchanged ─→ from memory, at once
         │  due, still alive: begin a refresh, hand out what there is
         │  dead or refused: begin a refresh, wait for it, at most `wait_seconds`
         └→ a flight (one at a time, in the gateway's own tasks, whoever asked for it may leave)
@@ -51,6 +51,8 @@ _LONGEST_QUIET_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 10.0
 # Clocks are corrected by fractions of a second all the time.
 _CLOCK_SLACK_SECONDS = 60.0
+# How often the store is looked at, lest a login by another account go unnoticed until this one is due.
+_LOOK_SECONDS = 1.0
 # How often somebody without a lock may be quicker than we are before we give up.
 _MOST_TURNS = 3
 
@@ -153,6 +155,8 @@ class OAuthSource:
         self._quiet_until = float("-inf")
         self._dead: tuple[Secret, Stamp | None] | None = None
         self._unsaved: _Unsaved | None = None
+        self._stamp: Stamp | None = None
+        self._look_at = float("-inf")
         self._is_saving = False
 
     def __repr__(self) -> str:
@@ -164,9 +168,12 @@ class OAuthSource:
         """A credential that is good now, from memory as long as there is one. Raises CredentialError."""
         held = self._held
         if held is not None and self._is_alive(held):
-            if self._is_due(held) and self._monotonic() >= self._quiet_until:
+            is_other = self._has_changed()
+            if not is_other and (not self._is_due(held) or self._monotonic() < self._quiet_until):
+                return held.credential
+            if not is_other:
                 await self._begin(wait=False)
-            return held.credential
+                return held.credential
         if self._failure is not None and self._monotonic() < self._quiet_until:
             raise self._told(self._failure)
         flight = await self._begin(wait=True)
@@ -215,6 +222,14 @@ class OAuthSource:
         return held.credential.value != self._refused and held.left - self._passed(held) > min(
             ALIVE_SECONDS, held.left * 0.1
         )
+
+    def _has_changed(self) -> bool:
+        """Whether somebody else has written to the store, or emptied it. Looks at most once a second."""
+        now = self._monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + _LOOK_SECONDS
+        return self._shelf.stamp() != self._stamp
 
     def _is_due(self, held: _Held) -> bool:
         old = self._issuer.old_seconds
@@ -315,11 +330,9 @@ class OAuthSource:
 
     async def _renew(self) -> None:
         """Leave a login in memory that is neither refused nor due, or raise."""
-        shelf = self._shelf
-        unsaved = self._unsaved
-        if self._take(unsaved.login if unsaved else await anyio.to_thread.run_sync(shelf.load)):
+        if self._take(await self._stored()):
             return
-        async with _lock_or_not(shelf, self._patience.lock, self._note):
+        async with _lock_or_not(self._shelf, self._patience.lock, self._note):
             # Whoever had the lock before us may have done it.
             login = await self._stored()
             for turn in range(1, _MOST_TURNS + 1):
@@ -350,10 +363,13 @@ class OAuthSource:
     async def _stored(self) -> Login:
         """What is stored; while what is newer could not be stored, that, unless somebody else has written since."""
         unsaved = self._unsaved
+        # Looked at before it is read: whoever writes in between is noticed by a later call.
+        self._stamp = await anyio.to_thread.run_sync(self._shelf.stamp)
         try:
             login = await anyio.to_thread.run_sync(self._shelf.load)
         except LoginNeeded:
-            self._unsaved = None
+            # The user has logged out: what is in memory is not ours to use any more.
+            self._unsaved, self._held = None, None
             raise
         except CredentialError:
             if unsaved is None:
@@ -421,7 +437,7 @@ class OAuthSource:
         )
         unsaved = self._unsaved
         try:
-            await anyio.to_thread.run_sync(self._shelf.save, login)
+            await self._save(login)
         except (OSError, CredentialError) as error:
             self._unsaved = _Unsaved(login, unsaved.over if unsaved else old.tokens)
             self._note(f"{self._whose(login)} was refreshed, but the new tokens cannot be stored: {_why(error)}")
@@ -430,6 +446,10 @@ class OAuthSource:
             self._unsaved = None
             self._note(f"{self._whose(login)} was refreshed")
         self._hold(login, received=True)
+
+    async def _save(self, login: Login) -> None:
+        await anyio.to_thread.run_sync(self._shelf.save, login)
+        self._stamp = await anyio.to_thread.run_sync(self._shelf.stamp)
 
     def _save_later(self) -> None:
         if self._spawn is not None and not self._is_saving:
@@ -451,17 +471,15 @@ class OAuthSource:
                     await self._save_again()
 
     async def _save_again(self) -> None:
-        shelf = self._shelf
         try:
-            async with _lock_or_not(shelf, self._patience.lock, self._note):
+            async with _lock_or_not(self._shelf, self._patience.lock, self._note):
                 login = await self._stored()
                 if self._unsaved is not None:
-                    await anyio.to_thread.run_sync(shelf.save, login)
+                    await self._save(login)
                     self._unsaved = None
                     self._note(f"{self._whose(login)} is stored now")
-        except LoginNeeded:
-            # It was taken away meanwhile: the user has logged out.
-            self._unsaved = None
+        except LoginNeeded:  # the user has logged out meanwhile
+            pass
         except (OSError, CredentialError) as error:
             self._note(f"{self._whose()} can still not be stored: {_why(error)}")
 

@@ -382,3 +382,55 @@ async def test_somebody_without_a_lock_is_not_fatal(tmp_path: Path, issuer: Code
     async with source_of(tmp_path, at(CODEX, issuer.base_url), send=send) as source:
         assert (await source.credential()).value.reveal() == other["access_token"]
     assert issuer.count(TOKEN) == 1
+
+
+class Steady:
+    """A steady clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_new_login_counts_at_once(tmp_path: Path, issuer: CodexIssuer) -> None:
+    """Whoever logs in again, perhaps as somebody else, need not wait for the old login to be due."""
+    kept(tmp_path, issuer.login(), time.time())
+    steady = Steady()
+    async with source_of(tmp_path, at(CODEX, issuer.base_url), monotonic=steady) as source:
+        await source.credential()
+        steady.now += 2
+        again = kept(tmp_path, issuer.login(), time.time())
+        assert (await source.credential()).value == again.tokens.access
+    assert issuer.count(TOKEN) == 0
+
+
+async def test_a_logout_counts_at_once(tmp_path: Path, issuer: CodexIssuer) -> None:
+    """After a logout nothing of the login is used any more, though it is still in memory."""
+    kept(tmp_path, issuer.login(), time.time())
+    steady = Steady()
+    async with source_of(tmp_path, at(CODEX, issuer.base_url), monotonic=steady) as source:
+        await source.credential()
+        steady.now += 2
+        store_of(tmp_path).delete("codex")
+        with pytest.raises(LoginNeeded, match="there is no login"):
+            await source.credential()
+        assert source.known() is None
+
+
+async def test_a_file_that_cannot_be_read_is_no_logout(tmp_path: Path, issuer: CodexIssuer) -> None:
+    """While the stored login is not to be trusted, what was read of it before is used on, and that is said."""
+    kept(tmp_path, issuer.login(), time.time())
+    steady, notes = Steady(), list[str]()
+    path = store_of(tmp_path).path("codex")
+    async with source_of(tmp_path, at(CODEX, issuer.base_url), monotonic=steady, notes=notes) as source:
+        first = await source.credential()
+        steady.now += 2
+        path.write_bytes(path.read_bytes() + b" ")
+        path.chmod(0o644)
+        assert await source.credential() is first
+        steady.now += 2
+        assert await source.credential() is first
+    assert len(notes) == 1
+    assert "others may read" in notes[0]

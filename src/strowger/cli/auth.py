@@ -22,6 +22,7 @@ from strowger.auth.stores import Entry, Login, LoginStore, check_name, login_com
 from strowger.cli.login import LOCK_SECONDS, fresh, known, put, tell
 from strowger.cli.loop import run_async
 from strowger.cli.render import duration, table
+from strowger.config.validate import suggest
 from strowger.errors import CredentialError, GatewayError, LoginNeeded
 
 NONE = 1
@@ -51,7 +52,8 @@ def logout(issuer: str, name: str) -> None:
     path = store.path(found.name, name)
     if not path.exists():
         label = f"{found.name}/{name}" if name else found.name
-        raise LoginNeeded(f"there is no login for {label}", hint="`strowger auth status` lists those there are")
+        hint = suggest(label, [entry.label for entry in store.list()], what="there are")
+        raise LoginNeeded(f"there is no login for {label}", hint=hint)
     problem = run_async(lambda: _logged_out(found, store, name))
     click.echo(f"logged out of {found.title}{f' ({found.name}/{name})' if name else ''}: {path} is gone", err=True)
     if problem:
@@ -65,12 +67,15 @@ def auth() -> None:
 
 @auth.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def status(as_json: bool) -> int:
+@click.option("--check", is_flag=True, help="Renew those that are due: that shows whether they are still taken.")
+def status(as_json: bool, check: bool) -> int:
     """Show every login: whose it is, until when it is good, where it is kept.
 
     Exit code 1 when there is none.
     """
-    entries = sorted(LoginStore(os.environ).list(), key=lambda entry: (entry.issuer, entry.name))
+    store = LoginStore(os.environ)
+    entries = run_async(lambda: _checked(store)) if check else store.list()
+    entries.sort(key=lambda entry: (entry.issuer, entry.name))
     if as_json:
         logins = [_plain(entry) for entry in entries]
         click.echo(msgspec.json.format(msgspec.json.encode({"logins": logins}), indent=2).decode())
@@ -174,9 +179,32 @@ def _is_codex_own(stored: Login) -> bool:
 _HEADER = ("LOGIN", "ACCOUNT", "PLAN", "EXPIRES", "STATE", "LAST RENEWED", "KEPT IN")
 
 
+async def _checked(store: LoginStore) -> list[Entry]:
+    """Every login, after those that are due have been renewed; what kept one from it is its problem."""
+    from strowger.auth.refreshing import OAuthSource
+    from strowger.providers.exchange import exchange
+    from strowger.upstreams.http import HttpUpstream
+
+    problems: dict[str, CredentialError] = {}
+    async with HttpUpstream() as upstream:
+        for entry in await anyio.to_thread.run_sync(store.list):
+            if entry.login is not None:
+                shelf = store.shelf(entry.issuer, entry.name)
+                try:
+                    await OAuthSource(shelf, known(entry.issuer), exchange=exchange(upstream)).credential()
+                except CredentialError as error:
+                    problems[entry.label] = error
+    return [
+        msgspec.structs.replace(entry, problem=problems.get(entry.label, entry.problem))
+        for entry in await anyio.to_thread.run_sync(store.list)
+    ]
+
+
 def _state(entry: Entry) -> State:
+    if isinstance(entry.problem, LoginNeeded):
+        return "login_needed"
     if entry.login is None:
-        return "login_needed" if isinstance(entry.problem, LoginNeeded) else "unreadable"
+        return "unreadable"
     tokens = entry.login.tokens
     if tokens.expires_at is None or tokens.expires_at > time.time():
         return "ok"
@@ -213,9 +241,13 @@ def _is_renewed(login: Login) -> bool:
 
 
 def _warn(entry: Entry) -> None:
-    assert entry.problem is not None
-    hint = f" ({entry.problem.hint})" if entry.problem.hint else f" ({login_command(entry.issuer, entry.name)})"
-    click.echo(f"{click.style('warning:', fg='yellow')} {entry.problem.message}{hint}", err=True)
+    problem = entry.problem
+    assert problem is not None
+    hint = problem.hint
+    if isinstance(problem, LoginNeeded):
+        hint = hint or login_command(entry.issuer, entry.name)
+    said = f"{entry.label}: {problem.message}{f' ({hint})' if hint else ''}"
+    click.echo(f"{click.style('warning:', fg='yellow')} {said}", err=True)
 
 
 def _plain(entry: Entry) -> dict[str, object]:

@@ -61,9 +61,9 @@ class NoSuchLogin(CredentialError):
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
-    default=600.0,
+    default=900.0,
     metavar="SECONDS",
-    help="How long to wait; 600 unless given.",
+    help="How long to wait; 900 unless given.",
 )
 def login(issuer: str, name: str, device: bool, paste: bool, no_browser: bool, keychain: bool, timeout: float) -> None:
     """Log in to ChatGPT (`codex`) or Kimi Code (`kimi`), whose models then answer on your subscription.

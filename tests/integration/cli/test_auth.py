@@ -79,7 +79,7 @@ def test_every_login_is_listed(codex: CodexIssuer, strowger: Strowger) -> None:
     assert "login needed" in lines["codex/gone"]
     assert "unreadable" in lines["codex/open"]
     assert "login needed" in lines["kimi"]
-    assert f"warning: the file {stored('codex.open')} is not trusted" in done.stderr
+    assert f"warning: codex/open: the file {stored('codex.open')} is not trusted" in done.stderr
     assert "strowger login kimi" in done.stderr
     told = strowger("auth", "status", "--json")
     logins = {(login["issuer"], login["name"]): login for login in json.loads(told.stdout)["logins"]}
@@ -93,6 +93,36 @@ def test_every_login_is_listed(codex: CodexIssuer, strowger: Strowger) -> None:
     assert (first["account_id"], first["plan"], first["storage"], first["renewable"]) == ("acc-1", "pro", "file", True)
     assert first["expires_at"].endswith("Z")
     check_no_secret(codex, done.stdout, done.stderr, told.stdout, told.stderr)
+
+
+def test_logins_are_put_to_the_test(codex: CodexIssuer, strowger: Strowger) -> None:
+    """With --check what is due is renewed, once; what the issuer takes no more needs a login."""
+    keep(codex, "due", left=60)
+    keep(codex, "good")
+    keep(codex, "dead", left=-HOUR)
+    codex.grants[2].end = "expired"
+    done = strowger("auth", "status", "--check")
+    assert done.returncode == 0
+    lines = {line.split("  ")[0]: line for line in done.stdout.splitlines()}
+    assert "  ok  " in lines["codex/due"]
+    assert "in 9d 23h" in lines["codex/due"]
+    assert "0s ago" in lines["codex/due"] or "1s ago" in lines["codex/due"]
+    assert "  ok  " in lines["codex/good"]
+    assert "login needed" in lines["codex/dead"]
+    assert "(strowger login codex --name dead)" in done.stderr
+    assert codex.count("/oauth/token") == 2
+    check_no_secret(codex, done.stdout, done.stderr)
+
+
+def test_an_issuer_that_cannot_answer_ends_nothing(
+    codex: CodexIssuer, strowger: Strowger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --check a login that cannot be renewed now is told of, and stays what it is."""
+    keep(codex, left=-HOUR)
+    codex.fails("/oauth/token", 503, times=9)
+    done = strowger("auth", "status", "--check")
+    assert (done.returncode, "expired, is renewed when used" in done.stdout) == (0, True)
+    assert "warning: codex: the issuer cannot answer now (HTTP 503)\n" in done.stderr
 
 
 # ---- logout ----
@@ -157,13 +187,13 @@ def test_a_shared_login_stays_with_codex(
     assert (codex.grants[0].end, codex.count("/oauth/revoke"), stored().exists()) == ("", 0, False)
 
 
-@pytest.mark.parametrize("arguments", [("codex",), ("codex", "--name", "work")])
-def test_nothing_to_log_out_of(strowger: Strowger, arguments: tuple[str, ...]) -> None:
-    """An error, and where to look."""
-    done = strowger("logout", *arguments)
-    assert done.returncode == 1
-    assert f"there is no login for {'codex/work' if len(arguments) > 1 else 'codex'}" in done.stderr
-    assert "strowger auth status" in done.stderr
+def test_nothing_to_log_out_of(codex: CodexIssuer, strowger: Strowger) -> None:
+    """An error, with what was probably meant."""
+    done = strowger("logout", "codex")
+    assert (done.returncode, done.stderr) == (1, "error: there is no login for codex\n")
+    keep(codex, "work")
+    done = strowger("logout", "codex", "--name", "wrk")
+    assert (done.returncode, "did you mean `codex/work`?" in done.stderr) == (1, True)
 
 
 def test_an_unknown_issuer(strowger: Strowger) -> None:

@@ -171,10 +171,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
     `key_env` lists the variables that by convention hold its key, the usual one first; `key_required` is false for
     servers on the user's own machine. `aliases` are names under which its models are known elsewhere, each with its own
-    name for it. `auth_header` is None for the dialect's own. `model_capabilities` pairs a model glob with overrides,
-    later ones over earlier ones. `packaged` pairs models with their context window in tokens, for as long as the
-    provider's own list is not to be had. `stands_in` pairs globs of names that no provider serves with the model that
-    answers for them, the first that fits.
+    name for it. `headers` are sent where the client has none of that name; names in lower case. `auth_header` is None
+    for the dialect's own. `model_capabilities` pairs a model glob with overrides, later ones over earlier ones.
+    `packaged` pairs models with their context window in tokens, for as long as the provider's own list is not to be
+    had. `stands_in` pairs globs of names that no provider serves with the model that answers for them, the first that
+    fits.
     """
 
     dialect: DialectName
@@ -196,3 +197,4 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Presets = Mapping[str, Preset]
+    headers: tuple[tuple[str, str], ...] = ()

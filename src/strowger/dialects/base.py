@@ -8,7 +8,7 @@ function.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -402,6 +402,26 @@ def patch_member(body: bytes, key: str, old: bytes, new: bytes) -> bytes:
     return msgspec.json.encode(members)
 
 
+def add_members(body: bytes, more: Sequence[tuple[str, bytes]]) -> bytes:
+    """`body` with top-level members that it lacks, as pairs of a name and a raw value; its own bytes stay as they are.
+
+    What is no JSON object comes back as it was.
+    """
+    if any(b'"%b"' % key.encode() in body for key, _ in more):
+        try:
+            present = msgspec.json.decode(body, type=dict[str, Raw])
+        except msgspec.MsgspecError:
+            return body
+        more = [(key, value) for key, value in more if key not in present]
+    begun = _OBJECT.match(body)
+    if begun is None or not more:
+        return body
+    added = b",".join(msgspec.json.encode(key) + b":" + value for key, value in more)
+    comma = b"" if body.startswith(b"}", begun.end()) else b","
+    return body[: begun.end()] + added + comma + body[begun.end() :]
+
+
+_OBJECT = re.compile(rb"\s*\{\s*")
 _COLON = re.compile(rb"\s*:\s*")
 
 

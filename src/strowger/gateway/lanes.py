@@ -13,7 +13,7 @@ from types import MappingProxyType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from strowger.dialects.base import Capabilities, Dialect, Loss, Peek, Spot
+from strowger.dialects.base import Capabilities, Dialect, Loss, Peek, Spot, add_members
 from strowger.errors import BadRequest, Unsupported
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, text_header
@@ -116,6 +116,8 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
         ):
             losses = () if body is asked.call.body else _TRIMMED
             body = upstream.upstream.with_model(body, target.model, peek.written)
+            if target.provider.options:
+                body = add_members(body, target.provider.options)
             url = _url(target, stream=asked.peek.stream, spot=spot, answer_lane=VERBATIM)
             lines = tuple(forwarded(asked.call.header_items))
             array = asked.peek.stream and spot.form == "array"
@@ -142,13 +144,14 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
     changed = rendered.names or rendered.stop or rendered.converted
     untouched = same and not changed and spot.form in _SHARED_FORMS and request.stream == asked.request.stream
     answer_lane = VERBATIM if untouched else TRANSLATE
+    options = target.provider.options
     return Draft(
         target,
         caps,
         TRANSLATE,
         answer_lane,
         _url(target, stream=request.stream, spot=spot, answer_lane=answer_lane),
-        rendered.body,
+        add_members(rendered.body, options) if options else rendered.body,
         tuple(headers),
         rendered.losses,
         rendered.names,

@@ -118,6 +118,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     default_headers: tuple[tuple[str, str], ...] = ()
     models: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, bytes], ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
     strict: bool = False
     preset: str | None = None
@@ -337,9 +338,10 @@ def build_provider(
         terms=make_terms(config) if make_terms else NO_TERMS,
         client_auth=passes_client,
         headers=extra,
-        default_headers=DIALECT_HEADERS[config.dialect],
+        default_headers=(*DIALECT_HEADERS[config.dialect], *(preset.headers if preset else ())),
         models=config.models,
         aliases=preset.aliases if preset else (),
+        options=_options(name, config.options),
         stands_in=preset.stands_in if preset else (),
         configured=_converted(config.capabilities),
         packaged=preset.packaged if preset else (),
@@ -381,6 +383,14 @@ def _capabilities(
     # What the user says holds for every model: it goes over the rules of the preset.
     rules = tuple((glob, {**rule, **configured}) for glob, rule in preset.model_capabilities)
     return base, rules
+
+
+def _options(name: str, options: Overrides) -> tuple[tuple[str, bytes], ...]:
+    """The members for every body, each as JSON."""
+    try:
+        return tuple((key, msgspec.json.encode(value)) for key, value in options.items())
+    except TypeError as error:
+        raise ConfigError(f"`options` of provider `{name}` cannot be sent: {error}") from None
 
 
 def _converted(overrides: Overrides) -> dict[str, object]:

@@ -37,6 +37,9 @@ from strowger.providers.families import (
     ZAI_MODELS,
 )
 
+# openrouter.ai/docs/app-attribution: who asks, as its users see it
+_OPENROUTER = (("x-title", "Strowger"),)
+
 _PRESETS: Mapping[str, Preset] = {
     # platform.claude.com/docs: Messages API
     "anthropic": Preset(
@@ -87,6 +90,7 @@ _PRESETS: Mapping[str, Preset] = {
         dialect="openai_chat",
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
+        headers=_OPENROUTER,
         models=("*/*",),
         capabilities={
             "origin": "openrouter",
@@ -105,6 +109,7 @@ _PRESETS: Mapping[str, Preset] = {
         dialect="openai_responses",
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
+        headers=_OPENROUTER,
         models=("*/*",),
         capabilities={
             **RESPONSES,
@@ -120,6 +125,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://openrouter.ai/api",
         key_env=("OPENROUTER_API_KEY",),
         auth_header="authorization",
+        headers=_OPENROUTER,
         models=("*/*",),
         capabilities={
             **MESSAGES,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.base import patch_model
+from strowger.dialects.base import add_members, patch_model
 from strowger.errors import BadRequest
 
 
@@ -22,6 +22,27 @@ def test_the_same_name_is_the_same_body() -> None:
     """Nothing to patch, nothing copied."""
     body = b'{"model":"m"}'
     assert patch_model(body, "m") is body
+
+
+MORE = (("provider", b'{"sort":"price"}'), ("n", b"1"))
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        (b'{"model": "m"}', b'{"provider":{"sort":"price"},"n":1,"model": "m"}'),
+        (b' {\n "a" : [1]}', b' {\n "provider":{"sort":"price"},"n":1,"a" : [1]}'),
+        (b"{ }", b'{ "provider":{"sort":"price"},"n":1}'),
+        (b'{"n":2,"provider":null}', b'{"n":2,"provider":null}'),
+        (b'{"a":{"provider":1},"n":3}', b'{"provider":{"sort":"price"},"a":{"provider":1},"n":3}'),
+        (b'{"a":"\\"n\\""}', b'{"provider":{"sort":"price"},"n":1,"a":"\\"n\\""}'),
+        (b"[1]", b"[1]"),
+        (b'{"n" is broken', b'{"n" is broken'),
+    ],
+)
+def test_members_are_added(body: bytes, expected: bytes) -> None:
+    """What the client has at the top level stays its own, even a null; every byte that was there is still there."""
+    assert add_members(body, MORE) == expected
 
 
 def test_a_deeper_model_stays() -> None:

@@ -107,3 +107,16 @@ def test_a_name_can_switch_thinking_off() -> None:
     place = replace(target("openai_responses", "m", replace(THINKS, efforts=("none", "low"))), effort="none")
     drafted = draft(asked, place, DIALECTS["openai_responses"], strict=False)
     assert json.loads(drafted.body)["reasoning"] == {"effort": "none"}
+
+
+@pytest.mark.parametrize("caps, lane", [(OPENAI, VERBATIM), (Capabilities(origin="x", sampling=False), TRANSLATE)])
+def test_options_go_into_every_body(caps: Capabilities, lane: str) -> None:
+    """On both lanes, unless the client has said it itself."""
+    meant = target("openai_chat", "m", caps)
+    meant = replace(meant, provider=replace(meant.provider, options=(("provider", b'{"sort":"price"}'), ("n", b"2"))))
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": 1, "n": 1}).encode()
+    call = Call("POST", "/", "", match("POST", "/v1/chat/completions", {}, ()), {}, (), body)
+    drafted = draft(Asked(call, DIALECTS["openai_chat"], Origins()), meant, DIALECTS["openai_chat"], strict=False)
+    sent = json.loads(drafted.body)
+    assert drafted.lane == lane
+    assert (sent["provider"], sent["n"]) == ({"sort": "price"}, 1)

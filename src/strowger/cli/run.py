@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
-from strowger.launcher.run import FORWARDED, Order
+from strowger.launcher.run import Order
 from strowger.launcher.run import run as launch
 from strowger.launcher.setup import Setup
 
@@ -70,11 +69,4 @@ def run(
         if not quiet and (sys.stderr.isatty() or line.startswith("warning:")):
             click.echo(click.style(f"strowger: {line}", dim=True), err=True)
 
-    async def launched() -> int:
-        code = await launch(order, env=os.environ, setup=setup, tell=tell)
-        # Until the process is gone: a Ctrl-C pressed twice must not take the place of the client's code.
-        for number in FORWARDED:
-            signal.signal(number, signal.SIG_IGN)
-        return code
-
-    return run_async(launched)
+    return run_async(lambda: launch(order, env=os.environ, setup=setup, tell=tell, ending=True))

@@ -22,7 +22,7 @@ from strowger.config.schema import Config, ProviderConfig
 from strowger.errors import ConfigError, UnknownModel
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
-from strowger.launcher.run import CannotStart, Order, run
+from strowger.launcher.run import FORWARDED, CannotStart, Order, run
 from strowger.launcher.setup import Setup, demo_setup, ephemeral
 from strowger.providers.presets import PRESETS
 
@@ -53,6 +53,16 @@ DEADLINE = 15.0
 def anyio_backend() -> str:
     """The loop that the launcher is written for."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_at_a_terminal() -> Iterator[None]:
+    """A test run in the background of a script has its interrupts ignored, and so have all that it starts."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in FORWARDED}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -336,12 +346,12 @@ async def test_a_cancelled_launch_ends_its_child(tmp_path: Path) -> None:
     pid_file, mended = tmp_path / "pid", tmp_path / "mended"
     code = (
         "import os, pathlib, signal, sys\n"
-        "def end(*_):\n    pathlib.Path(sys.argv[2]).touch()\n    raise SystemExit(0)\n"
-        "signal.signal(signal.SIGTERM, end)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
         "draft = pathlib.Path(sys.argv[1] + '.draft')\n"
         "draft.write_text(str(os.getpid()))\n"
         "draft.rename(sys.argv[1])\n"
-        "while True: signal.pause()\n"
+        "signal.sigwait({signal.SIGTERM})\n"
+        "pathlib.Path(sys.argv[2]).touch()\n"
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(launched, script(code, str(pid_file), str(mended)), os.environ)
@@ -352,22 +362,18 @@ async def test_a_cancelled_launch_ends_its_child(tmp_path: Path) -> None:
         os.kill(int(pid_file.read_text()), 0)
 
 
-# It writes past Python's buffers: an interrupt may come while `ready` is still being written, and those allow no second
-# writer on top of the first.
+# It takes signals one by one, as they wait for it: a handler of Python's would run late, or not at all where the signal
+# comes just before a pause.
 COUNTING = """
 import os, signal
+numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+os.write(1, b"ready\\n")
 count = 0
-def interrupted(*_):
-    global count
+while (number := signal.sigwait(numbers)) == signal.SIGINT:
     count += 1
     os.write(1, b"interrupted %d\\n" % count)
-def told(number, *_):
-    raise SystemExit(40 + count if number == signal.SIGTERM else 50 + count)
-signal.signal(signal.SIGINT, interrupted)
-signal.signal(signal.SIGTERM, told)
-signal.signal(signal.SIGHUP, told)
-os.write(1, b"ready\\n")
-while True: signal.pause()
+raise SystemExit(40 + count if number == signal.SIGTERM else 50 + count)
 """
 
 
@@ -441,8 +447,7 @@ def test_an_interrupt_too_many_does_not_change_the_exit_code() -> None:
     """Ctrl-C is pressed on while the child goes, the gateway drains and we end: the code is still the child's."""
     import pty
 
-    going = 'signal.signal(signal.SIGINT, signal.SIG_IGN)\n    os.write(1, b"going\\n")\n    raise SystemExit(9)'
-    child = COUNTING.replace("count += 1", going)
+    child = COUNTING.replace("count += 1", 'os.write(1, b"going\\n")\n    raise SystemExit(9)')
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, command("run", "--demo", sys.executable, "--", "-c", child))
@@ -481,6 +486,39 @@ async def test_a_signal_without_a_child(when: str, expected: int, monkeypatch: p
     monkeypatch.setattr("strowger.launcher.host.hosted", stuck)
     with anyio.fail_after(DEADLINE):
         assert await launched(script("raise SystemExit(3)"), os.environ) == expected
+
+
+async def test_a_signal_while_the_child_comes_up_is_the_childs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a child may be at work before we hear that it is there: it is asked to end in its own way."""
+    at_work = tmp_path / "at-work"
+    code = (
+        "import pathlib, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "signal.sigwait({signal.SIGTERM})\n"
+        "raise SystemExit(42)\n"
+    )
+    opened = anyio.open_process
+
+    async def late(*arguments: Any, **options: Any) -> Any:
+        process = await opened(*arguments, **options)
+        await appeared(at_work)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await anyio.wait_all_tasks_blocked()
+        return process
+
+    monkeypatch.setattr(anyio, "open_process", late)
+    assert await launched(script(code, str(at_work)), os.environ) == 42
+
+
+@pytest.mark.parametrize("ending", [True, False])
+async def test_signals_after_the_launch(ending: bool) -> None:
+    """Where the process ends with it, none can change the code any more; elsewhere they do what they did before."""
+    before = [signal.getsignal(number) for number in FORWARDED]
+    code = await run(script("raise SystemExit(3)"), env=os.environ, setup=configured, tell=print, ending=ending)
+    assert code == 3
+    after = [signal.getsignal(number) for number in FORWARDED]
+    assert after == ([signal.SIG_IGN] * len(FORWARDED) if ending else before)
 
 
 def _wait_for(screen: Any, text: bytes) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import anyio
 
@@ -170,8 +170,7 @@ class LoginFlow:
             await self._keep(granted)
 
     def _code(self, target: str, state: str) -> Secret:
-        query = urlsplit(target).query if "?" in target else target
-        return read_callback(f"?{query}", state=state)
+        return read_callback(f"?{_query(target)}", state=state)
 
     async def _finish(self, code: Secret, redirect_uri: str, verifier: Secret) -> None:
         """Exchange the code, and keep what comes of it."""
@@ -252,8 +251,13 @@ def skew_of(reply: Reply, now: float) -> float:
 
 def _is_address(text: str) -> bool:
     """Whether what was pasted is an address, or the query of one, rather than a code alone."""
-    query = urlsplit(text).query if "?" in text else text
-    return "://" in text or any(name in parse_qs(query) for name in ("code", "state", "error"))
+    return "://" in text or any(name in parse_qs(_query(text)) for name in ("code", "state", "error"))
+
+
+def _query(text: str) -> str:
+    """What is behind the question mark of an address, or all of it. Whatever is before may be no URL at all."""
+    _, mark, query = text.partition("?")
+    return query.partition("#")[0] if mark else text
 
 
 def _expired(issuer: Issuer) -> CredentialError:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from string import Template
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteStream, SocketAttribute, SocketStream
@@ -58,7 +57,7 @@ class _Request(Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        return urlsplit(self.target).path
+        return self.target.partition("?")[0]
 
 
 class _Answer(Struct, frozen=True):

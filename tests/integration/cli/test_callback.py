@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,6 +54,38 @@ def test_strays_do_not_matter(codex: CodexIssuer, strowger: Strowger) -> None:
     assert process.returncode == 0
     assert stderr.count("warning: a browser came back from another login") == 2
     assert codex.count("/oauth/token") == 1
+
+
+STRAYS = (
+    b"",
+    b"\r\n\r\n",
+    b"\x00\xff" * 100 + b"\r\n\r\n",
+    b"GET / HTTP/2.0\r\n\r\n",
+    b"GET //[ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /auth/callback?%ff%00[= HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n",
+    b"GET /auth/callback?state=\xff HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\n\r\n",
+    b"GET http://localhost:PORT/auth/callback HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"x" * 60_000,
+)
+
+
+def test_anything_may_come_in(codex: CodexIssuer) -> None:
+    """Bytes that are no request, requests that are no callback, hang-ups, a crowd: the login stands it all."""
+    with started("codex", "--no-browser") as (process, page):
+        back = sent_to(page)
+        port = urlsplit(back).port or 0
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        for stray in STRAYS:
+            with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as caller:
+                caller.sendall(stray.replace(b"PORT", str(port).encode()))
+                with suppress(ConnectionResetError):
+                    caller.shutdown(socket.SHUT_WR)
+                    assert not caller.recv(65536).startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
+        assert ask(back) == (302, "/success")
+        for each in crowd:
+            each.close()
+        assert process.wait(DEADLINE) == 0
 
 
 def test_pages_keep_to_themselves(codex: CodexIssuer) -> None:

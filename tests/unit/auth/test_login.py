@@ -213,9 +213,13 @@ async def test_an_empty_line_is_asked_again() -> None:
     assert (lines, len(scene.kept)) == ([], 1)
 
 
-async def test_an_address_of_another_login_is_refused() -> None:
-    """What is pasted with a state has to have ours."""
-    scene = Scene(CODEX, pastes=lambda _: "http://localhost:1455/auth/callback?code=c0de&state=other")
+@pytest.mark.parametrize(
+    "pasted",
+    ["http://localhost:1455/auth/callback?code=c0de&state=other", "http://[", "http://x?%ff#state=", "code=c0de"],
+)
+async def test_an_address_of_another_login_is_refused(pasted: str) -> None:
+    """An address has to have our state, whatever else it is."""
+    scene = Scene(CODEX, pastes=lambda _: pasted)
     with pytest.raises(IssuerRefused, match="not to our question"):
         await scene.flow.by_pasting()
     assert scene.asked == []

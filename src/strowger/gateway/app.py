@@ -267,6 +267,6 @@ async def build(
             timing=timing_of(config),
             spawn=tasks.start_soon,
         )
-        models = Models(sender)
+        models = Models(sender, spawn=tasks.start_soon)
         settings = Settings(config, line, table, again, log)
         yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models, settings.reload), settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import parse_qs
 
 import anyio
@@ -16,10 +17,12 @@ from msgspec import Struct
 
 from strowger.errors import BadRequest, GatewayError, Malformed
 from strowger.gateway.endpoints import ANTHROPIC, GEMINI, Call
+from strowger.gateway.pulse import Spawn
 from strowger.gateway.sending import Sender
 from strowger.providers.base import Provider
 from strowger.providers.terms import Facts
 from strowger.routing import catalog
+from strowger.routing import facts as known
 from strowger.routing.catalog import Entry, Listed
 from strowger.routing.table import RouteTable
 from strowger.upstreams.base import Outgoing
@@ -35,15 +38,31 @@ class _Kept(Struct, frozen=True):
     models: tuple[Listed, ...]
     until: float
     problem: str | None = None
+    mark: str | None = None
 
 
 class Models:
     """The lists of all providers, fetched when asked for and kept for a while."""
 
-    def __init__(self, sender: Sender, wait: float = _WAIT_SECONDS) -> None:
+    def __init__(self, sender: Sender, wait: float = _WAIT_SECONDS, spawn: Spawn | None = None) -> None:
+        """`spawn` starts tasks; without it lists are read only for those who ask for them."""
         self._sender = sender
         self._wait = wait
+        self._spawn = spawn
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._asking: set[tuple[str, str]] = set()
+        if spawn is not None:
+            sender.tell_of_lists(self.renew)
+
+    def renew(self, provider: Provider, mark: str | None) -> None:
+        """A provider has shown that its list is there, in the state of that mark: read it, unless it is known."""
+        key = (provider.name, provider.models_url)
+        kept = self._kept.get(key)
+        if kept is not None and kept.until >= time.monotonic() and (kept.problem or mark in {None, kept.mark}):
+            _teach(provider, kept)
+        elif self._spawn is not None and key not in self._asking:
+            self._asking.add(key)
+            self._spawn(partial(self._fetch, provider))
 
     async def entries(self, table: RouteTable) -> tuple[Entry, ...]:
         """Everything that can be asked for."""
@@ -57,7 +76,11 @@ class Models:
         for provider in table.providers.values():
             kept = self._kept.get((provider.name, provider.models_url))
             if kept is not None and kept.models:
+                _teach(provider, kept)
                 listings[provider.name] = kept.models
+            elif provider.packaged:
+                packaged = (Listed(model, facts=known.Facts(window)) for model, window in provider.packaged)
+                listings[provider.name] = tuple(packaged)
         return catalog.entries(table, listings)
 
     def problems(self, table: RouteTable) -> dict[str, str]:
@@ -66,22 +89,24 @@ class Models:
         return {name: each.problem for name, each in kept.items() if each is not None and each.problem}
 
     async def _fetch(self, provider: Provider) -> None:
-        models: tuple[Listed, ...] | None = None
+        kept: _Kept | None = None
         problem = f"no answer in {self._wait:g} s"
-        with anyio.move_on_after(self._wait):
-            try:
-                models = await self._listing(provider)
-            except GatewayError as error:
-                problem = error.message  # a list is a service to the user, not a condition for anything
         key = (provider.name, provider.models_url)
-        if models is None:
+        try:
+            with anyio.move_on_after(self._wait):
+                kept = await self._listing(provider)
+        except GatewayError as error:
+            problem = error.message  # a list is a service to the user, not a condition for anything
+        finally:
+            self._asking.discard(key)
+        if kept is None:
             earlier = self._kept.get(key)
             until = time.monotonic() + _RETRY_SECONDS
-            self._kept[key] = _Kept(earlier.models if earlier else (), until, problem)
-        else:
-            self._kept[key] = _Kept(models, time.monotonic() + _FRESH_SECONDS)
+            kept = _Kept(earlier.models if earlier else (), until, problem)
+        self._kept[key] = kept
+        _teach(provider, kept)
 
-    async def _listing(self, provider: Provider) -> tuple[Listed, ...]:
+    async def _listing(self, provider: Provider) -> _Kept:
         url = provider.models_url + _WHOLE_LIST.get(provider.dialect, "")
         lines = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
         out = Outgoing("GET", url, lines, b"")
@@ -89,9 +114,16 @@ class Models:
         try:
             if incoming.status != 200:
                 raise Malformed(f"{provider.models_url} answered with status {incoming.status}")
-            return catalog.parse_listing(await incoming.read_all(_LISTING_LIMIT))
+            models = catalog.parse_listing(await incoming.read_all(_LISTING_LIMIT))
+            return _Kept(models, time.monotonic() + _FRESH_SECONDS, mark=incoming.headers.get("etag"))
         finally:
             incoming.close()
+
+
+def _teach(provider: Provider, kept: _Kept) -> None:
+    """What the list says of its models holds for calls too, where such lists can be relied upon."""
+    if provider.terms.lists_models:
+        provider.learn({item.id: told for item in kept.models if (told := item.told())})
 
 
 def page(entries: tuple[Entry, ...], call: Call) -> bytes:

@@ -30,6 +30,9 @@ Note = Callable[[Provider, Account | None, Reading], None]
 Wants = Callable[[Provider, Account | None, float], bool]
 """Whether it is worth while to read of them again at this Unix time."""
 
+Lists = Callable[[Provider, str | None], None]
+"""Is told that a provider has a list of models that is worth to be known, and the mark of its present state."""
+
 
 class Sent(Struct, frozen=True):
     """An answer that has begun, the credentials that it was asked for with, and what takes them out of its bytes."""
@@ -46,6 +49,11 @@ class Sender:
         self._upstream = upstream
         self._note = note
         self._wants = wants
+        self._lists: Lists = lambda *_: None
+
+    def tell_of_lists(self, lists: Lists) -> None:
+        """Who wants to know of lists of models."""
+        self._lists = lists
 
     async def open(
         self,
@@ -85,6 +93,8 @@ class Sender:
         complete = replace(out, headers=tuple(headers), aside=aside)
         incoming = await self._upstream.open(provider.terms.outgoing(complete, facts, used))
         self._read(provider, account, incoming)
+        if facts.purpose == "call" and provider.terms.lists_models and incoming.status < 400:
+            self._lists(provider, incoming.headers.get("x-models-etag"))
         return provider.terms.incoming(incoming, facts)
 
     def _read(self, provider: Provider, account: Account | None, incoming: Incoming) -> None:

@@ -188,9 +188,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def learn(self, told: Mapping[str, Overrides]) -> None:
         """What its own list says of what its models accept, by model, in the place of what it said before."""
-        self._told.clear()
-        self._told.update(told)
-        self._known.clear()
+        if self._told != told:
+            self._told.clear()
+            self._told.update(told)
+            self._known.clear()
 
     async def credentials(
         self, client_headers: Mapping[str, str] = MappingProxyType({}), account: Account | None = None

@@ -12,16 +12,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.auth.credential import Credential
 from strowger.auth.issuers import USER_AGENT
 from strowger.config.schema import ProviderConfig
-from strowger.errors import ConfigError
 from strowger.providers.codex_answers import Filled
 from strowger.providers.codex_limits import from_event, from_headers
 from strowger.providers.quota import Reading
@@ -69,17 +67,6 @@ _COMPACT = "/responses/compact"
 _TIERS = (b'"priority"', b'"flex"')
 
 
-class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[providers.NAME.options]`: what stands where a request says nothing of it.
-
-    `summary` is put in the place of whatever kind of summary is asked for; `none`: none is.
-    """
-
-    verbosity: Literal["low", "medium", "high"] | None = None
-    service_tier: Literal["priority", "fast", "flex"] | None = None
-    summary: Literal["auto", "concise", "detailed", "none"] | None = None
-
-
 class Responses(Terms):
     """The public API: nothing but the way there, which is HTTP unless a WebSocket is asked for."""
 
@@ -88,10 +75,9 @@ class Responses(Terms):
     def __init__(self, config: ProviderConfig) -> None:
         self._transport = config.transport
         self._continuation = config.continuation
-        self.options = _options(config)
 
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
-        """The request with the options, and word of the socket that it may use."""
+        """The request, with word of the socket that it may use."""
         if facts.purpose != "call" or out.url.endswith(_COMPACT):
             return out
         members = _members(out.body)
@@ -102,8 +88,8 @@ class Responses(Terms):
         return replace(out, body=body, socket=self._socket(changed, facts))
 
     def _settled(self, members: dict[str, Raw]) -> dict[str, Raw]:
-        """The members with the options; the very same where nothing has to be changed."""
-        return _with_options(members, self.options)
+        """The members that may leave; the very same where all may."""
+        return members
 
     def _socket(self, members: Mapping[str, Raw], facts: Facts) -> Socket | None:
         asked_for = self._transport == "websocket"
@@ -124,11 +110,7 @@ class Codex(Responses):
     """ChatGPT's Codex backend."""
 
     prefers_sockets = True
-
-    def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config)
-        self._models_etag: str | None = None
-        self._listed = False
+    lists_models = True
 
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
         """Only what the backend takes, under our own name."""
@@ -144,8 +126,6 @@ class Codex(Responses):
 
     def incoming(self, incoming: Incoming, facts: Facts) -> Incoming:
         """A stream for a client of this dialect ends with the whole answer."""
-        if facts.purpose == "models":
-            self._listed, self._models_etag = incoming.status == 200, incoming.headers.get("etag")
         is_stream = "event-stream" in incoming.headers.get("content-type", "")
         if facts.purpose == "call" and facts.dialect == "openai_responses" and facts.stream and is_stream:
             return Filled(incoming)
@@ -159,13 +139,8 @@ class Codex(Responses):
         """The same, from the event that a WebSocket has instead."""
         return from_event(event, now)
 
-    def lists_anew(self, headers: Mapping[str, str]) -> bool:
-        """Whether the list of models is to be read: never read yet, or changed since."""
-        etag = headers.get("x-models-etag")
-        return not self._listed or (etag is not None and self._models_etag is not None and etag != self._models_etag)
-
     def _settled(self, members: dict[str, Raw]) -> dict[str, Raw]:
-        settled = _with_options(members, self.options)
+        settled = members
         if bytes(settled.get("service_tier", b'"flex"')) not in _TIERS:
             settled = {name: value for name, value in settled.items() if name != "service_tier"}
         if not settled.keys() <= MEMBERS:
@@ -213,34 +188,3 @@ def _only(body: bytes, names: frozenset[str]) -> bytes:
     if members is None or members.keys() <= names:
         return body
     return msgspec.json.encode({name: value for name, value in members.items() if name in names})
-
-
-def _options(config: ProviderConfig) -> Options:
-    try:
-        return msgspec.convert(dict(config.options), Options)
-    except msgspec.ValidationError as error:
-        names = ", ".join(Options.__struct_fields__)
-        raise ConfigError(f"`options` of a provider cannot be used: {error}", hint=f"it has: {names}") from None
-
-
-def _with_options(members: dict[str, Raw], options: Options) -> dict[str, Raw]:
-    changed = members
-    if options.service_tier is not None and "service_tier" not in members:
-        tier = "priority" if options.service_tier == "fast" else options.service_tier
-        changed = {**changed, "service_tier": _raw(tier)}
-    if options.verbosity is not None and "verbosity" not in (text := _object(members.get("text"))):
-        changed = {**changed, "text": _raw({**text, "verbosity": options.verbosity})}
-    reasoning = _object(members.get("reasoning"))
-    if options.summary is not None and "summary" in reasoning:
-        rest = {name: value for name, value in reasoning.items() if name != "summary"}
-        told = rest if options.summary == "none" else {**rest, "summary": options.summary}
-        changed = {**changed, "reasoning": _raw(told)}
-    return changed
-
-
-def _object(raw: Raw | None) -> dict[str, Raw]:
-    return (_members(bytes(raw)) if raw is not None else None) or {}
-
-
-def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))

@@ -42,6 +42,9 @@ class Facts(Struct, frozen=True, kw_only=True):
 class Terms:
     """The terms of a host that has none. Others override what is different with them. One for each provider."""
 
+    lists_models = False
+    """Its list of models says what they accept, so it is read when a call shows that it is there, or has changed."""
+
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
         """The request as the host wants it. `out` has its credentials in its headers already, those in `used`."""
         return out

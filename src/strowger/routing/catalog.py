@@ -23,12 +23,21 @@ _CODEX_TOOL_OUTPUT = 10_000
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A model as its provider lists it. `created` is in Unix seconds, 0 when it is not said."""
+    """A model as its provider lists it. `created` is in Unix seconds, 0 when it is not said. `efforts` are the words
+    for how hard it shall think, none when nobody says. `hidden`: it is there, but not for users to choose.
+    """
 
     id: str
     display_name: str = ""
     created: int = 0
     facts: Facts = UNKNOWN
+    efforts: tuple[str, ...] = ()
+    hidden: bool = False
+
+    def told(self) -> dict[str, object]:
+        """What this says of the model's capabilities."""
+        told: dict[str, object] = {"efforts": self.efforts} if self.efforts else {}
+        return told | ({"images": False} if self.facts.images is False else {})
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -63,7 +72,10 @@ def _listed(item: _ListedItem) -> Listed:
     # Google lists its models as `models/…`, also on its compatible endpoint, and takes them without.
     name = (item.id or item.slug or item.name or "").removeprefix("models/")
     shown = item.display_name or item.displayName or (item.name if item.id else "") or ""
-    return Listed(name, shown, _seconds(item.created, item.created_at), _facts(item))
+    levels = item.supported_reasoning_levels or []
+    efforts = tuple(level.effort for level in levels if level.effort)
+    hidden = item.visibility not in {None, "list"}
+    return Listed(name, shown, _seconds(item.created, item.created_at), _facts(item), efforts, hidden)
 
 
 def _facts(item: _ListedItem) -> Facts:
@@ -189,6 +201,10 @@ class _Architecture(msgspec.Struct):
     input_modalities: list[str] | None = None
 
 
+class _Level(msgspec.Struct):
+    effort: str = ""
+
+
 class _ListedItem(msgspec.Struct):
     """One model in any vendor's list; the names are the vendors'."""
 
@@ -210,7 +226,9 @@ class _ListedItem(msgspec.Struct):
     outputTokenLimit: object = None  # noqa: N815 - as Google writes it
     top_provider: _Served | None = None  # OpenRouter
     architecture: _Architecture | None = None  # OpenRouter
-    input_modalities: list[str] | None = None  # Codex
+    input_modalities: list[str] | None = None  # Codex, and so the next two
+    supported_reasoning_levels: list[_Level] | None = None
+    visibility: str | None = None
     supports_image_in: bool | None = None  # Moonshot
 
 
@@ -233,6 +251,8 @@ def _all(table: RouteTable, listings: Mapping[str, Sequence[Listed]]) -> Iterato
         if provider not in table.providers:
             continue
         for item in listed:
+            if item.hidden:
+                continue
             entry = Entry(
                 id=item.id if _leads_home(table, provider, item.id) else f"{provider}:{item.id}",
                 provider=provider,

@@ -12,7 +12,6 @@ from strowger import __version__
 from strowger.auth.credential import Credential
 from strowger.config.references import Secret
 from strowger.config.schema import ProviderConfig
-from strowger.errors import ConfigError
 from strowger.providers import PRESETS, build_provider
 from strowger.providers.codex import MEMBERS, READS_MODELS_OF, Codex, Responses
 from strowger.providers.terms import Facts
@@ -24,8 +23,8 @@ CALL = Facts(model="gpt-5.5", stream=True, session="s-1", flow="flow_1", dialect
 PLAIN: dict[str, Any] = {"model": "gpt-5.5", "input": [], "store": False, "stream": True}
 
 
-def codex(**options: Any) -> Codex:
-    return Codex(ProviderConfig(preset="codex", **options))
+def codex(**more: Any) -> Codex:
+    return Codex(ProviderConfig(preset="codex", **more))
 
 
 def out(body: dict[str, Any] | bytes = b"", url: str = URL, **headers: str) -> Outgoing:
@@ -166,32 +165,6 @@ def test_the_public_api() -> None:
     assert wanted.outgoing(request, CALL, ()).headers == request.headers
     assert wanted.outgoing(out({**PLAIN, "stream": False}), CALL, ()).socket is None
     assert wanted.outgoing(request, replace(CALL, purpose="count"), ()) is request
-
-
-def test_options_fill_what_a_request_leaves_open() -> None:
-    """What it says itself stays; a summary is changed only where one is asked for."""
-    terms = codex(options={"verbosity": "low", "service_tier": "fast", "summary": "detailed"})
-    body = json.loads(sent(terms, {**PLAIN, "reasoning": {"effort": "low", "summary": "auto"}}).body)
-    assert body["text"] == {"verbosity": "low"}
-    assert body["service_tier"] == "priority"
-    assert body["reasoning"] == {"effort": "low", "summary": "detailed"}
-    told = {"text": {"verbosity": "high", "format": {"type": "text"}}, "service_tier": "flex", "reasoning": {}}
-    assert json.loads(sent(terms, {**PLAIN, **told}).body) == {**PLAIN, **told}
-
-
-def test_no_summaries() -> None:
-    """The reasoning is asked for without."""
-    body = {**PLAIN, "reasoning": {"effort": "low", "summary": "auto"}}
-    assert json.loads(sent(codex(options={"summary": "none"}), body).body)["reasoning"] == {"effort": "low"}
-
-
-@pytest.mark.parametrize("options", [{"verbosty": "low"}, {"verbosity": "loud"}, {"service_tier": 1}])
-def test_options_that_are_none(options: dict[str, object]) -> None:
-    """Are an error of the configuration, with what there is."""
-    with pytest.raises(ConfigError, match="options") as error:
-        codex(options=options)
-    assert error.value.hint is not None
-    assert "verbosity" in error.value.hint
 
 
 def test_limits_are_read() -> None:

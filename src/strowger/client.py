@@ -55,11 +55,13 @@ class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
 
 
 class LaunchState(Struct, frozen=True):
-    """A client that runs on the gateway."""
+    """A client that runs on the gateway, and what was chosen for it alone."""
 
     id: str
     name: str = ""
     pid: int = 0
+    profile: str | None = None
+    via: str | None = None
 
 
 class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
@@ -89,10 +91,14 @@ class Model(Struct, frozen=True):
 
 
 class Launch(Struct, frozen=True):
-    """A launch that was opened: its token lets one client in until it is closed."""
+    """A launch that was opened: its token lets one client in until it is closed. `env` is for its environment,
+    `effort` for how hard its models think.
+    """
 
     id: str
     token: str
+    env: dict[str, str] = {}
+    effort: str | None = None
 
     def __repr__(self) -> str:
         return f"Launch({self.id})"
@@ -103,6 +109,13 @@ class Catalog(Struct, frozen=True):
 
     models: tuple[Model, ...]
     problems: dict[str, str] = {}
+
+
+class Chosen(Struct, frozen=True):
+    """What a launch goes by: a profile, or via a provider; neither is what everybody has."""
+
+    profile: str | None = None
+    via: str | None = None
 
 
 class _Reloaded(Struct, frozen=True):
@@ -156,12 +169,20 @@ class Admin:
         """
         return (await self._ask("POST", "reload", _Reloaded)).needs_restart
 
-    async def open_launch(self, name: str, pid: int, model: str | None = None) -> Launch:
+    async def open_launch(
+        self, name: str, pid: int, model: str | None = None, *, profile: str | None = None, via: str | None = None
+    ) -> Launch:
         """A token for one client; `pid` is of the process that will close the launch again.
 
-        Raises UnknownModel where `model`, which the client shall ask for, leads nowhere.
+        With `profile` or `via` its calls go by these. Raises UnknownModel where `model`, which the client shall ask
+        for, leads nowhere, and GatewayError for a choice that cannot be.
         """
-        return await self._ask("POST", "launches", Launch, {"name": name, "pid": pid, "model": model})
+        order = {"name": name, "pid": pid, "model": model, "profile": profile, "via": via}
+        return await self._ask("POST", "launches", Launch, order)
+
+    async def switch(self, id: str, to: str) -> Chosen:
+        """Have a launch's calls go by another profile or via another provider. Raises GatewayError."""
+        return await self._ask("POST", f"launches/{id}", Chosen, {"to": to})
 
     async def close_launch(self, id: str) -> None:
         """Make a launch's token worthless."""

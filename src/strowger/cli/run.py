@@ -17,6 +17,7 @@ from strowger.launcher.setup import Setup
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--model", metavar="MODEL", help="The model that the client shall ask for.")
+@click.option("--via", metavar="PROVIDER[:MODEL]", help="Where its calls shall go, whatever it asks for.")
 @config_option
 @profile_option
 @click.option("--demo", is_flag=True, help="On the built-in demo model; needs no configuration.")
@@ -26,6 +27,7 @@ from strowger.launcher.setup import Setup
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(
     model: str | None,
+    via: str | None,
     path: Path | None,
     profile: str | None,
     demo: bool,
@@ -39,16 +41,19 @@ def run(
     \b
         strowger run claude
         strowger run claude -- -p "what is this?"
+        strowger run claude --via deepseek
         strowger run --model deepseek-chat ./agent.py
 
     A gateway that `strowger serve` runs is joined (with --demo, one of `strowger serve --demo`); else one is started
     for as long as the client lives. The exit code is the client's. One `--` after COMMAND is ours and is not handed on.
     """
 
+    via, arguments = _via(via, arguments)
+
     def setup() -> Setup:
         from strowger.cli.setup import load_setup, unset
 
-        found = load_setup(path, profile, demo=demo)
+        found = load_setup(path, profile, demo=demo, via=via)
         if missing := unset(found.config, os.environ):
             each = ", ".join(f"{name} ({variable} is not set)" for name, variable in missing.items())
             tell(f"warning: no key for {each}")
@@ -60,6 +65,7 @@ def run(
         model=model,
         config=path,
         profile=profile,
+        via=via,
         demo=demo,
         alone=alone,
     )
@@ -70,3 +76,21 @@ def run(
             click.echo(click.style(f"strowger: {line}", dim=True), err=True)
 
     return run_async(lambda: launch(order, env=os.environ, setup=setup, tell=tell, ending=True))
+
+
+def _via(via: str | None, arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """`--via` behind the command is ours too: no client has such an option. What follows `--` is the client's alone."""
+    ours = arguments.index("--") if "--" in arguments else len(arguments)
+    words, rest = list(arguments[:ours]), arguments[ours:]
+    kept: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word.startswith("--via="):
+            via = word.removeprefix("--via=")
+        elif word == "--via":
+            if not words:
+                raise click.UsageError("Option '--via' requires an argument.")
+            via = words.pop(0)
+        else:
+            kept.append(word)
+    return via, (*kept, *rest)

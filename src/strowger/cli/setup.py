@@ -10,14 +10,19 @@ from types import MappingProxyType
 import click
 
 from strowger.config.checks import credentials_of
-from strowger.config.layers import Loaded, load
+from strowger.config.layers import AS_STARTED, Choice, Loaded, load
 from strowger.config.schema import Config, Server
 from strowger.launcher.setup import Setup, demo_setup
 from strowger.providers.presets import PRESETS
 
 
 def load_setup(
-    path: Path | None, profile: str | None, *, demo: bool = False, flags: Mapping[str, object] = MappingProxyType({})
+    path: Path | None,
+    profile: str | None,
+    *,
+    demo: bool = False,
+    via: str | None = None,
+    flags: Mapping[str, object] = MappingProxyType({}),
 ) -> Setup:
     """The configuration of a command. `flags` by dotted key; None is a flag not given. Raises InvalidConfig."""
     if demo:
@@ -25,16 +30,17 @@ def load_setup(
         known = {name: value for name, value in given.items() if value is not None}
         return demo_setup(Server(**known))  # type: ignore[arg-type]
 
-    def read() -> Loaded:
-        return load(path, env=os.environ, presets=PRESETS, flags=flags, profile=profile)
+    def read(choice: Choice = AS_STARTED) -> Loaded:
+        chosen = choice.profile or profile
+        return load(path, env=os.environ, presets=PRESETS, flags=flags, profile=chosen, via=choice.via)
 
-    loaded = read()
+    loaded = read(Choice(via=via))
     for warning in loaded.warnings:
         place = f"{warning.where}: " if warning.where else ""
         click.echo(f"{click.style('warning:', fg='yellow')} {place}{warning.message}", err=True)
         if warning.hint:
             click.echo(f"  {warning.hint}", err=True)
-    return Setup(loaded.config, loaded.path, loaded.profile, again=lambda: read().config)
+    return Setup(loaded.config, loaded.path, loaded.profile, again=read)
 
 
 def unset(config: Config, env: Mapping[str, str]) -> dict[str, str]:

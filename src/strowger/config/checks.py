@@ -28,6 +28,7 @@ ANTHROPIC_KEY_PREFIX = "sk-ant-"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GAP = re.compile(r"\{(region|project|resource)\}")
 _SUCH_AS = {"region": "us-east-1", "project": "my-project", "resource": "my-resource"}
 _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
@@ -87,6 +88,7 @@ def errors(config: Config, presets: Presets) -> Iterator[Problem]:
         yield from _provider(name, provider, presets)
     for number, route in enumerate(config.routes):
         yield from _route(number, route, config, presets)
+    yield from _launch(config, presets)
     for alias, target in config.aliases.items():
         path: Path = ("aliases", alias)
         if ":" not in target:
@@ -235,6 +237,19 @@ def _route(number: int, route: RouteConfig, config: Config, presets: Presets) ->
     yield from _target(route.to, (*path, "to"), "the route", config, presets)
     for position, fallback in enumerate(route.fallback):
         yield from _target(fallback, (*path, "fallback", position), "the fallback", config, presets)
+
+
+def _launch(config: Config, presets: Presets) -> Iterator[Problem]:
+    launch = config.launch
+    if launch.via is not None:
+        yield from _target(launch.via, ("launch", "via"), "`via`", config, presets)
+    for slot in launch.models.__struct_fields__:
+        target = getattr(launch.models, slot)
+        if target is not None:
+            yield from _target(target, ("launch", "models", slot), f"the slot `{slot}`", config, presets)
+    for name in launch.env:
+        if not _VARIABLE.fullmatch(name):
+            yield Problem(("launch", "env", name), f"`{name}` is no name of an environment variable")
 
 
 def _target(target: str, path: Path, what: str, config: Config, presets: Presets) -> Iterator[Problem]:

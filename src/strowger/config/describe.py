@@ -60,6 +60,7 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
         yield ("routes", number), _fields(route)
     if config.aliases:
         yield ("aliases",), config.aliases
+    yield ("launch",), _fields(config.launch)
     yield ("log",), _fields(config.log)
     yield ("flows",), _fields(config.flows)
     yield ("responses",), _fields(config.responses)

@@ -22,7 +22,7 @@ from strowger.config.lines import Path as KeyPath
 from strowger.config.lines import line_of, locate, syntax_error
 from strowger.config.paths import config_file
 from strowger.config.references import SecretRef, looks_sensitive
-from strowger.config.schema import Config, Preset, Presets, ProviderConfig
+from strowger.config.schema import Config, Launching, Preset, Presets, ProviderConfig
 from strowger.config.validate import Problem, convert, suggest, type_at
 from strowger.errors import ConfigError
 
@@ -78,6 +78,16 @@ class InvalidConfig(ConfigError):
         self.problems = problems
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """What is chosen for a launch beside the file: a profile, and where its calls go ("provider[:model]")."""
+
+    profile: str | None = None
+    via: str | None = None
+
+
+AS_STARTED = Choice()
+
+
 def load(
     path: Path | None = None,
     *,
@@ -85,13 +95,14 @@ def load(
     presets: Presets,
     flags: Mapping[str, object] = MappingProxyType({}),
     profile: str | None = None,
+    via: str | None = None,
 ) -> Loaded:
     """Read, merge and check. Raises InvalidConfig with every problem.
 
     `path` is the file of `--config`; without it $STROWGER_CONFIG, else the usual place, where a file may be absent.
     `flags` are values by dotted key (`server.port`); None means that the flag was not given. `profile` is the one of
     `--profile`; without it $STROWGER_PROFILE. When no layer names a provider, the presets whose key variables are set
-    are used.
+    are used. `via` is the one of `--via`; a provider in it that is not configured is taken from its preset.
     """
     source = _read(path, env)
     layers = _Layers()
@@ -105,6 +116,8 @@ def load(
         if value is not None:
             layers.put(_nest(tuple(dotted.split(".")), value), _always(Origin("flag", dotted)))
     notes = _infer(layers, env, presets) if not layers.table.get("providers") else []
+    if via is not None:
+        _go_via(via, layers, presets)
     _underlay(layers, env, presets)
 
     config, found = convert(Config, layers.table)
@@ -214,7 +227,7 @@ def _profiles(profiles: object, source: _Source, layers: _Layers, selected: str 
         path: KeyPath = ("profiles", name)
         layers.place(path, Origin("file", source.place(path)))
         if name != selected:
-            _, found = convert(Config, overlay if isinstance(overlay, dict) else {}, path)
+            _, found = convert(Config, _unfolded(overlay) if isinstance(overlay, dict) else {}, path)
             problems += [msgspec.structs.replace(problem, where=source.place(problem.path)) for problem in found]
         if not isinstance(overlay, dict):
             problems.append(Problem(path, f"profile `{name}` must be a table, written [profiles.{name}]"))
@@ -222,11 +235,41 @@ def _profiles(profiles: object, source: _Source, layers: _Layers, selected: str 
         return problems
     overlay = profiles.get(selected)
     if isinstance(overlay, dict):
-        layers.put(overlay, lambda key: Origin("profile", source.place(("profiles", selected, *key)), selected))
+        is_written_out = "launch" in overlay
+
+        def origin(key: KeyPath) -> Origin:
+            at = key if is_written_out or key[0] != "launch" else key[1:]
+            return Origin("profile", source.place(("profiles", selected, *at)), selected)
+
+        layers.put(_unfolded(overlay), origin)
     elif overlay is None:
         hint = suggest(selected, profiles, what="there are") or "the configuration has no [profiles.NAME]"
         problems.append(Problem((), f"there is no profile `{selected}`", hint, str(source.path or "")))
     return problems
+
+
+def _go_via(via: str, layers: _Layers, presets: Presets) -> None:
+    """Say where a launch goes, over whatever a profile says: slots are for the provider that the profile chose."""
+    name = via.partition(":")[0]
+    origin = _always(Origin("flag", "via"))
+    configured = layers.table.get("providers")
+    if name in presets and not (isinstance(configured, dict) and name in configured):
+        layers.put({"providers": {name: {}}}, origin)
+    launch = layers.table.get("launch")
+    if isinstance(launch, dict):
+        launch.pop("models", None)
+    layers.put({"launch": {"via": via}}, origin)
+
+
+def _unfolded(overlay: Table) -> Table:
+    """A profile as an overlay: what launches are given stands in it without the heading [launch]."""
+    keys = {field.encode_name for field in msgspec.structs.fields(Launching)}
+    launch = {key: value for key, value in overlay.items() if key in keys}
+    if not launch:
+        return overlay
+    rest = {key: value for key, value in overlay.items() if key not in keys}
+    written = rest.get("launch")
+    return {**rest, "launch": {**launch, **(written if isinstance(written, dict) else {})}}
 
 
 def _infer(layers: _Layers, env: Mapping[str, str], presets: Presets) -> list[Problem]:

@@ -121,6 +121,34 @@ class RouteConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
 
 
+class Slots(msgspec.Struct, frozen=True, kw_only=True):
+    """`[launch.models]`: what stands behind the kinds of model that agents ask for: "provider:model" or "provider".
+
+    `opus`, `sonnet` and `haiku` are for names with that word in them, `subagent` for whatever sub-agents ask for,
+    `background` for requests that no user waits for, `main` for everything else.
+    """
+
+    main: str | None = None
+    opus: str | None = None
+    sonnet: str | None = None
+    haiku: str | None = None
+    subagent: str | None = None
+    background: str | None = None
+
+
+class Launching(msgspec.Struct, frozen=True, kw_only=True):
+    """`[launch]`: what a client that `strowger run` starts is given. Profiles usually say it.
+
+    `via` is where its calls go, "provider" or "provider:model", unless a slot of `models` says otherwise. `effort` is
+    how hard its models think; `env` goes into its environment.
+    """
+
+    via: str | None = None
+    models: Slots = Slots()
+    effort: str | None = None
+    env: Mapping[str, str] = MappingProxyType({})
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """`[log]`: stderr unless `file` names one."""
 
@@ -154,6 +182,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     providers: Mapping[str, ProviderConfig] = MappingProxyType({})
     routes: tuple[RouteConfig, ...] = ()
     aliases: Mapping[str, str] = MappingProxyType({})
+    launch: Launching = Launching()
     log: Log = Log()
     flows: Flows = Flows()
     responses: Responses = Responses()
@@ -185,6 +214,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     auth_header: str | None = None
     models: Globs = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     capabilities: Overrides = MappingProxyType({})
     model_capabilities: tuple[tuple[str, Overrides], ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
@@ -197,4 +227,3 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Presets = Mapping[str, Preset]
-    headers: tuple[tuple[str, str], ...] = ()

@@ -48,10 +48,13 @@ class Launch(Struct, frozen=True):
 
 
 class Client(Struct, frozen=True):
-    """Who asks. `own` are the credential headers that the client sent for the upstream itself, not a token of ours."""
+    """Who asks. `own` are the credential headers that the client sent for the upstream itself, not a token of ours;
+    `launch` is the id of its launch, if it has one.
+    """
 
     name: str
     own: Mapping[str, str] = MappingProxyType({})
+    launch: str = ""
 
     def __repr__(self) -> str:
         return f"Client({self.name})"
@@ -126,17 +129,17 @@ class Access:
         """
         own = headers.get(TOKEN_HEADER)
         if own is not None:
-            name = self._known(own)
-            if name is None:
+            client = self._known(own)
+            if client is None:
                 raise Forbidden(f"the token in {TOKEN_HEADER} is not known here", hint=_TOKEN_HINT)
-            return Client(name, _own(headers))
+            return Client(client.name, _own(headers), client.launch)
         for header in _CLIENT_HEADERS:
             value = headers.get(header)
             if value is None:
                 continue
-            name = self._known(_bearer(value))
-            if name is not None:
-                return Client(name)
+            client = self._known(_bearer(value))
+            if client is not None:
+                return client
         if self.token_required:
             sent = any(header in headers for header in _CLIENT_HEADERS) and sentinel(headers) is None
             problem = "the client token is wrong" if sent else "a client token is needed"
@@ -167,14 +170,14 @@ class Access:
         """The launches that are open."""
         return tuple(self._launches.values())
 
-    def _known(self, token: str) -> str | None:
-        name = None
+    def _known(self, token: str) -> Client | None:
+        client = None
         if self._client_token is not None and _same(token, self._client_token):
-            name = "token"
+            client = Client("token")
         for launch in self._launches.values():
             if _same(token, launch.token):
-                name = f"launch:{launch.name}"
-        return name
+                client = Client(f"launch:{launch.name}", launch=launch.id)
+        return client
 
 
 # Not to name x-api-key: Claude Code replaces any error that does so by "Not logged in", and its user never sees why.

@@ -6,7 +6,9 @@ GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
-                         (with "model", which the client shall ask for, only if that leads anywhere)
+                         (with "model", which the client shall ask for, only if that leads anywhere; with "profile"
+                         and "via", routed by these alone)
+POST   launches/<id>     {"to": …}: its calls go by another profile, or via another provider, from now on
 DELETE launches/<id>
 """
 
@@ -14,19 +16,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import anyio
 import msgspec
 
 from strowger import __version__
-from strowger.errors import BadRequest, ConfigError, CredentialError, UnknownPath
+from strowger.config.layers import Choice
+from strowger.errors import BadRequest, ConfigError, CredentialError, GatewayError, UnknownPath
 from strowger.flows.flow import summary
-from strowger.flows.recorder import Recorder
-from strowger.gateway.access import Access
+from strowger.gateway.access import Client, Launch
 from strowger.gateway.endpoints import Call
 from strowger.gateway.models import Models
+from strowger.gateway.pipeline import Line
+from strowger.gateway.settings import Settings
 from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
 
@@ -39,22 +43,23 @@ class _LaunchRequest(msgspec.Struct):
     name: str
     pid: int = 0
     model: str | None = None
+    profile: str | None = None
+    via: str | None = None
+
+
+class _SwitchRequest(msgspec.Struct):
+    to: str
 
 
 class Admin:
     """Answers admin calls; `routes` gives the table in force."""
 
-    def __init__(
-        self,
-        access: Access,
-        recorder: Recorder,
-        models: Models,
-        reload: Callable[[], Awaitable[tuple[str, ...]]],
-    ) -> None:
-        self._access = access
-        self._recorder = recorder
+    def __init__(self, line: Line, models: Models, settings: Settings) -> None:
+        self._line = line
+        self._access = line.access
+        self._recorder = line.recorder
         self._models = models
-        self._reload = reload
+        self._settings = settings
         self._started = time.time()
 
     async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
@@ -78,29 +83,53 @@ class Admin:
             case "POST", "reload", "":
                 return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
-                return 201, self._open_launch(call.body, routes)
+                return 201, await self._open_launch(call.body)
+            case "POST", "launches", launch_id:
+                return 200, await self._switch(launch_id, call.body)
             case "DELETE", "launches", launch_id if launch_id:
                 if not self._access.close_launch(launch_id):
                     raise UnknownPath(f"there is no launch {launch_id[:60]}")
+                self._settings.take(launch_id)
                 return 200, {"closed": launch_id}
             case _:
                 raise UnknownPath(f"the admin API has nothing at {call.method} {call.path[:200]}")
 
     async def _reload_or_refuse(self) -> tuple[str, ...]:
         try:
-            return await self._reload()
+            return await self._settings.reload()
         except ConfigError as error:
             raise BadRequest(str(error), hint=error.hint) from None
 
-    def _open_launch(self, body: bytes, routes: RouteTable) -> dict[str, object]:
+    async def _open_launch(self, body: bytes) -> dict[str, object]:
         try:
             asked = msgspec.json.decode(body, type=_LaunchRequest)
         except msgspec.MsgspecError as error:
             raise BadRequest(f"not a launch: {error}") from None
-        if asked.model:
-            routes.check(asked.model)
         launch = self._access.open_launch(asked.name[:60], asked.pid)
-        return {"id": launch.id, "token": launch.token}
+        try:
+            config = await self._settings.give(launch.id, Choice(asked.profile, asked.via))
+            if asked.model:
+                self._line.routes_for(Client(launch.name, launch=launch.id)).check(asked.model)
+        except GatewayError as error:
+            self._access.close_launch(launch.id)
+            self._settings.take(launch.id)
+            if isinstance(error, ConfigError):
+                raise BadRequest(str(error), hint=error.hint) from None
+            raise
+        return {"id": launch.id, "token": launch.token, "env": dict(config.launch.env), "effort": config.launch.effort}
+
+    async def _switch(self, launch_id: str, body: bytes) -> dict[str, object]:
+        if launch_id not in {launch.id for launch in self._access.launches}:
+            raise UnknownPath(f"there is no launch {launch_id[:60]}")
+        try:
+            to = msgspec.json.decode(body, type=_SwitchRequest).to
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"not a switch: {error}") from None
+        try:
+            choice = await self._settings.switch(launch_id, to)
+        except ConfigError as error:
+            raise BadRequest(str(error), hint=error.hint) from None
+        return {"profile": choice.profile, "via": choice.via}
 
     async def _status(self, routes: RouteTable) -> dict[str, object]:
         recorder = self._recorder
@@ -116,12 +145,17 @@ class Admin:
                 "cancelled": recorder.cancelled,
             },
             "client_token_required": self._access.token_required,
-            "launches": [{"id": x.id, "name": x.name, "pid": x.pid} for x in self._access.launches],
+            "launches": [self._launch(launch) for launch in self._access.launches],
             "providers": await _providers(routes.providers),
             "routes": routes.described(),
             "aliases": dict(routes.aliases),
             "models": list(dict.fromkeys(routes.names())),
         }
+
+    def _launch(self, launch: Launch) -> dict[str, object]:
+        choice = self._settings.choice(launch.id)
+        told = {"id": launch.id, "name": launch.name, "pid": launch.pid}
+        return {**told, "profile": choice.profile, "via": choice.via}
 
 
 async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:

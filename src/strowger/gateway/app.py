@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import msgspec
 from msgspec.structs import replace
 
 from strowger import __version__
 from strowger.auth.sources import Sources, resolve
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
+from strowger.config.layers import Choice, Loaded
 from strowger.config.paths import state_dir
 from strowger.config.schema import Config
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC_DIALECT
@@ -34,9 +34,10 @@ from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call, Endpoint, Verb, match, spoken_at
 from strowger.gateway.health import Health
 from strowger.gateway.models import Models, one, page
-from strowger.gateway.pipeline import Line, Timing
+from strowger.gateway.pipeline import Line
 from strowger.gateway.recall import Memory
 from strowger.gateway.sending import Sender
+from strowger.gateway.settings import Settings, timing_of
 from strowger.gateway.stored import Stored
 from strowger.providers.base import build_providers
 from strowger.providers.exchange import exchange
@@ -50,50 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (ANTHROPIC_DIALECT, CHAT_DIALECT, RESPONSES_DIALECT, GEMINI_DIALECT)
 }
 
-_FIXED = ("server", "log", "flows", "responses")
-"""Sections that are read once."""
-
 _JSON: Headers = (("Content-Type", "application/json"),)
-
-
-class Settings:
-    """The configuration in force, and how another takes its place while the gateway runs.
-
-    A new one is built whole before it is used; calls in flight finish on the old one.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        line: Line,
-        table: Callable[[Config], RouteTable],
-        again: Callable[[], Config] | None,
-        log: Log,
-    ) -> None:
-        """`table` builds the routes of a configuration; `again` reads it anew, and is None where nobody wrote it."""
-        self._begun = config
-        self._log = log
-        self._line = line
-        self._table = table
-        self._again = again
-
-    async def reload(self) -> tuple[str, ...]:
-        """Read the configuration anew and go on with it. Gives the sections whose change needs a new start.
-
-        Raises ConfigError, and then nothing has changed.
-        """
-        if self._again is None:
-            raise ConfigError("this gateway has no configuration that could be read again")
-        try:
-            config = await anyio.to_thread.run_sync(self._again)
-            table = self._table(config)
-        except ConfigError as error:
-            self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
-            raise
-        self._line.adopt(table, timing_of(config))
-        waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
-        self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
-        return waiting
 
 
 class Gateway:
@@ -145,13 +103,15 @@ class Gateway:
                 self.access.admit(call.headers)
                 await reply.whole(200, _JSON, msgspec.json.encode(code_assist.answer(call.endpoint.name)))
             case Verb.MODELS:
-                self.access.admit(call.headers)
-                await reply.whole(200, _JSON, page(await self.models.entries(self.line.routes), call))
+                await reply.whole(200, _JSON, page(await self.models.entries(self._routes(call)), call))
             case Verb.MODEL:
-                self.access.admit(call.headers)
-                await reply.whole(200, _JSON, one(await self.models.entries(self.line.routes), call))
+                await reply.whole(200, _JSON, one(await self.models.entries(self._routes(call)), call))
             case _:
                 raise UnknownPath(f"nothing is served at {call.path[:200]}")
+
+    def _routes(self, call: Call) -> RouteTable:
+        """The routes of whoever asks. Raises Forbidden."""
+        return self.line.routes_for(self.access.admit(call.headers))
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
@@ -180,11 +140,6 @@ async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
     return None if reference is None else (await resolve(reference, env=env)).reveal()
 
 
-def timing_of(config: Config) -> Timing:
-    """How long the line waits."""
-    return Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds)
-
-
 def _with_demo_address(config: Config, url: str) -> Config:
     providers = {
         name: replace(provider, base_url=url) if provider.base_url == DEMO_URL else provider
@@ -202,11 +157,11 @@ async def build(
     token_required: bool = False,
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
     demo_pace: float | None = None,
-    again: Callable[[], Config] | None = None,
+    again: Callable[[Choice], Loaded] | None = None,
 ) -> AsyncIterator[Gateway]:
     """A running gateway without a socket; the block owns its connections and tasks.
 
-    `again` reads the configuration anew, for a reload. `env` is where secret references look. `token_required` refuses
+    `again` reads the configuration anew for a choice. `env` is where secret references look. `token_required` refuses
     calls without a token even when none is configured (a launch gives its own). `anthropic_hosts` is for tests. Raises
     ConfigError and CredentialError.
     """
@@ -269,4 +224,4 @@ async def build(
         )
         models = Models(sender, spawn=tasks.start_soon)
         settings = Settings(config, line, table, again, log)
-        yield Gateway(line, models, Counting(line), Admin(access, line.recorder, models, settings.reload), settings)
+        yield Gateway(line, models, Counting(line), Admin(line, models, settings), settings)

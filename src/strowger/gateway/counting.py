@@ -13,11 +13,11 @@ from msgspec import Struct
 from strowger.dialects.base import UpstreamSide
 from strowger.errors import UpstreamError
 from strowger.gateway.access import Client
-from strowger.gateway.opening import refused_key
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned
 from strowger.gateway.lanes import VERBATIM, Asked, draft
+from strowger.gateway.opening import refused_key
 from strowger.gateway.pipeline import Line, match_route
 from strowger.gateway.tokens import ESTIMATE_HEADER, estimate
 from strowger.providers.terms import Facts
@@ -51,7 +51,7 @@ class Counting:
         line = self._line
         client = line.access.admit(call.headers)
         asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
-        route = match_route(line.routes, call, asked.peek.model)
+        route = match_route(line.routes_for(client), call, asked.peek.model)
         recalled = await line.memory.recall(call, client.name, route)
         if recalled is not None and recalled.call is not call:
             asked = Asked(recalled.call, asked.dialect, line.origins)

@@ -78,11 +78,17 @@ class Line:
         self.timing = timing
         self.spawn = spawn
         self.origins = Origins()
+        self.launches: dict[str, RouteTable] = {}
 
-    def adopt(self, routes: RouteTable, timing: Timing) -> None:
+    def adopt(self, routes: RouteTable, timing: Timing, launches: dict[str, RouteTable]) -> None:
         """Go on with another configuration: calls that come from now on are routed by it."""
         self.routes = routes
         self.timing = timing
+        self.launches = launches
+
+    def routes_for(self, client: Client) -> RouteTable:
+        """The routes of a client: those of its launch where something was chosen for it, else everybody's."""
+        return self.launches.get(client.launch, self.routes)
 
     async def handle(self, call: Call, reply: Reply) -> None:
         """Answer one create call. Raises only ClientGone and cancellation."""
@@ -112,7 +118,7 @@ class Line:
         """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
         dialect = self.dialects[call.endpoint.dialect]
         request = Asked(call, dialect, self.origins).request
-        match_route(self.routes, call, request.model)
+        match_route(self.routes_for(self.access.admit(call.headers)), call, request.model)
         created = int(time.time())
         setup = EncoderSetup(request.model, new_id, created, request=request, follows=call.follows)
         encoder = dialect.client.encoder(setup)
@@ -140,7 +146,7 @@ class _OneCall:
         self.asked = asked = Asked(call, self.dialect, line.origins)
         flow.model, flow.stream = asked.peek.model, asked.peek.stream
         flow.session = flow.session or asked.peek.session
-        route = match_route(line.routes, call, asked.peek.model)
+        route = match_route(line.routes_for(client), call, asked.peek.model)
         flow.route = route.name
         await self._recall(client, route)
         answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)

@@ -20,6 +20,7 @@ from strowger.routing.aliases import plain
 _GATEWAY = "{url}"
 _TOKEN = "{token}"
 _MODEL = "{model}"
+_EFFORT = "{effort}"
 
 _CLAUDE_STRIP = (
     # credentials: whichever is left, Claude Code may send it to the gateway instead of the launch token
@@ -75,10 +76,11 @@ _EVERY_DIALECT = {
 class Spec(Struct, frozen=True, kw_only=True):
     """A client. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen.
 
-    `{url}`, `{token}` and `{model}` stand for their values. `arguments` go before the user's own, `chosen` with them
-    when a model is chosen. `settings` are variables that name a file, and what stands in it while the client runs.
-    `nicknames` are words that the client itself turns into the name of a model, so no gateway ever hears them. `note`
-    says what its user has to do besides.
+    `{url}`, `{token}`, `{model}` and `{effort}` stand for their values. `arguments` go before the user's own, `chosen`
+    with them when a model is chosen; `effort` and `effort_arguments` say how hard it shall think, when that is given.
+    `settings` are variables that name a file, and what stands in it while the client runs. `nicknames` are words that
+    the client itself turns into the name of a model, so no gateway ever hears them. `note` says what its user has to
+    do besides.
     """
 
     name: str
@@ -87,6 +89,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = {}
     arguments: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    effort: Mapping[str, str] = {}
+    effort_arguments: tuple[str, ...] = ()
     settings: Mapping[str, str] = {}
     nicknames: frozenset[str] = frozenset()
     strip: tuple[str, ...] = _CLAUDE_STRIP
@@ -117,6 +121,7 @@ CLIENTS = {
                 "CLAUDE_CODE_GATEWAY_HINT_HEADERS": "1",
             },
             models=_CLAUDE_MODELS,
+            effort={"CLAUDE_CODE_EFFORT_LEVEL": _EFFORT},
             nicknames=frozenset({"best", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}),
             places=_CLAUDE_PLACES,
             bundled_in="claude_agent_sdk",
@@ -146,6 +151,7 @@ CLIENTS = {
                 'wire_api="responses",supports_websockets=true}',
             ),
             chosen=("-c", 'model="{model}"'),
+            effort_arguments=("-c", 'model_reasoning_effort="{effort}"'),
             strip=("OPENAI_API_KEY", "CODEX_API_KEY"),
             install="npm install -g @openai/codex",
         ),
@@ -177,12 +183,12 @@ def spec_for(command: str) -> Spec:
 
 
 def environment(
-    spec: Spec, env: Mapping[str, str], *, url: str, token: str, model: str | None = None
+    spec: Spec, env: Mapping[str, str], *, url: str, token: str, model: str | None = None, effort: str | None = None
 ) -> dict[str, str]:
     """The child's environment: the user's own, without ways around the gateway, with the way to it."""
     made = {name: value for name, value in env.items() if name.upper() not in spec.strip}
-    values = {_GATEWAY: url, _TOKEN: token, _MODEL: model or ""}
-    wanted = dict(spec.set)
+    values = {_GATEWAY: url, _TOKEN: token, _MODEL: model or "", _EFFORT: effort or ""}
+    wanted = {**spec.set, **(spec.effort if effort else {})}
     if model:
         # The user chose it for this run: that is more than what the shell's profile says about the main model.
         own = routed(spec, model) is None
@@ -197,10 +203,11 @@ def environment(
     return made
 
 
-def arguments(spec: Spec, *, url: str, model: str | None = None) -> tuple[str, ...]:
+def arguments(spec: Spec, *, url: str, model: str | None = None, effort: str | None = None) -> tuple[str, ...]:
     """What goes before the user's own arguments. Nothing secret: everyone on the machine can read them."""
-    values = {_GATEWAY: url, _MODEL: model or ""}
-    return tuple(_filled(word, values) for word in (*spec.arguments, *(spec.chosen if model else ())))
+    values = {_GATEWAY: url, _MODEL: model or "", _EFFORT: effort or ""}
+    words = (*spec.arguments, *(spec.chosen if model else ()), *(spec.effort_arguments if effort else ()))
+    return tuple(_filled(word, values) for word in words)
 
 
 def routed(spec: Spec, model: str | None) -> str | None:

@@ -20,8 +20,9 @@ from msgspec import Struct
 from strowger.config.paths import state_dir
 from strowger.config.schema import Config
 from strowger.errors import ConfigError
-from strowger.gateway.app import Gateway, Settings, build
+from strowger.gateway.app import Gateway, build
 from strowger.gateway.server import bind, serve
+from strowger.gateway.settings import Settings
 from strowger.launcher import sessions
 from strowger.launcher.setup import Setup
 from strowger.telemetry.logs import Log

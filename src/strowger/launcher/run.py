@@ -56,23 +56,30 @@ class CannotStart(GatewayError):
 
 
 class Order(Struct, frozen=True):
-    """What to run. `config`, `profile` and `demo` say on which gateway; `alone` not to join a running one."""
+    """What to run. `config` and `demo` say on which gateway, `alone` not to join a running one; `profile` and `via` by
+    what choice of its own.
+    """
 
     command: str
     arguments: tuple[str, ...] = ()
     model: str | None = None
     config: Path | None = None
     profile: str | None = None
+    via: str | None = None
     demo: bool = False
     alone: bool = False
 
 
 class Way(Struct, frozen=True):
-    """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours."""
+    """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours;
+    `env` and `effort` are what the profile gives the client.
+    """
 
     url: str
     token: str
     joined: str = ""
+    env: Mapping[str, str] = {}
+    effort: str | None = None
 
     def __repr__(self) -> str:
         return f"Way({self.url})"
@@ -101,8 +108,10 @@ async def run(
     async with _signals_heeded(child, ending):
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
-            child_env = clients.environment(spec, env, url=way.url, token=way.token, model=order.model)
-            before = clients.arguments(spec, url=way.url, model=order.model)
+            own = {**env, **way.env}
+            url, model, effort = way.url, order.model, way.effort
+            child_env = clients.environment(spec, own, url=url, token=way.token, model=model, effort=effort)
+            before = clients.arguments(spec, url=url, model=model, effort=effort)
             with written(env, spec.settings) as files:
                 await child.run((program, *before, *order.arguments), {**child_env, **files})
     return child.code
@@ -120,11 +129,12 @@ async def _way_in(
             try:
                 if sessions.is_outdated(session):
                     await _reloaded(admin, session, tell)
-                launch = await admin.open_launch(name, os.getpid(), model)
+                chosen = None if order.profile == session.profile else order.profile
+                launch = await admin.open_launch(name, os.getpid(), model, profile=chosen, via=order.via)
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             try:
-                yield Way(session.url, launch.token, _named(session))
+                yield Way(session.url, launch.token, _named(session), launch.env, launch.effort)
             finally:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await _close(admin, launch.id)
@@ -136,13 +146,17 @@ async def _way_in(
             hint="`strowger config init` writes a configuration; `strowger run --demo` needs none",
         )
     # All of the gateway; who joins one has no need of it.
+    from strowger.config.layers import Choice
+    from strowger.gateway.access import Client
     from strowger.launcher.host import hosted, quiet_log
 
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
+        opened = host.gateway.access.open_launch(name, os.getpid())
+        given = await host.gateway.settings.give(opened.id, Choice(via=order.via))
         if model:
-            host.gateway.line.routes.check(model)
-        yield Way(host.url, host.gateway.access.open_launch(name, os.getpid()).token)
+            host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
+        yield Way(host.url, opened.token, env=given.launch.env, effort=given.launch.effort)
 
 
 def _joinable(order: Order, env: Mapping[str, str]) -> list[Session]:
@@ -150,7 +164,7 @@ def _joinable(order: Order, env: Mapping[str, str]) -> list[Session]:
         return []
     # The demo's answers are no model's, and a model's cost money: neither may come in place of the other.
     folder = sessions.directory(env)
-    return sessions.joinable(folder, config=order.config, profile=order.profile, demo=order.demo)
+    return sessions.joinable(folder, config=order.config, demo=order.demo)
 
 
 def _named(session: Session) -> str:

@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from strowger.config.checks import DEMO_URL
-from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig, Server
+from strowger.config.layers import Choice, Loaded
+from strowger.config.schema import Config, Launching, Match, ProviderConfig, RouteConfig, Server
+from strowger.errors import ConfigError
 
 DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo"))
 """Where a demo's models lead: everything to the demo model, small models to the one that does not think."""
@@ -18,27 +20,43 @@ DEMO_ROUTES = ((("*haiku*", "demo-fast"), "demo:demo-fast"), (("*",), "demo:demo
 class Setup(Struct, frozen=True):
     """A configuration and where it came from. `demo`: it is the demo's own, which no user has written.
 
-    `again` reads it anew from the same places; None where there is nothing to read.
+    `again` reads it anew from the same places, for a choice; None where there is nothing to read.
     """
 
     config: Config
     path: Path | None = None
     profile: str | None = None
     demo: bool = False
-    again: Callable[[], Config] | None = None
+    again: Callable[[Choice], Loaded] | None = None
 
 
 def demo_setup(server: Server | None = None) -> Setup:
     """A configuration that needs nothing: whatever is asked for, the built-in demo provider answers."""
     provider = ProviderConfig(preset="demo", dialect="openai_chat", base_url=DEMO_URL, models=("demo", "demo-fast"))
     routes = tuple(RouteConfig(match=Match(model=models), to=to, name="demo") for models, to in DEMO_ROUTES)
-    return Setup(Config(server=server or Server(), providers={"demo": provider}, routes=routes), demo=True)
+    config = Config(server=server or Server(), providers={"demo": provider}, routes=routes)
+
+    def again(choice: Choice) -> Loaded:
+        if choice.profile is not None:
+            raise ConfigError(f"the demo has no profile `{choice.profile}`")
+        if choice.via is not None and choice.via.partition(":")[0] != "demo":
+            raise ConfigError("the demo has no other provider", hint="such as demo:demo-fast")
+        return Loaded(replace(config, launch=Launching(via=choice.via)), {})
+
+    return Setup(config, demo=True, again=again)
 
 
 def ephemeral(setup: Setup) -> Setup:
     """The same on any free port of loopback: for a gateway that serves one launch only."""
     again = setup.again
-    return replace(setup, config=_private(setup.config), again=(lambda: _private(again())) if again else None)
+    if again is None:
+        return replace(setup, config=_private(setup.config))
+
+    def privately(choice: Choice) -> Loaded:
+        loaded = again(choice)
+        return replace(loaded, config=_private(loaded.config))
+
+    return replace(setup, config=_private(setup.config), again=privately)
 
 
 def _private(config: Config) -> Config:

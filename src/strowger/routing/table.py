@@ -25,7 +25,7 @@ from strowger.config.validate import near_miss
 from strowger.dialects.efforts import EFFORTS
 from strowger.errors import UnknownModel
 from strowger.providers.base import Provider, matches
-from strowger.routing import aliases
+from strowger.routing import aliases, slots
 
 # Enough to find the slip; more would bury the message.
 MAX_LISTED = 20
@@ -120,7 +120,9 @@ class RouteTable:
     def __init__(self, config: Config, providers: Mapping[str, Provider]) -> None:
         self.providers: Mapping[str, Provider] = MappingProxyType(dict(providers))
         self.aliases: Mapping[str, str] = MappingProxyType(dict(config.aliases))
-        self._rules = tuple(_rule(number, route) for number, route in enumerate(config.routes))
+        written = (_rule(number, route) for number, route in enumerate(config.routes))
+        # What a launch is given goes before what holds for everybody.
+        self._rules = (*(_rule(number, route) for number, route in enumerate(slots.routes(config.launch))), *written)
         self._matched: dict[tuple[str, Hints, str], Route] = {}
 
     def match(self, model: str, *, hints: Hints = NO_HINTS, dialect: str = "") -> Route:

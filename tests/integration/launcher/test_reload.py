@@ -7,14 +7,14 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from strowger.client import Admin
-from strowger.config.layers import load
-from strowger.config.schema import Config
+from strowger.config.layers import AS_STARTED, Choice, Loaded, load
 from strowger.errors import GatewayError
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
-from strowger.launcher.setup import Setup, ephemeral
+from strowger.launcher.setup import Setup, demo_setup, ephemeral
 from strowger.providers.presets import PRESETS
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +23,10 @@ ONE = '[server]\nport = 0\n[providers.one]\ndialect = "openai_chat"\nbase_url = 
 
 
 def setup_of(file: Path) -> Setup:
-    def again() -> Config:
-        return load(file, env=os.environ, presets=PRESETS).config
+    def again(choice: Choice) -> Loaded:
+        return load(file, env=os.environ, presets=PRESETS, profile=choice.profile, via=choice.via)
 
-    return Setup(again(), path=file, again=again)
+    return Setup(again(AS_STARTED).config, path=file, again=again)
 
 
 def providers(host: Host) -> list[str]:
@@ -80,10 +80,8 @@ async def test_calls_in_flight_keep_their_routes(tmp_path: Path) -> None:
 
 
 async def test_what_nobody_wrote_cannot_be_read_again() -> None:
-    """The demo has no file: that is said, and it goes on."""
-    from strowger.launcher.setup import demo_setup
-
-    own = ephemeral(demo_setup())
+    """A configuration that no file says: that is told, and it goes on."""
+    own = replace(ephemeral(demo_setup()), again=None)
     async with hosted(own, env=os.environ, kind="demo", log=quiet_log(own.config, os.environ)) as host:
         session = next(s for s in sessions.running(sessions.directory(os.environ)) if s.url == host.url)
         async with Admin(session.url, session.admin_token) as admin:

@@ -17,7 +17,7 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from strowger.config.layers import load
+from strowger.config.layers import AS_STARTED, Choice, Loaded, load
 from strowger.config.schema import Config, ProviderConfig
 from strowger.errors import ConfigError, UnknownModel
 from strowger.launcher import sessions
@@ -194,10 +194,10 @@ async def test_a_changed_configuration_holds_for_the_next_launch(report: Path, t
     file.write_text(begun)
     env = {**os.environ, "REPORT": str(report)}
 
-    def again() -> Config:
-        return load(file, env=env, presets=PRESETS).config
+    def again(choice: Choice) -> Loaded:
+        return load(file, env=env, presets=PRESETS, profile=choice.profile, via=choice.via)
 
-    setup = ephemeral(Setup(again(), path=file, again=again))
+    setup = ephemeral(Setup(again(AS_STARTED).config, path=file, again=again))
     async with hosted(setup, env=env, kind="serve", log=quiet_log(setup.config, env)):
         for text, model, warning in (
             (begun.replace("one", "two"), "two-1", ""),
@@ -230,9 +230,9 @@ async def test_the_demo_and_a_configuration_are_kept_apart(report: Path, demo: b
     assert any(line.endswith(joined) for line in told) is (demo is wished)
 
 
-@pytest.mark.parametrize("wish", [{"demo": True}, {"alone": True}, {"config": Path("other.toml")}, {"profile": "work"}])
+@pytest.mark.parametrize("wish", [{"demo": True}, {"alone": True}, {"config": Path("other.toml")}])
 async def test_another_gateway_is_not_joined(report: Path, wish: dict[str, Any]) -> None:
-    """Who asks for the demo, a configuration, a profile or a gateway of their own gets one."""
+    """Who asks for the demo, a configuration or a gateway of their own gets one."""
     env = {**os.environ, "REPORT": str(report)}
     own = ephemeral(configured())
     folder = sessions.directory(env)

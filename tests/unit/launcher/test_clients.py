@@ -169,3 +169,14 @@ def test_a_clients_own_nickname_is_its_own_matter() -> None:
         assert "ANTHROPIC_DEFAULT_OPUS_MODEL" not in made
     assert clients.routed(claude, "deepseek-chat") == "deepseek-chat"
     assert clients.routed(clients.GENERIC, "sonnet") == "sonnet"
+
+
+def test_how_hard_a_model_thinks() -> None:
+    """What a profile says of it reaches the client in its own way; said nothing, the client's own setting stays."""
+    claude, codex = clients.CLIENTS["claude"], clients.CLIENTS["codex"]
+    own = {"CLAUDE_CODE_EFFORT_LEVEL": "low"}
+    given = clients.environment(claude, own, url="u", token="t", effort="max")
+    assert given["CLAUDE_CODE_EFFORT_LEVEL"] == "max"
+    assert clients.environment(claude, own, url="u", token="t")["CLAUDE_CODE_EFFORT_LEVEL"] == "low"
+    assert clients.arguments(codex, url="u", effort="high")[-2:] == ("-c", 'model_reasoning_effort="high"')
+    assert not any("effort" in word for word in clients.arguments(codex, url="u"))

@@ -1,0 +1,122 @@
+"""The configuration in force, for everybody and for each launch, and how another takes its place.
+
+A new one is built whole before it is used; calls in flight finish on the old one. Must not know where a configuration
+is read from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio.to_thread
+
+from strowger.config.layers import AS_STARTED, Choice, Loaded
+from strowger.config.schema import Config
+from strowger.config.validate import suggest
+from strowger.errors import ConfigError
+from strowger.gateway.pipeline import Line, Timing
+from strowger.providers.presets import PRESETS
+from strowger.routing.table import RouteTable
+from strowger.telemetry.logs import Log
+
+EVERYBODYS = "default"
+"""What a launch is switched to when it shall go where all others go."""
+
+_FIXED = ("server", "log", "flows", "responses")
+"""Sections that are read once."""
+
+
+class Settings:
+    """One for each gateway. What it decides, the line goes by."""
+
+    def __init__(
+        self,
+        config: Config,
+        line: Line,
+        table: Callable[[Config], RouteTable],
+        again: Callable[[Choice], Loaded] | None,
+        log: Log,
+    ) -> None:
+        """`table` builds the routes of a configuration; `again` reads it anew for a choice, and is None where nobody
+        wrote it.
+        """
+        self.config = self._begun = config
+        self._line = line
+        self._table = table
+        self._again = again
+        self._log = log
+        self._choices: dict[str, Choice] = {}
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration anew and go on with it. Gives the sections whose change needs a new start.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        try:
+            config = (await self._read(AS_STARTED)).config
+            table = self._table(config)
+            launches = {
+                launch: self._table((await self._read(choice)).config) for launch, choice in self._choices.items()
+            }
+        except ConfigError as error:
+            self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
+            raise
+        self._line.adopt(table, timing_of(config), launches)
+        self.config = config
+        waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
+        self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
+        return waiting
+
+    async def give(self, launch: str, choice: Choice) -> Config:
+        """Route the calls of a launch by its own choice from now on; `AS_STARTED` is everybody's. Gives what that is.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        if choice == AS_STARTED:
+            self.take(launch)
+            return self.config
+        config = (await self._read(choice)).config
+        self._line.launches[launch] = self._table(config)
+        self._choices[launch] = choice
+        return config
+
+    async def switch(self, launch: str, to: str) -> Choice:
+        """Give a launch what `to` names: a profile, else a provider (or "provider:model"), or what everybody has.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        choice = await self._meant(to)
+        await self.give(launch, choice)
+        self._log.write("info", "switch", {"launch": launch, "profile": choice.profile, "via": choice.via})
+        return choice
+
+    def take(self, launch: str) -> None:
+        """Forget the choice of a launch."""
+        self._choices.pop(launch, None)
+        self._line.launches.pop(launch, None)
+
+    def choice(self, launch: str) -> Choice:
+        """What was chosen for a launch."""
+        return self._choices.get(launch, AS_STARTED)
+
+    async def _meant(self, to: str) -> Choice:
+        if to == EVERYBODYS:
+            return AS_STARTED
+        loaded = await self._read(AS_STARTED)
+        if to in loaded.profiles:
+            return Choice(profile=to)
+        provider = to.partition(":")[0]
+        if provider in loaded.config.providers or provider in PRESETS:
+            return Choice(via=to)
+        known = (*loaded.profiles, *loaded.config.providers)
+        raise ConfigError(f"`{to}` is neither a profile nor a provider", hint=suggest(to, known, what="there are"))
+
+    async def _read(self, choice: Choice) -> Loaded:
+        if self._again is None:
+            raise ConfigError("this gateway has no configuration that could be read again")
+        return await anyio.to_thread.run_sync(self._again, choice)
+
+
+def timing_of(config: Config) -> Timing:
+    """How long the line waits."""
+    return Timing(config.limits.heartbeat_seconds, config.limits.idle_timeout_seconds)

@@ -1,0 +1,108 @@
+"""`strowger sessions` and `strowger switch`, over a real gateway and real clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.integration.cli.conftest import Served, Strowger
+
+# Asks whenever it is told to, and writes down which model answered.
+CLIENT = """
+import json, os, sys, urllib.request
+MESSAGES = [{"role": "user", "content": "hi"}]
+def ask():
+    request = urllib.request.Request(
+        os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages",
+        json.dumps({"model": "claude-opus-4-8", "max_tokens": 50, "messages": MESSAGES}).encode(),
+        {"content-type": "application/json", "authorization": "Bearer " + os.environ["ANTHROPIC_AUTH_TOKEN"]},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return answer.headers["x-strowger-route"]
+for line in sys.stdin:
+    print(ask(), flush=True)
+"""
+
+
+@contextmanager
+def client(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """A client that `strowger run` has started, which asks once for every line that it is given."""
+    command = [sys.executable, "-m", "strowger", "run", "--demo", "--quiet", *options, sys.executable, "-c", CLIENT]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ}
+    ) as child:
+        try:
+            yield child
+        finally:
+            assert child.stdin is not None
+            child.stdin.close()
+            assert child.wait(20) == 0
+
+
+def ask(child: subprocess.Popen[str]) -> str:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write("once\n")
+    child.stdin.flush()
+    return child.stdout.readline().strip()
+
+
+def test_nothing_runs(strowger: Strowger) -> None:
+    """Exit code 1, and what to do about it; there is nobody to switch."""
+    done = strowger("sessions")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hint: `strowger run claude`" in done.stderr
+    done = strowger("switch", "demo")
+    assert done.returncode == 1
+    assert "no client is running" in done.stderr
+
+
+def test_a_client_is_switched_while_it_runs(served: Served, strowger: Strowger) -> None:
+    """Its next call goes elsewhere, the other client's does not; both are listed with where they go."""
+    with client() as first, client("--via", "demo:demo-fast") as second:
+        assert ask(first) == "demo:demo"
+        assert ask(second) == "demo:demo-fast"
+        listed = json.loads(strowger("sessions", "--json").stdout)["sessions"]
+        goes = {one["via"]: one["id"] for one in listed}
+        assert set(goes) == {None, "demo:demo-fast"}
+        assert {one["gateway"] for one in listed} == {served.url}
+        done = strowger("switch", "demo:demo-fast")
+        assert done.returncode == 1
+        assert "there are 2 clients" in done.stderr
+        done = strowger("switch", goes[None][:6], "demo:demo-fast")
+        assert done.returncode == 0, done.stderr
+        assert "now goes by via demo:demo-fast" in done.stdout
+        assert strowger("sessions").stdout.count("via demo:demo-fast") == 2
+        assert strowger("switch", goes["demo:demo-fast"], "default").returncode == 0
+        assert ask(first) == "demo:demo-fast"
+        assert ask(second) == "demo:demo"
+
+
+@pytest.mark.parametrize("to", ["elsewhere", "deepseek"])
+def test_a_mistake_changes_nothing(served: Served, strowger: Strowger, to: str) -> None:
+    """What cannot be is told, with exit code 1, and the client goes on as it was."""
+    with client() as child:
+        assert ask(child) == "demo:demo"
+        done = strowger("switch", to)
+        assert done.returncode == 1
+        assert "error:" in done.stderr
+        assert ask(child) == "demo:demo"
+
+
+def test_a_launch_of_its_own_can_be_switched(strowger: Strowger) -> None:
+    """Where no gateway runs, the client's own is found all the same, and is gone with it."""
+    with client() as child:
+        assert ask(child) == "demo:demo"
+        assert strowger("switch", "demo:demo-fast").returncode == 0
+        assert ask(child) == "demo:demo-fast"
+    deadline = time.monotonic() + 10
+    while strowger("sessions").returncode == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert strowger("sessions").returncode == 1

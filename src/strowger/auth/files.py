@@ -45,7 +45,9 @@ def read_private(path: Path, *, hint: str) -> bytes | None:
 
     What is checked is what was opened. A symlink is not followed: somebody else may have laid it.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, name, 0)
     try:
         opened = os.open(path, flags)
     except FileNotFoundError:
@@ -54,10 +56,13 @@ def read_private(path: Path, *, hint: str) -> bytes | None:
         linked = path.is_symlink()
         why = "it is a symbolic link" if linked else error.strerror
         raise CredentialError(f"the file {path} is not read: {why}", hint=None if linked else hint) from None
-    with os.fdopen(opened, "rb") as file:
-        if problem := _problem(os.fstat(file.fileno())):
+    try:
+        if problem := _problem(os.fstat(opened)):
             raise CredentialError(f"the file {path} is not trusted: {problem}", hint=hint)
-        data = file.read(MAX_SECRET_BYTES + 1)
+        with os.fdopen(opened, "rb", closefd=False) as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+    finally:
+        os.close(opened)
     if len(data) > MAX_SECRET_BYTES:
         raise CredentialError(f"the file {path} is too large to hold a secret", hint=hint)
     return data

@@ -445,6 +445,8 @@ class OAuthSource:
         else:
             self._unsaved = None
             self._note(f"{self._whose(login)} was refreshed")
+        if (tokens.access, tokens.expires_at) == (old.tokens.access, old.tokens.expires_at):
+            raise IssuerRefused(f"{self._issuer.title} gave no new access token", reason=Reason.INVALID)
         self._hold(login, received=True)
 
     async def _save(self, login: Login) -> None:

@@ -292,3 +292,16 @@ def test_an_unknown_credential_is_no_loss(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert world.asked == 0
+
+
+def test_an_answer_without_an_access_token(tmp_path: Path) -> None:
+    """An issuer that gives everything but an access token does not make a dead one live; what it gave is kept."""
+    world = World(tmp_path, CODEX, stored(CODEX, WALL, lifetime=60.0, age=100.0), lifetime=None, access_token=None)
+
+    async def main() -> None:
+        with pytest.raises(CredentialError, match="gave no new access token"):
+            await world.source().credential()
+
+    anyio.run(main)
+    assert world.shelf.login.tokens.refresh == Secret("refresh-1")
+    assert world.shelf.login.tokens.access == Secret("stored")

@@ -27,9 +27,9 @@ class Clock:
 class Rig:
     """A health with both of its clocks, and a provider with two accounts."""
 
-    def __init__(self, dialect: str = "anthropic", **policy: float) -> None:
+    def __init__(self, dialect: str = "anthropic", policy: Retries = POLICY) -> None:
         self.clock, self.wall = Clock(1000.0), Clock(1_790_000_000.0)
-        self.health = Health(Retries(**policy) if policy else POLICY, clock=self.clock, wall=self.wall)
+        self.health = Health(policy, clock=self.clock, wall=self.wall)
         self.provider = provider(dialect)
         self.work, self.home = self.provider.accounts
 
@@ -284,7 +284,7 @@ def test_a_model_without_room_says_nothing_of_the_others() -> None:
 
 def test_breakers_can_be_switched_off() -> None:
     """`breaker_failures = 0`."""
-    rig = Rig(breaker_failures=0)
+    rig = Rig(policy=Retries(breaker_failures=0))
     for _ in range(50):
         rig.fail(DOWN)
     assert rig.health.standing(rig.provider, "m") == "closed"

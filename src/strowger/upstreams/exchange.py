@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from strowger.upstreams.continuation import Heard
 # More than this unread, and the connection is not read until the reader has caught up.
 _HIGH_WATER = 256 * 1024
 
-_LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
 _KEEPALIVE = "keepalive"
 # What it carries stands in the headers of an HTTP answer.
 _METADATA = "response.metadata"
@@ -186,14 +187,14 @@ class Exchange:
     def text(self, data: bytes) -> None:
         """A text from the upstream."""
         kind = kind_of(data)
-        if is_aside(kind):
+        if kind.startswith("response."):  # nearly all of them
+            self._event(kind, data)
+        elif is_aside(kind):
             if self._aside is not None:
                 self._aside(data)
             if kind == _KEEPALIVE and self.answered and not self._over:
                 self._push(b": keepalive\n\n")
-        elif self._over:
-            self._good = False  # whose answer is that?
-        elif kind == "error" and not self.answered and (refusal := refusal_of(data)) is not None:
+        elif kind == "error" and not self.answered and not self._over and (refusal := refusal_of(data)) is not None:
             self._over, self.refusal = True, refusal
             self._good = refusal.status in _REQUESTS_FAULT
             self._wake()
@@ -208,12 +209,16 @@ class Exchange:
             self._wake()
 
     def _event(self, kind: str, data: bytes) -> None:
+        if self._over:
+            self._good = False  # whose answer is that?
+            return
         if self._heard is not None:
             self._heard.event(kind, data)
-        if kind in _LAST or kind == "error":
+        if kind in _LAST:
             self._over = True
             self._good = kind != "error"
-        self.answered = self.answered or kind != _METADATA
+        if not self.answered:
+            self.answered = kind != _METADATA
         self._push(as_sse(kind, data))
 
     def _push(self, piece: bytes) -> None:
@@ -284,8 +289,12 @@ def as_sse(kind: str, data: bytes) -> bytes:
     """An event in its SSE frame. JSON may have line breaks between its values, SSE has them only between its lines."""
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(data.splitlines())
-    named = f"event: {kind}\n".encode() if kind and kind.isprintable() else b""
-    return b"%bdata: %b\n\n" % (named, data)
+    return _named(kind) + data + b"\n\n"
+
+
+@lru_cache(maxsize=256)
+def _named(kind: str) -> bytes:
+    return f"event: {kind}\ndata: ".encode() if kind and kind.isprintable() else b"data: "
 
 
 def refusal_of(data: bytes) -> Refusal | None:

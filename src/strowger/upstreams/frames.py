@@ -189,12 +189,15 @@ class FrameConnection(asyncio.Protocol):
             self._answered.set_result(upgrade)
 
     def _take(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
+        if frame.opcode is Opcode.TEXT and frame.fin:
+            if self._listener is not None:
+                self._listener.text(bytes(frame.data))
+        elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
             self._pieces.append(bytes(frame.data))
             if frame.fin:
                 pieces, self._pieces = self._pieces, []
                 if self._listener is not None:
-                    self._listener.text(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                    self._listener.text(b"".join(pieces))
         elif frame.opcode is Opcode.BINARY:
             self._frames.fail(_BINARY_REFUSED)
             self._end(Malformed("the upstream sent a binary frame"))

@@ -2,7 +2,8 @@
 
 Starts the gateway on the built-in demo provider and is its client: an Anthropic streaming request over HTTP, through
 translation to a provider that speaks OpenAI Chat, printed as it comes; the tool that is called is run, and its result
-sent back. Then the gateway itself is asked what happened. Nothing here has a shortcut into the gateway.
+sent back. Then the session is switched to another model, in the middle of the conversation, and goes on. At the end
+the gateway itself is asked what happened. Nothing here has a shortcut into the gateway.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ Json = dict[str, Any]
 
 PROMPT = "Run `echo hello from strowger` with the tool you have, and tell me what it says."
 MODEL = "claude-demo"
+OTHER = "demo:demo-fast"
+GO_ON = "Now tell me in a word how that went."
 BASH: Json = {
     "name": "Bash",
     "description": "Runs a shell command and gives its output.",
@@ -57,31 +60,39 @@ async def _show(prompt: str) -> None:
         _say(f"strowger {__version__} listens on {host.url}; its only provider is the built-in demo model.")
         _say(f"POST {host.url}/v1/messages, streaming, model {MODEL}, with one tool\n")
         click.echo(f"{click.style('you', bold=True)}   {prompt}\n")
-        async with aiohttp.ClientSession() as http:
-            flows = await _converse(http, host.url, prompt)
-        async with Admin(host.url, host.gateway.access.admin_token) as admin:
+        messages: list[Json] = []
+        async with (
+            Admin(host.url, host.gateway.access.admin_token) as admin,
+            aiohttp.ClientSession(headers={"anthropic-version": "2023-06-01"}) as http,
+        ):
+            launch = await admin.open_launch("demo", os.getpid())
+            http.headers["x-api-key"] = launch.token
+            flows = await _converse(http, host.url, messages, prompt)
+            await admin.switch(launch.id, OTHER)
+            _say(f"strowger switch demo {OTHER}: the same session goes on with another model\n")
+            click.echo(f"{click.style('you', bold=True)}   {GO_ON}\n")
+            flows += await _converse(http, host.url, messages, GO_ON)
             await _report(admin, flows)
 
 
-async def _converse(http: aiohttp.ClientSession, url: str, prompt: str) -> list[str]:
+async def _converse(http: aiohttp.ClientSession, url: str, messages: list[Json], prompt: str) -> list[str]:
     """The tool loop, as any agent does it: ask, run what is called, send the results, until nothing is called."""
-    messages: list[Json] = [{"role": "user", "content": prompt}]
+    messages.append({"role": "user", "content": prompt})
     flows = []
     while True:
         content: list[Json] = []
         flows.append(await _turn(http, url, messages, content))
+        messages.append({"role": "assistant", "content": content})
         calls = [block for block in content if block["type"] == "tool_use"]
         if not calls:
             return flows
-        messages.append({"role": "assistant", "content": content})
         messages.append({"role": "user", "content": [await _result(call) for call in calls]})
 
 
 async def _turn(http: aiohttp.ClientSession, url: str, messages: list[Json], content: list[Json]) -> str:
     """One request: prints the answer as it comes, collects it in `content`, gives the id of its flow."""
     body = {"model": MODEL, "max_tokens": 1024, "stream": True, "tools": [BASH], "messages": messages}
-    headers = {"anthropic-version": "2023-06-01", "x-api-key": "none-is-needed"}
-    async with http.post(f"{url}/v1/messages", json=body, headers=headers) as response:
+    async with http.post(f"{url}/v1/messages", json=body) as response:
         if response.status != 200:
             raise UpstreamError(f"the gateway answered with status {response.status}: {await response.text()}")
         async for event in _events(response):

@@ -143,3 +143,90 @@ def test_who_gives_up_waiting_fails_nobody_else(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert found == ["key"]
+
+
+class Clocks:
+    """Both clocks, moved by hand."""
+
+    def __init__(self) -> None:
+        self.wall, self.steady = 1_000_000.0, 50.0
+
+
+def counting(tmp_path: Path, clocks: Clocks, refresh: float) -> ReferenceSource:
+    """A command that prints how often it has run; it fails while there is a file `broken`."""
+    code = (
+        "import sys, pathlib; home = pathlib.Path(sys.argv[1]); runs = home / 'runs'; "
+        "runs.write_text(runs.read_text() + 'x' if runs.exists() else 'x'); "
+        "sys.exit(1) if (home / 'broken').exists() else print(f'key-{len(runs.read_text())}')"
+    )
+    reference = SecretRef("command", args=(sys.executable, "-c", code, str(tmp_path)), refresh=refresh)
+    return ReferenceSource(
+        reference,
+        header="authorization",
+        kind="bearer",
+        env={},
+        now=lambda: clocks.wall,
+        monotonic=lambda: clocks.steady,
+    )
+
+
+@pytest.mark.parametrize("which", ["wall", "steady"])
+def test_a_command_is_run_again_after_its_time(tmp_path: Path, which: str) -> None:
+    """What a command printed is used for as long as the configuration says, a sleep of the machine included."""
+    clocks = Clocks()
+
+    async def main() -> None:
+        keys = counting(tmp_path, clocks, 100.0)
+        assert (await keys.credential()).value.reveal() == "key-1"
+        setattr(clocks, which, getattr(clocks, which) + 99)
+        assert (await keys.credential()).value.reveal() == "key-1"
+        setattr(clocks, which, getattr(clocks, which) + 1)
+        assert (await keys.credential()).value.reveal() == "key-2"
+        assert (await keys.credential()).value.reveal() == "key-2"
+
+    anyio.run(main)
+
+
+def test_a_command_without_a_time_is_run_once(tmp_path: Path) -> None:
+    """Unless the configuration says otherwise, a command is run again only after a refusal."""
+    clocks = Clocks()
+
+    async def main() -> None:
+        keys = counting(tmp_path, clocks, 0.0)
+        first = await keys.credential()
+        clocks.wall += 1e9
+        clocks.steady += 1e9
+        assert await keys.credential() is first
+        keys.invalidate(first)
+        assert (await keys.credential()).value.reveal() == "key-2"
+
+    anyio.run(main)
+
+
+def test_a_command_that_fails_later(tmp_path: Path) -> None:
+    """When a command fails, what it printed before is used on until it is refused, and it is not run at every call."""
+    clocks = Clocks()
+
+    async def main() -> None:
+        keys = counting(tmp_path, clocks, 100.0)
+        first = await keys.credential()
+        (tmp_path / "broken").touch()
+        clocks.steady += 100
+        for _ in range(3):
+            assert await keys.credential() is first
+        assert (tmp_path / "runs").read_text() == "xx"
+        clocks.steady += 30
+        assert await keys.credential() is first
+        assert (tmp_path / "runs").read_text() == "xxx"
+        (tmp_path / "broken").unlink()
+        clocks.steady += 30
+        assert (await keys.credential()).value.reveal() == "key-4"
+
+    anyio.run(main)
+
+
+def test_a_command_of_its_own_patience() -> None:
+    """A command may be given its own time in the configuration."""
+    slow = SecretRef("command", args=(sys.executable, "-c", "import time; time.sleep(60)"), timeout=0.2)
+    with pytest.raises(CredentialError, match="gave no secret within 0.2 seconds"):
+        fetched(slow, timeout=10.0)

@@ -38,7 +38,7 @@ MEMBERS = frozenset(
 COMPACT_MEMBERS = frozenset(
     {
         "model", "input", "instructions", "tools", "parallel_tool_calls", "reasoning", "service_tier",
-        "prompt_cache_key", "text", "client_metadata",
+        "prompt_cache_key", "text",
     }
 )  # fmt: skip
 """The same of `/responses/compact`."""

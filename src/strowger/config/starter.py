@@ -1,4 +1,4 @@
-"""The file that `strowger config init` writes: a few lines, commented, fit for the keys that are at hand."""
+"""The file that `strowger config init` writes: a few lines, commented, fit for the keys and logins that are at hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from strowger.config.environment import inferred
+from strowger.config.environment import inferred, logged_in
 from strowger.config.schema import Presets
 from strowger.errors import ConfigError
 
@@ -18,7 +18,7 @@ _HEAD = """\
 [server]
 port = 4000
 
-# A provider that has the name of a preset needs nothing but its key.
+# A provider that has the name of a preset needs nothing but its key, or a login.
 """
 
 _TAIL = """\
@@ -42,9 +42,12 @@ _TAIL = """\
 
 
 def starter(env: Mapping[str, str], presets: Presets) -> str:
-    """The text of a first configuration. Providers whose key variables are set are there, else Anthropic's alone."""
+    """The text of a first configuration. Providers are there for which there is a login, or a key in its variable; else
+    Anthropic's alone.
+    """
     found, _ = inferred(env, presets)
-    blocks = [f'[providers.{name}]\nauth = "env:{variable}"\n' for name, variable in found.items()]
+    paid = {**logged_in(env, presets), **{name: f"env:{variable}" for name, variable in found.items()}}
+    blocks = [f'[providers.{name}]\nauth = "{auth}"\n' for name, auth in paid.items()]
     usual = (
         [f'[providers.anthropic]\nauth = "env:{presets["anthropic"].key_env[0]}"\n'] if "anthropic" in presets else []
     )

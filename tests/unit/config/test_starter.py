@@ -26,6 +26,18 @@ def test_it_loads(tmp_path: Path, env: dict[str, str], providers: list[str]) -> 
     assert not loaded.warnings
 
 
+def test_logins_are_at_hand_too(tmp_path: Path) -> None:
+    """A provider whose login has been made is in the file; where its key is set as well, the key is."""
+    logins = tmp_path / "strowger" / "logins"
+    logins.mkdir(parents=True)
+    for name in ("codex", "kimi"):
+        (logins / f"{name}.json").write_text("{}")
+    text = starter({"XDG_STATE_HOME": str(tmp_path), "KIMI_API_KEY": "k"}, PRESETS)
+    assert '[providers.codex]\nauth = "login:codex"\n' in text
+    assert '[providers.kimi]\nauth = "env:KIMI_API_KEY"\n' in text
+    assert text.count("\n[providers.") == 2
+
+
 def test_the_comments_are_right_too(tmp_path: Path) -> None:
     """With the comment signs taken away, the examples are a right configuration but for the key of the alias."""
     lines = starter({"DEEPSEEK_API_KEY": "k", "GROQ_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}, PRESETS).splitlines()

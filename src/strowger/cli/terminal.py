@@ -12,6 +12,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -44,6 +45,9 @@ class Terminal:
             self._say("copy the address that it then has, and paste it here.\n")
         else:
             self._say("Waiting for the browser to come back. Ctrl-C gives up.")
+            if is_remote(os.environ):
+                port = urlsplit(parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]).port
+                self._say(f"The browser has to reach this machine: with `ssh -L {port}:127.0.0.1:{port} …`, for one.")
             self._say(f"No browser on this machine? `strowger login {self._issuer.name} --device`, or `--paste`.")
             self._open(url)
 
@@ -116,9 +120,14 @@ def can_open(env: Mapping[str, str]) -> bool:
     """Whether a browser that we open would be seen by the user. $BROWSER says that somebody has seen to it."""
     if env.get("BROWSER"):
         return True
-    if env.get("SSH_CONNECTION") or env.get("SSH_TTY"):
+    if is_remote(env):
         return False
     return sys.platform in {"darwin", "win32"} or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
+
+
+def is_remote(env: Mapping[str, str]) -> bool:
+    """Whether the user sits at another machine."""
+    return bool(env.get("SSH_CONNECTION") or env.get("SSH_TTY"))
 
 
 async def _line() -> str:

@@ -40,13 +40,28 @@ def test_desktops_have_browsers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not can_open({"SSH_CONNECTION": "a b"})
 
 
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At this machine, whoever runs the tests from where."""
+    for name in ("SSH_CONNECTION", "SSH_TTY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_the_page_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """The address is all there is on standard output; the other ways are named."""
     Terminal(CODEX, opens=False).page(URL)
     printed = capsys.readouterr()
     assert printed.out == f"{URL}\n"
+    assert "ssh" not in printed.err
     assert "open it in a browser on this machine" in printed.err
     assert "`strowger login codex --device`" in printed.err
+
+
+def test_over_ssh_the_way_back_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The browser of another machine comes back to that machine, unless the port is forwarded."""
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
+    Terminal(CODEX, opens=True).page(f"{URL}&redirect_uri=http%3A%2F%2Flocalhost%3A1457%2Fauth%2Fcallback")
+    assert "`ssh -L 1457:127.0.0.1:1457 …`" in capsys.readouterr().err
 
 
 def test_pasting_says_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:

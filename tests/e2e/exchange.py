@@ -165,12 +165,19 @@ class Exchange:
 
     def flows(self) -> list[dict[str, Any]]:
         """The flows since `clear`, in the order of arrival."""
-        request = urllib.request.Request(
-            f"{self.base_url}/_strowger/flows?limit=100", headers={"Authorization": f"Bearer {self._admin_token}"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            flows: list[dict[str, Any]] = json.load(answer)["flows"]
+        flows: list[dict[str, Any]] = self._ask("flows?limit=100")["flows"]
         return [flow for flow in reversed(flows) if flow["started"] >= round(self._first_flow, 3)]
+
+    def launches(self) -> list[str]:
+        """The ids of the clients that `strowger run` has on this gateway."""
+        return [launch["id"] for launch in self._ask("status")["launches"]]
+
+    def _ask(self, what: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._admin_token}"}
+        request = urllib.request.Request(f"{self.base_url}/_strowger/{what}", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            told: dict[str, Any] = json.load(answer)
+            return told
 
     def upstream(self, provider: str) -> list[Seen]:
         """What the provider was asked for; fails the test when it refused any of it, or got a client's token."""

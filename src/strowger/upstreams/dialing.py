@@ -11,24 +11,36 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohappyeyeballs
 import anyio.to_thread
 from msgspec import Struct
 
-from strowger.config.checks import is_loopback
-from strowger.errors import TimedOut, Unreachable
+from strowger.errors import ConfigError, TimedOut, Unreachable
 from strowger.upstreams.base import Headers
+from strowger.upstreams.proxies import Proxies, Proxy
+from strowger.upstreams.trust import Trust
+from strowger.upstreams.tunnel import Opening
 
 # Between addresses of one host: a dead IPv6 route must not cost the whole connect timeout (RFC 8305 says 250 ms).
 _NEXT_ADDRESS_SECONDS = 0.25
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
+
+# Hosts whose way is remembered: far more than anybody configures.
+_KNOWN_ORIGINS = 1000
+
+_NO_AUTHORITY = "if a company's proxy re-signs TLS, name a file with its certificate: `ca_file` in [network], or NODE_EXTRA_CA_CERTS"
+_CLOCK = "is the clock of this machine right?"
+_NAME = "is this the host that was meant? A certificate for other names is what a proxy or a captive portal shows"
+# By OpenSSL's number for what was wrong with a certificate.
+_UNTRUSTED = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 
 Spoken = TypeVar("Spoken", bound=asyncio.Protocol)
 
@@ -41,6 +53,11 @@ class Place(Struct, frozen=True):
     tls: bool
     path: str
     name: str
+
+    @property
+    def origin(self) -> Origin:
+        """What a connection is good for."""
+        return self.host, self.port, self.tls
 
     @property
     def shown(self) -> str:
@@ -68,62 +85,160 @@ def place_of(url: str) -> Place:
     return Place(ascii_host, port or default, tls, path, name)
 
 
-class Dialer:
-    """Makes connections. `connect_timeout` is in seconds, and covers name, address and TLS."""
+Origin = tuple[str, int, bool]
+"""Host, port, and whether TLS is spoken there."""
 
-    def __init__(self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
+
+class Network(Struct, frozen=True):
+    """How this machine gets out. `besides`: origins that are reached in a way of their own."""
+
+    proxies: Proxies
+    trust: Trust
+    besides: Mapping[Origin, Network] = MappingProxyType({})
+
+
+class Dialer:
+    """Makes connections. `connect_timeout` is in seconds, and covers name, address, proxy and TLS.
+
+    `tls` stands for all trust. Raises ConfigError where the environment, which is asked unless `network` is given, is
+    of no use.
+    """
+
+    def __init__(
+        self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None, network: Network | None = None
+    ) -> None:
         self.connect_timeout = connect_timeout
         self._tls = tls
-        self._proxies = {scheme for scheme in getproxies_environment() if scheme in ("http", "https", "all")}
+        self._network = network or Network(Proxies(os.environ), Trust(os.environ))
+        self._proxies: dict[Origin, Proxy | None] = {}
 
     def goes_straight(self, place: Place) -> bool:
-        """Whether the environment's proxy does not concern this host. This machine itself is never behind one."""
-        return not self._proxies or is_loopback(place.host) or bool(proxy_bypass(place.name))
+        """Whether no proxy concerns this host. Raises Unreachable for a proxy that is none."""
+        return self.proxy_for(place) is None
+
+    def proxy_for(self, place: Place) -> Proxy | None:
+        """The proxy that the host is behind. Raises Unreachable for one that is none."""
+        try:
+            return self._proxies[place.origin]
+        except KeyError:
+            pass
+        try:
+            found = self._network_for(place).proxies.proxy_for(place.host, place.port, tls=place.tls)
+        except ConfigError as error:
+            raise Unreachable(f"{place.shown} is behind a proxy, but {error.message}", hint=error.hint) from None
+        if len(self._proxies) < _KNOWN_ORIGINS:
+            self._proxies[place.origin] = found
+        return found
 
     async def connect(self, place: Place, spoken: Callable[[], Spoken]) -> Spoken:
-        """A connection, on which the new protocol speaks. Raises Unreachable or TimedOut."""
-        loop = asyncio.get_running_loop()
+        """A connection, on which the new protocol speaks. Raises Unreachable or TimedOut.
+
+        Through a proxy, what is encrypted goes by a tunnel; what is not ends at the proxy, which then has to be asked
+        for the whole URL.
+        """
+        proxy = self.proxy_for(place)
         try:
             async with asyncio.timeout(self.connect_timeout):
-                context = await self._context() if place.tls else None
-                found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-                sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _, connection = await loop.create_connection(
-                    spoken, sock=sock, ssl=context, server_hostname=place.host if context else None
-                )
+                context = await self._context(place) if place.tls or (proxy and proxy.tls) else None
+                if proxy is None:
+                    with _told(place.shown):
+                        return await _open(place.host, place.port, context if place.tls else None, spoken)
+                with _told(f"the proxy {proxy.shown}", proxy):
+                    if not place.tls:
+                        return await _open(proxy.host, proxy.port, context if proxy.tls else None, spoken)
+                    opening = await _open(proxy.host, proxy.port, context if proxy.tls else None, Opening)
+                try:
+                    await opening.ask(place.host, place.port, proxy)
+                    with _told(place.shown):
+                        return await _over(opening.transport, place.host, context, spoken)
+                except BaseException:
+                    opening.transport.abort()
+                    raise
         except TimeoutError:
-            raise TimedOut(f"no connection to {place.shown} in time") from None
-        except ssl.SSLCertVerificationError as error:
-            raise Unreachable(
-                f"the upstream's certificate is not trusted: {place.shown}: {error.verify_message}",
-                hint="if a company proxy re-signs TLS, set SSL_CERT_FILE to a bundle with its certificate",
-            ) from error
-        except ssl.SSLError as error:
-            raise Unreachable(
-                f"no TLS with {place.shown}: {error.reason or error}", hint="is base_url https where it should be http?"
-            ) from error
-        except OSError as error:
-            raise Unreachable(
-                f"no connection to {place.shown}: {_reason(error)}",
-                hint="is the upstream running, and is base_url right?",
-            ) from error
-        return connection
+            through = f" through the proxy {proxy.shown}" if proxy else ""
+            hint = f"is the proxy of {proxy.named_by} right, and may it reach the host?" if proxy else None
+            raise TimedOut(f"no connection to {place.shown}{through} in time", hint=hint) from None
 
-    async def _context(self) -> ssl.SSLContext:
-        """Loaded once, at the first https request and off the loop: reading the system's certificates takes a while."""
-        if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_default_context)
-        return self._tls
+    def _network_for(self, place: Place) -> Network:
+        return self._network.besides.get(place.origin, self._network)
+
+    async def _context(self, place: Place) -> ssl.SSLContext:
+        """Read at the first https request and off the loop: all the system's certificates take a while."""
+        if self._tls is not None:
+            return self._tls
+        trust = self._network_for(place).trust
+        return trust.context() if trust.is_read else await anyio.to_thread.run_sync(trust.context)
 
 
-def request_head(method: str, place: Place, headers: Headers, length: int | None) -> bytes:
-    """The request line and the headers. Raises Unreachable for a header that could begin another one."""
-    lines = [f"{method} {place.path} HTTP/1.1"]
+async def _open(host: str, port: int, context: ssl.SSLContext | None, spoken: Callable[[], Spoken]) -> Spoken:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _, connection = await loop.create_connection(
+        spoken, sock=sock, ssl=context, server_hostname=host if context else None
+    )
+    return connection
+
+
+async def _over(
+    transport: asyncio.Transport, host: str, context: ssl.SSLContext | None, spoken: Callable[[], Spoken]
+) -> Spoken:
+    """TLS with the host at the other end of a tunnel."""
+    assert context is not None
+    connection = spoken()
+    inner = await asyncio.get_running_loop().start_tls(transport, connection, context, server_hostname=host)
+    if inner is None:
+        raise ConnectionResetError(errno.ECONNRESET, "the tunnel broke")
+    connection.connection_made(inner)
+    return connection
+
+
+@contextmanager
+def _told(shown: str, proxy: Proxy | None = None) -> Iterator[None]:
+    """What keeps a connection from standing, in words, with the host and what to do about it."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        what = "the proxy" if proxy else "the upstream"
+        raise Unreachable(
+            f"{what}'s certificate is not trusted: {shown}: {error.verify_message}",
+            hint=_UNTRUSTED.get(error.verify_code, _NO_AUTHORITY),
+        ) from error
+    except ssl.SSLError as error:
+        reason = error.reason or str(error)
+        raise Unreachable(f"no TLS with {shown}: {reason}", hint=_no_tls_hint(reason, proxy)) from error
+    except OSError as error:
+        raise Unreachable(
+            f"no connection to {shown}: {_reason(error)}",
+            hint=f"is {proxy.named_by} right? NO_PROXY lists hosts to be reached without it"
+            if proxy
+            else "is the upstream running, and is base_url right?",
+        ) from error
+
+
+def _no_tls_hint(reason: str, proxy: Proxy | None) -> str:
+    if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
+        return "where the host wants a certificate of ours, set client_cert and client_key in [network]"
+    if proxy:
+        return f"is the proxy of {proxy.named_by} https where it should be http?"
+    return "is base_url https where it should be http?"
+
+
+def request_head(method: str, place: Place, headers: Headers, length: int | None, proxy: Proxy | None = None) -> bytes:
+    """The request line and the headers, for the host itself or for the `proxy` that is to ask it.
+
+    Raises Unreachable for a header that could begin another one.
+    """
+    lines = [f"{method} {f'http://{place.name}' if proxy else ''}{place.path} HTTP/1.1"]
     named = {name.lower() for name, _ in headers}
     if "host" not in named:
         lines.append(f"Host: {place.name}")
     lines.extend(f"{name}: {value}" for name, value in headers)
+    if proxy and proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization.reveal()}")
     if length is not None:
         lines.append(f"Content-Length: {length}")
     text = "\r\n".join(lines)
@@ -131,12 +246,6 @@ def request_head(method: str, place: Place, headers: Headers, length: int | None
     if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
         raise Unreachable("a header holds a line break, so nothing was sent", hint="check `headers` of the provider")
     return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-
-def _default_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _reason(error: OSError) -> str:
@@ -150,5 +259,5 @@ def _reason(error: OSError) -> str:
     else:
         numbers = [error.errno] if error.errno else [int(number) for number in _ERRNO.findall(str(error))]
         number = errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else next(iter(numbers), None)
-        text = os.strerror(number) if number else str(error)
+        text = os.strerror(number) if number else str(error) or "the other end closed it"
     return f"{text[:1].lower()}{text[1:]}"

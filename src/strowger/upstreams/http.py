@@ -1,8 +1,7 @@
 """HTTP to upstreams: kept connections, TLS, no redirects. What everything else sees as `Upstream`.
 
 A redirect is an answer like any other: a credential goes to the host it was meant for or nowhere. Compression is not
-asked for; if an upstream compresses all the same, the bytes are decompressed once, here. Where the environment names a
-proxy, the requests that it concerns go through `proxied`.
+asked for; if an upstream compresses all the same, the bytes are decompressed once, here.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from types import TracebackType
 
 from strowger import __version__
 from strowger.errors import Malformed, Truncated, Unanswered
-from strowger.upstreams.base import Headers, Incoming, Outgoing, Upstream, gathered
+from strowger.upstreams.base import Headers, Incoming, Outgoing, gathered
 from strowger.upstreams.connection import Connection, Dropped
-from strowger.upstreams.dialing import Dialer, Place, place_of, request_head
+from strowger.upstreams.dialing import Dialer, Network, Origin, Place, place_of, request_head
+from strowger.upstreams.tunnel import refused
 
 USER_AGENT = f"strowger/{__version__}"
 
@@ -41,7 +41,7 @@ class HttpIncoming:
 
     __slots__ = ("_connection", "_headers", "_inflate", "_pool", "header_items", "status")
 
-    def __init__(self, connection: Connection, pool: HttpUpstream, key: tuple[str, int, bool]) -> None:
+    def __init__(self, connection: Connection, pool: HttpUpstream, key: Origin) -> None:
         self._connection: Connection | None = connection
         self._pool = (pool, key)
         self.status = connection.status
@@ -114,15 +114,19 @@ class HttpIncoming:
 
 
 class HttpUpstream:
-    """The connections. Made inside a running loop; closed with `aclose`. `connect_timeout` is in seconds."""
+    """The connections. Made inside a running loop; closed with `aclose`. `connect_timeout` is in seconds.
 
-    def __init__(self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
-        self.dialer = Dialer(connect_timeout, tls)
-        self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
+    `network` is how to get out, by default as the environment says. Raises ConfigError where that is of no use.
+    """
+
+    def __init__(
+        self, connect_timeout: float = 10.0, tls: ssl.SSLContext | None = None, network: Network | None = None
+    ) -> None:
+        self.dialer = Dialer(connect_timeout, tls, network)
+        self._idle: dict[Origin, deque[Connection]] = {}
         self._busy: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        self._proxied: Upstream | None = None
 
     async def open(self, out: Outgoing) -> Incoming:
         """Send and wait for the head of the answer. Raises Unreachable, TimedOut or Malformed.
@@ -131,11 +135,12 @@ class HttpUpstream:
         connection, or after a while, may have been read, and each reading is paid for.
         """
         place = place_of(out.url)
-        if not self.dialer.goes_straight(place):
-            return await self._through_proxy(out)
+        proxy = self.dialer.proxy_for(place)
+        if place.tls:  # by a tunnel, of which the host sees nothing
+            proxy = None
         length = len(out.body) if out.body or out.method == "POST" else None
-        head = request_head(out.method, place, out.headers, length)
-        key = (place.host, place.port, place.tls)
+        head = request_head(out.method, place, out.headers, length, proxy)
+        key = place.origin
         kept = self._take(key)
         if kept is not None:
             begun = time.monotonic()
@@ -146,13 +151,15 @@ class HttpUpstream:
                     raise _unanswered(place) from None
         connection = await self.dialer.connect(place, Connection)
         try:
-            return await self._exchange(connection, key, head, out.body)
+            incoming = await self._exchange(connection, key, head, out.body)
         except Dropped:
             raise _unanswered(place) from None
+        if proxy is not None and incoming.status == 407:
+            incoming.close()
+            raise refused(proxy, place.name, 407, "Proxy Authentication Required")
+        return incoming
 
-    async def _exchange(
-        self, connection: Connection, key: tuple[str, int, bool], head: bytes, body: bytes
-    ) -> HttpIncoming:
+    async def _exchange(self, connection: Connection, key: Origin, head: bytes, body: bytes) -> HttpIncoming:
         self._busy.add(connection)
         try:
             connection.send(head, body)
@@ -163,18 +170,9 @@ class HttpUpstream:
             connection.abort()
             raise
 
-    async def _through_proxy(self, out: Outgoing) -> Incoming:
-        if self._proxied is None:
-            from strowger.upstreams.proxied import (
-                ProxiedUpstream,  # the HTTP client's import is dear, and seldom needed
-            )
-
-            self._proxied = ProxiedUpstream(self.dialer.connect_timeout)
-        return await self._proxied.open(out)
-
     # ---- kept connections ----
 
-    def _take(self, key: tuple[str, int, bool]) -> Connection | None:
+    def _take(self, key: Origin) -> Connection | None:
         idle = self._idle.get(key)
         oldest = time.monotonic() - _KEEPALIVE_SECONDS
         while idle:
@@ -184,7 +182,7 @@ class HttpUpstream:
             connection.abort()
         return None
 
-    def give_back(self, connection: Connection, key: tuple[str, int, bool]) -> None:
+    def give_back(self, connection: Connection, key: Origin) -> None:
         """After an exchange: keep the connection if it can be used again, else close it."""
         self._busy.discard(connection)
         if self._closed or not connection.usable:
@@ -215,8 +213,6 @@ class HttpUpstream:
         for connection in (*self._busy, *(one for idle in self._idle.values() for one in idle)):
             connection.abort()
         self._idle.clear()
-        if self._proxied is not None:
-            await self._proxied.aclose()
 
     async def __aenter__(self) -> HttpUpstream:
         return self

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from strowger.errors import Truncated, Unreachable, UpstreamError
+from strowger.errors import Truncated, Unanswered, Unreachable, UpstreamError
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Socket, Upstream
 from strowger.upstreams.continuation import Asked, Heard, Said, added, news, taken_apart
 from strowger.upstreams.dialing import Dialer, Place, place_of
@@ -278,7 +278,7 @@ class SocketUpstream:
             return _Again()
         if fresh:
             self._shun(lane.place, _DOUBTED_SECONDS, "it was closed without an answer")
-        return Unreachable(f"the upstream closed the WebSocket without an answer: {lane.place.shown}")
+        return Unanswered(f"the upstream closed the WebSocket without an answer: {lane.place.shown}")
 
     # ---- connections ----
 

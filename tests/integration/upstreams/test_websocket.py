@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import pytest
 
-from strowger.errors import Malformed, Truncated, Unreachable
+from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
 from strowger.upstreams.base import Incoming, Outgoing, Socket
 from strowger.upstreams.http import HttpUpstream
 from strowger.upstreams.websocket import Limits, SocketUpstream
@@ -323,7 +323,7 @@ async def test_dropped_before_the_answer(kept: bool) -> None:
             assert told(await whole(await out.open(request(fake))))[-1]["type"] == "response.completed"
             assert asked_over(fake) == ["WS", "WS", "WS"]
         else:
-            with pytest.raises(Unreachable, match="without an answer"):
+            with pytest.raises(Unanswered, match="without an answer"):
                 await out.open(request(fake))
             assert asked_over(fake) == ["WS"]
 

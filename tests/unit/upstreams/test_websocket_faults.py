@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from strowger.errors import Malformed, Truncated, Unreachable
+from strowger.errors import Malformed, Truncated, Unanswered
 from tests.unit.upstreams.lines import (
     ANSWER,
     CREATED,
@@ -111,7 +111,7 @@ async def test_closed_without_an_answer(code: int) -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
-            words = await failure(line.upstream.open(line.out()), Unreachable)
+            words = await failure(line.upstream.open(line.out()), Unanswered)
         assert "without an answer" in words
         assert SECRET not in words
         assert line.http.asked == []

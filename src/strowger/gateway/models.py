@@ -30,6 +30,8 @@ from strowger.upstreams.base import Outgoing
 _FRESH_SECONDS = 600.0
 _RETRY_SECONDS = 30.0
 _WAIT_SECONDS = 2.0
+# Where nobody waits for the list itself.
+_UNHURRIED_SECONDS = 30.0
 _WHOLE_LIST = {ANTHROPIC: "?limit=1000", GEMINI: "?pageSize=1000"}
 _LISTING_LIMIT = 16 * 1024 * 1024
 
@@ -62,7 +64,7 @@ class Models:
             _teach(provider, kept)
         elif self._spawn is not None and key not in self._asking:
             self._asking.add(key)
-            self._spawn(partial(self._fetch, provider))
+            self._spawn(partial(self._fetch, provider, _UNHURRIED_SECONDS))
 
     async def entries(self, table: RouteTable) -> tuple[Entry, ...]:
         """Everything that can be asked for."""
@@ -71,7 +73,7 @@ class Models:
             for provider in table.providers.values():
                 kept = self._kept.get((provider.name, provider.models_url))
                 if kept is None or kept.until < now:
-                    tasks.start_soon(self._fetch, provider)
+                    tasks.start_soon(self._fetch, provider, self._wait)
         listings: dict[str, tuple[Listed, ...]] = {}
         for provider in table.providers.values():
             kept = self._kept.get((provider.name, provider.models_url))
@@ -88,12 +90,12 @@ class Models:
         kept = {name: self._kept.get((name, provider.models_url)) for name, provider in table.providers.items()}
         return {name: each.problem for name, each in kept.items() if each is not None and each.problem}
 
-    async def _fetch(self, provider: Provider) -> None:
+    async def _fetch(self, provider: Provider, wait: float) -> None:
         kept: _Kept | None = None
-        problem = f"no answer in {self._wait:g} s"
+        problem = f"no answer in {wait:g} s"
         key = (provider.name, provider.models_url)
         try:
-            with anyio.move_on_after(self._wait):
+            with anyio.move_on_after(wait):
                 kept = await self._listing(provider)
         except GatewayError as error:
             problem = error.message  # a list is a service to the user, not a condition for anything

@@ -327,10 +327,10 @@ async def test_a_conversation_goes_on_over_one_socket() -> None:
 
 async def test_the_list_of_models_is_read_when_it_is_needed() -> None:
     """The first call shows that it is there; from then on efforts are those of the list."""
-    async with backend(fakes={"models": (MODEL, "gpt-9")}) as it:
+    async with backend(fakes={"models": (MODEL, "codex-next")}) as it:
         provider = it.rig.gateway.line.routes.providers["codex"]
         await it.rig.post("/v1/messages", rigging.anthropic_request(model=MODEL), **ANTHROPIC)
-        await it.fake.until(lambda: "xhigh" in provider.capabilities("gpt-9").efforts)
+        await it.fake.until(lambda: "max" in provider.capabilities("codex-next").efforts)
         (listing,) = [seen for seen in it.fake.requests if seen.path.endswith("/models")]
         assert "client_version" in listing.query
         assert listing.header("originator") == "strowger"

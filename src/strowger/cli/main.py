@@ -28,6 +28,7 @@ COMMANDS = {
     "run": ("strowger.cli.run:run", "Run a client on the gateway, with an environment that leads there."),
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
+    "env": ("strowger.cli.env:env", "Print what a client needs in its environment to use the gateway."),
     "sessions": ("strowger.cli.sessions:sessions", "List the clients that run, and where their calls go."),
     "switch": ("strowger.cli.sessions:switch", "Have the calls of a running client go elsewhere."),
     "reload": ("strowger.cli.reload:reload", "Have the running gateways read their configuration anew."),

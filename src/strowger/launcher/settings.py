@@ -27,14 +27,27 @@ def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dic
     base = next((path for path in (runtime_dir(env), state_dir(env)) if _is_sheltered(path)), runtime_dir(env))
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="launch-", dir=base) as folder:
-        named: dict[str, str] = {}
-        for variable, text in settings.items():
-            path = Path(folder) / f"{variable.lower()}.json"
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-            named[variable] = str(path)
-        yield named
+        yield _write(Path(folder), settings)
+
+
+def kept(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """The same in a folder of ours that stays, for clients that others start."""
+    if settings:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _write(folder, settings)
+
+
+def _write(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for variable, text in settings.items():
+        path = folder / f"{variable.lower()}.json"
+        draft = folder / f".{path.name}.{os.urandom(4).hex()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+        named[variable] = str(path)
+    return named
 
 
 def _is_sheltered(folder: Path) -> bool:

@@ -9,8 +9,8 @@ from tests.integration.cli.conftest import Strowger
 
 
 def test_the_demo_shows_a_tool_loop(strowger: Strowger) -> None:
-    """Thinking, text and a call come through translation; the call is run; the model quotes its result; then the session
-    goes on with another model; three flows.
+    """Thinking, text and a call come through translation; the call is run; the model quotes its result; then the
+    session goes on with another model; three flows.
     """
     done = strowger("demo")
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ Knows nothing of framing; a body that is no message, but an error or a proxy's p
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from strowger.dialects.anthropic.blocks import citations, free_text, json_text, parse_other
 from strowger.dialects.anthropic.errors import failure
@@ -17,6 +17,7 @@ from strowger.dialects.anthropic.wire import (
     REDACTED,
     SIGNATURE,
     STOP_REASONS,
+    USUAL_USAGE,
 )
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import Fields
@@ -36,7 +37,13 @@ from strowger.ir.response import unfold_part
 
 _FINISH_MEMBERS = frozenset({"stop_details", "container", "context_management", "safeguard_results"})
 """Members of a whole answer that a stream tells at its end."""
+_SAID_BESIDE = ("cache_creation", "service_tier", "inference_geo")
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+_EMPTY_TEXT = Raw(b'{"type":"text","text":""}')
+NO_TEXT = Text("")
+"""What most blocks begin as."""
 
 
 class Counts:
@@ -52,6 +59,19 @@ class Counts:
 
     def update(self, raw: Raw) -> Usage | None:
         """Usage after one more usage object; None when it is none."""
+        try:
+            usual = USUAL_USAGE.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return self._update_slowly(raw)
+        wire = self._wire
+        for key in _COUNTS:
+            count = getattr(usual, key)
+            if count is not UNSET:
+                wire[key] = count
+        extras = {key: value for key in _SAID_BESIDE if (value := getattr(usual, key)) is not UNSET}
+        return self._usage(extras or NO_EXTRAS)
+
+    def _update_slowly(self, raw: Raw) -> Usage | None:
         fields = members(raw)
         if fields is None:
             return None
@@ -61,6 +81,9 @@ class Counts:
                 self._wire[key] = count
         self._reasoning = _inner_count(fields, "output_tokens_details", "thinking_tokens", self._reasoning)
         self._searches = _inner_count(fields, "server_tool_use", "web_search_requests", self._searches)
+        return self._usage(fields.extras())
+
+    def _usage(self, extras: Extras) -> Usage:
         wire = self._wire
         read, write = wire.get("cache_read_input_tokens"), wire.get("cache_creation_input_tokens")
         fresh = wire.get("input_tokens")
@@ -70,7 +93,7 @@ class Counts:
             cache_read=read,
             cache_write=write,
             reasoning=self._reasoning,
-            extras=fields.extras(),
+            extras=extras,
             searches=self._searches,
         )
 
@@ -119,6 +142,8 @@ def word(raw: Raw) -> str | None:
 
 def part_of(raw: Raw, setup: DecoderSetup) -> Part:
     """A content block as it stands, members that are missing being empty. Raises Malformed for wrong types."""
+    if raw == _EMPTY_TEXT:
+        return NO_TEXT
     fields = Fields(raw, "content_block", Malformed)
     kind = fields.text("type") or "text"
     match kind:

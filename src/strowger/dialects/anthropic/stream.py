@@ -9,13 +9,31 @@ from __future__ import annotations
 from collections import deque
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import citation, free_text
 from strowger.dialects.anthropic.errors import failure
-from strowger.dialects.anthropic.response import Counts, decode_response, members, part_of, stop_reason_of, word
-from strowger.dialects.anthropic.wire import NAME, NULL, REDACTED, SIGNATURE, STREAM_EVENT, StreamDelta, StreamEvent
+from strowger.dialects.anthropic.response import (
+    NO_TEXT,
+    Counts,
+    decode_response,
+    members,
+    part_of,
+    stop_reason_of,
+    word,
+)
+from strowger.dialects.anthropic.wire import (
+    NAME,
+    NULL,
+    REDACTED,
+    SIGNATURE,
+    STREAM_EVENT,
+    USUAL_END,
+    USUAL_MESSAGE,
+    StreamDelta,
+    StreamEvent,
+)
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import Fields, mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
@@ -229,6 +247,19 @@ class StreamDecoder:
                     events.append(Note(Raw(data)))
 
     def _message_start(self, raw: Raw, events: list[Event]) -> None:
+        try:
+            usual = USUAL_MESSAGE.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            self._message_start_slowly(raw, events)
+            return
+        usage = self._counts.update(usual.usage)
+        if not self._started:
+            said = NO_EXTRAS if usual.stop_details is UNSET else {"stop_details": usual.stop_details}
+            self._start(events, usual.id, usual.model, said)
+        if usage is not None:
+            events.append(UsageUpdate(usage))
+
+    def _message_start_slowly(self, raw: Raw, events: list[Event]) -> None:
         message = members(raw)
         if message is None:
             return
@@ -276,7 +307,8 @@ class StreamDecoder:
         index, self._next = self._next, self._next + 1
         match part:
             case Text():
-                events.append(PartStart(index, replace(part, text="", citations=())))
+                bare = part if part is NO_TEXT else replace(part, text="", citations=())
+                events.append(PartStart(index, bare))
                 if part.text:
                     events.append(TextDelta(index, part.text))
                 events += [CitationDelta(index, each) for each in part.citations]
@@ -354,6 +386,25 @@ class StreamDecoder:
         events.append(PartStop(index))
 
     def _message_delta(self, data: bytes, events: list[Event]) -> None:
+        try:
+            usual = USUAL_END.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            self._message_delta_slowly(data, events)
+            return
+        if not self._started:
+            return
+        counted = self._counts.update(usual.usage)
+        if counted is not None:
+            events.append(UsageUpdate(counted))
+        stop = usual.delta
+        if stop.stop_reason and self._finish is None:
+            said = {"stop_sequence": NULL}
+            if stop.stop_details is not UNSET:
+                said["stop_details"] = stop.stop_details
+            reason = stop_reason_of(stop.stop_reason, called=self._called)
+            self._finish = Finish(reason, stop.stop_reason, None, said)
+
+    def _message_delta_slowly(self, data: bytes, events: list[Event]) -> None:
         fields = members(Raw(data))
         if fields is None or not self._started:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from strowger.dialects.base import Capabilities
 from strowger.dialects.efforts import EFFORTS
@@ -173,3 +173,49 @@ class StreamEvent(Struct, gc=False):
 
 
 STREAM_EVENT = msgspec.json.Decoder(StreamEvent)
+
+
+class UsualUsage(Struct, gc=False, forbid_unknown_fields=True):
+    """A usage object without rarer members and without nulls."""
+
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    cache_read_input_tokens: int | UnsetType = UNSET
+    cache_creation_input_tokens: int | UnsetType = UNSET
+    cache_creation: Raw | UnsetType = UNSET
+    service_tier: Raw | UnsetType = UNSET
+    inference_geo: Raw | UnsetType = UNSET
+
+
+class UsualMessage(Struct, gc=False, forbid_unknown_fields=True):
+    """The message of a message_start that holds no blocks yet."""
+
+    id: str
+    type: str
+    role: str
+    model: str
+    content: tuple[()]
+    usage: Raw
+    stop_reason: None = None
+    stop_sequence: None = None
+    stop_details: Raw | UnsetType = UNSET
+
+
+class _Stop(Struct, gc=False, forbid_unknown_fields=True):
+    stop_reason: str
+    stop_sequence: None = None
+    stop_details: Raw | UnsetType = UNSET
+
+
+class UsualEnd(Struct, gc=False, forbid_unknown_fields=True):
+    """A message_delta that says why the answer stopped, and what it cost."""
+
+    type: str
+    delta: _Stop
+    usage: Raw
+
+
+USUAL_USAGE = msgspec.json.Decoder(UsualUsage)
+USUAL_MESSAGE = msgspec.json.Decoder(UsualMessage)
+USUAL_END = msgspec.json.Decoder(UsualEnd)
+"""Decoders of what most answers say; they raise where one says anything else, and it is read member by member."""

@@ -14,7 +14,8 @@ from strowger.errors import GatewayError, UpstreamError
 from strowger.flows.flow import Flow
 from strowger.gateway.opening import Answer
 from strowger.gateway.pulse import Pulse
-from strowger.upstreams.base import Headers
+from strowger.gateway.receivers import Receiver
+from strowger.upstreams.base import Headers, Incoming
 
 # How long the end of the transfer is waited for when the answer is at its end.
 _REST_SECONDS = 1.0
@@ -45,8 +46,8 @@ class Reply(Protocol):
         """Send, and wait while the client is slow."""
         ...
 
-    async def end(self) -> None:
-        """The proper end of a stream."""
+    async def end(self, data: bytes = b"") -> None:
+        """The last bytes of a stream, and its proper end."""
         ...
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
@@ -62,21 +63,29 @@ async def deliver(answer: Answer, headers: Headers, reply: Reply, flow: Flow, pu
         return None
     if not reply.started:
         await reply.start(answer.status, headers)
-    if answer.head:
-        _count(flow, pulse, answer.head)
-        await reply.write(answer.head)
-    broken = await _stream(answer, reply, flow, pulse) if answer.incoming is not None else None
-    tail = answer.receiver.close(broken) if answer.incoming is not None else b""
-    if tail:
+    last = answer.head
+    if last:
+        _count(flow, pulse, last)
+    incoming, receiver = answer.incoming, answer.receiver
+    broken = None
+    if incoming is not None:
+        if receiver.watch.over and incoming.ended:  # a short answer: all of it has come at once, and leaves at once
+            incoming.close()
+        else:
+            if last:
+                await reply.write(last)
+            broken, last = await _stream(incoming, receiver, reply, flow, pulse)
+        tail = receiver.close(broken)
         flow.response_bytes += len(tail)
-        await reply.write(tail)
-    await reply.end()
+        last += tail
+    await reply.end(last)
     return broken
 
 
-async def _stream(answer: Answer, reply: Reply, flow: Flow, pulse: Pulse) -> GatewayError | None:
-    incoming, receiver = answer.incoming, answer.receiver
-    assert incoming is not None
+async def _stream(
+    incoming: Incoming, receiver: Receiver, reply: Reply, flow: Flow, pulse: Pulse
+) -> tuple[GatewayError | None, bytes]:
+    """All that comes, but for the last bytes where the end came with them. With it the error that ended it early."""
     watch, read, feed, write = receiver.watch, incoming.read, receiver.feed, reply.write
     try:
         with pulse.guard():
@@ -84,25 +93,25 @@ async def _stream(answer: Answer, reply: Reply, flow: Flow, pulse: Pulse) -> Gat
                 out = feed(chunk)
                 if out:
                     flow.response_bytes += len(out)
+                    if incoming.ended and receiver.watch.over:
+                        return None, out
                     pulse.writing = True
                     await write(out)
                     pulse.sent()
                 else:
                     pulse.heard()
             if not incoming.ended:
-                await _rest(answer, reply, flow)
+                await _rest(incoming, receiver, reply, flow)
     except UpstreamError as error:
         # Of an answer that is all there, nobody needs to know how its connection ended.
-        return None if watch.over else error
+        return (None if watch.over else error), b""
     finally:
         incoming.close()
-    return None
+    return None, b""
 
 
-async def _rest(answer: Answer, reply: Reply, flow: Flow) -> None:
+async def _rest(incoming: Incoming, receiver: Receiver, reply: Reply, flow: Flow) -> None:
     """What comes behind the last event, if it comes soon: some servers never close, and the client waits for that."""
-    incoming, receiver = answer.incoming, answer.receiver
-    assert incoming is not None
     with anyio.move_on_after(_REST_SECONDS):
         while not receiver.done and (chunk := await incoming.read()):
             out = receiver.feed(chunk)

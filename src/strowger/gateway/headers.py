@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from strowger.dialects.base import Loss
 from strowger.flows.flow import Attempt
@@ -66,17 +67,28 @@ _LOSSES_SHOWN = 20
 _LOSSES_LENGTH = 2000
 
 
+@lru_cache(maxsize=1024)
+def _travels(name: str) -> bool:
+    """Whether a client's header goes on: there are few names, and they come with every request."""
+    low = name.lower()
+    return low not in _REQUEST_DROPS and not low.startswith(_OURS)
+
+
+@lru_cache(maxsize=1024)
+def _comes_back(name: str) -> bool:
+    low = name.lower()
+    return low not in _RESPONSE_DROPS and not low.startswith(_RESPONSE_PREFIXES)
+
+
 def forwarded(items: Headers) -> list[tuple[str, str]]:
     """A client's headers as they go on to an upstream of the same dialect, without credentials.
 
     `accept-encoding: identity` is asked for, so that the stream can be watched while it passes.
     """
     named = _named_by_connection(items)
-    kept = [
-        (name, value)
-        for name, value in items
-        if (low := name.lower()) not in _REQUEST_DROPS and low not in named and not low.startswith(_OURS)
-    ]
+    kept = [line for line in items if _travels(line[0])]
+    if named:
+        kept = [line for line in kept if line[0].lower() not in named]
     kept.append(("Accept-Encoding", "identity"))
     return kept
 
@@ -84,15 +96,11 @@ def forwarded(items: Headers) -> list[tuple[str, str]]:
 def returned(items: Headers) -> list[tuple[str, str]]:
     """An upstream's headers as they go back to a client of the same dialect."""
     named = _named_by_connection(items)
-    return [
-        (name, value)
-        for name, value in items
-        if (low := name.lower()) not in _RESPONSE_DROPS
-        and low not in named
-        and not low.startswith(_RESPONSE_PREFIXES)
-        and len(value) <= _LONGEST_LINE
-        and _CONTROL.search(value) is None
+    control = _CONTROL.search
+    kept = [
+        line for line in items if _comes_back(line[0]) and len(line[1]) <= _LONGEST_LINE and control(line[1]) is None
     ]
+    return [line for line in kept if line[0].lower() not in named] if named else kept
 
 
 def _named_by_connection(items: Headers) -> frozenset[str]:
@@ -100,7 +108,7 @@ def _named_by_connection(items: Headers) -> frozenset[str]:
     values = [value for name, value in items if len(name) == _CONNECTION and name.lower() == "connection"]
     if not values:
         return _NONE
-    return frozenset(word.strip().lower() for value in values for word in value.split(","))
+    return frozenset(word.strip().lower() for value in values for word in value.split(",")) - _HOP
 
 
 def losses_header(losses: list[Loss]) -> str:

@@ -272,9 +272,11 @@ class Overheard:
             self._listen(data)
         await self._reply.write(data)
 
-    async def end(self) -> None:
-        """As the reply's."""
-        await self._reply.end()
+    async def end(self, data: bytes = b"") -> None:
+        """Listen to the last bytes, then pass them on."""
+        if data and not self._deaf:
+            self._listen(data)
+        await self._reply.end(data)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Keep a whole answer, then pass it on."""

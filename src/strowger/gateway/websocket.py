@@ -124,8 +124,9 @@ class FrameReply:
                 data = _with_status(frame.data) if _is_error(frame) else frame.data
                 await self._frames.send(data.decode("utf-8", "replace"))
 
-    async def end(self) -> None:
+    async def end(self, data: bytes = b"") -> None:
         """The end of a stream is its last event."""
+        await self.write(data)
         self.streaming = False
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:

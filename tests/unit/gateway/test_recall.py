@@ -248,7 +248,8 @@ class Plain:
     async def write(self, data: bytes) -> None:
         self.sent += data
 
-    async def end(self) -> None:
+    async def end(self, data: bytes = b"") -> None:
+        self.sent += data
         self.streaming = False
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:

@@ -229,7 +229,7 @@ class FrameConnection(asyncio.Protocol):
 
     def _ping(self) -> None:
         """Keeps the way open, and finds out whether it is. Who waits for an answer decides for himself how long."""
-        if self._gone:
+        if self._gone or self._frames.state is not State.OPEN:
             return
         if self.idle and self._heard < self._pinged:
             self._end(Truncated("the upstream answers no pings"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +20,7 @@ from strowger.upstreams.websocket import Limits, SocketUpstream
 from tests.fakes.authority import Authority
 from tests.fakes.codex import TOKEN, ChatGPTAccount, FakeCodex, bearer, cloudflare
 from tests.fakes.issuer_codex import CodexIssuer
-from tests.fakes.responses import connection_limit, no_sockets, overloaded
+from tests.fakes.responses import KEY, FakeResponses, connection_limit, no_sockets, overloaded
 from tests.fakes.responses_parts import KEEPALIVE, Trouble, Wire, at_capacity
 from tests.fakes.script import Call, Cut, Delivery, Hang, Part, Refuse, Reply, Say, Think, say
 from tests.fakes.server import Seen
@@ -400,6 +402,26 @@ async def test_back_pressure() -> None:
                 await asyncio.sleep(0.01)
         assert size < 15_000_000
         assert len(output(await whole(incoming))[0]["content"][0]["text"]) == 20_000_000
+
+
+async def test_the_public_api() -> None:
+    """OpenAI's API with a key speaks the same way, and keeps what it was not told to forget."""
+    async with FakeResponses() as fake, upstream() as out:
+        said = [user("hi")]
+        for number in range(2):
+            body = {"model": "gpt-5.5", "input": said, "stream": True, "include": ["reasoning.encrypted_content"]}
+            headers = (("Authorization", f"Bearer {KEY}"),)
+            socket = Socket("s1", continuation=True, required=True)
+            asked = Outgoing("POST", f"{fake.root}/responses", headers, msgspec.json.encode(body), socket)
+            said += [*output(await whole(await out.open(asked))), user("more")]
+            assert ("previous_response_id" in fake.inferences()[-1].body) == bool(number)
+        assert [seen.method for seen in fake.inferences()] == ["WS", "WS"]
+
+
+def test_loaded_at_the_first_need() -> None:
+    """A gateway that opens no WebSocket does not pay for the library."""
+    loads = "import sys, strowger.gateway.app; sys.exit('websockets' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
 
 
 async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -153,7 +153,12 @@ class FakeAnthropic(FakeServer):
         if not body.get("stream"):
             return json_response(message, headers=self._headers(), compress=step.delivery.gzip)
         failure = event("error", {"type": "error", "error": named_error(*step.delivery.error)})
-        return await stream(request, seen, events(message, step), step, self._headers(), failure)
+        return await self._stream(request, seen, events(message, step), step, failure)
+
+    async def _stream(
+        self, request: web.Request, seen: Seen, said: list[bytes], step: Reply, failure: bytes
+    ) -> web.StreamResponse:
+        return await stream(request, seen, said, step, self._headers(), failure)
 
     def _message(self, body: Json, reply: Reply) -> Json:
         thinking = body.get("thinking") or {}

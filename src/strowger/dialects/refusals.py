@@ -73,7 +73,7 @@ _CAPACITY_CODES = frozenset({"overloaded_error", "server_is_overloaded", "slow_d
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "unknown_model", "1211"})
 _MODEL_PHRASE = re.compile(
     r"\bmodel\b.{0,120}\b(?:does not exist|not found|is not a valid model|not available)"
-    r"|(?:no such|unknown|invalid) model\b|not a valid model id",
+    r"|(?:no such|unknown|invalid) model\b|not a valid model id|model identifier is invalid",
     re.IGNORECASE | re.DOTALL,
 )
 

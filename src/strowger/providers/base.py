@@ -20,6 +20,7 @@ from strowger.config.references import Secret, SecretRef
 from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
+from strowger.providers.bedrock import BedrockTerms
 from strowger.providers.codex import Codex, Responses
 from strowger.providers.kimi import KimiTerms
 from strowger.providers.presets import PRESETS
@@ -246,6 +247,7 @@ SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]
 
 TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
     {
+        "bedrock": BedrockTerms,
         "codex": Codex,
         "kimi": lambda _: KimiTerms(),
         "openai": Responses,

@@ -79,6 +79,24 @@ CLAUDE_MODELS: Rules = (
     *((glob, {"web_search": "", "web_fetch": ""}) for glob in ("claude-3-haiku*", "claude-3-opus*")),
 )
 
+# The same models at clouds, which sign what Anthropic signs, count no tokens the same way and run none of its tools.
+CLAUDE_AT_CLOUDS: Overrides = {
+    **CLAUDE,
+    "web_search": "",
+    "web_fetch": "",
+    "code_execution": "",
+    "service_tiers": (),
+    "attribution": False,
+    "count_tokens": False,
+}
+# us.anthropic.claude-sonnet-4-5-20250929-v1:0, and ARNs that hold such a name
+BEDROCK_MODELS: Rules = tuple((f"*{glob}", rule) for glob, rule in CLAUDE_MODELS)
+# claude-opus-4@20250514
+VERTEX_CLAUDE_MODELS: Rules = (
+    *CLAUDE_MODELS,
+    *((glob.replace("-2025", "@2025"), rule) for glob, rule in CLAUDE_MODELS if "-2025" in glob),
+)
+
 OPENAI: Overrides = {
     "origin": "openai",
     "custom_tools": True,

@@ -15,7 +15,9 @@ from strowger.config.checks import DEMO_URL
 from strowger.config.schema import Preset, Presets
 from strowger.providers.codex_models import CODEX, CODEX_LISTED, CODEX_MODELS, CODEX_STANDS_IN
 from strowger.providers.families import (
+    BEDROCK_MODELS,
     CLAUDE,
+    CLAUDE_AT_CLOUDS,
     CLAUDE_MODELS,
     DEEPSEEK,
     GEMINI,
@@ -49,6 +51,18 @@ _PRESETS: Mapping[str, Preset] = {
         models=("claude-*",),
         capabilities=CLAUDE,
         model_capabilities=CLAUDE_MODELS,
+    ),
+    # docs.aws.amazon.com/bedrock: Claude by InvokeModel; most models want the id of an inference profile
+    "bedrock": Preset(
+        dialect="anthropic",
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+        auth_header="authorization",
+        models=("anthropic.claude-*", "*.anthropic.claude-*", "arn:aws*:bedrock:*"),
+        capabilities=CLAUDE_AT_CLOUDS,
+        model_capabilities=BEDROCK_MODELS,
+        infer=False,
+        terms="bedrock",
     ),
     # platform.openai.com/docs/api-reference/chat
     "openai": Preset(

@@ -36,9 +36,11 @@ def test_all_are_there() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_one_line_is_enough(name: str) -> None:
-    """`[providers.NAME]` alone is a right configuration."""
-    loaded = load(None, env={"HOME": "/nowhere"}, presets=PRESETS, flags={f"providers.{name}": {}})
-    assert loaded.config.providers[name].base_url == PRESETS[name].base_url
+    """`[providers.NAME]` alone is a right configuration, but for what only the user of a cloud can know."""
+    address = PRESETS[name].base_url
+    missing = {gap: f"my-{gap}" for gap in ("region", "project", "resource") if f"{{{gap}}}" in address}
+    loaded = load(None, env={"HOME": "/nowhere"}, presets=PRESETS, flags={f"providers.{name}": missing})
+    assert loaded.config.providers[name].base_url == address.format(**missing)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -76,22 +78,23 @@ def test_thinking_words_fit_the_dialect(name: str) -> None:
 def test_addresses(name: str) -> None:
     """Services elsewhere are reached by https and need a key; those on one's own machine need none."""
     preset = PRESETS[name]
-    parts = split_url(preset.base_url)
+    address = preset.base_url.format(region="r", project="p", resource="r")
+    parts = split_url(address)
     assert parts is not None
     is_local = is_loopback(parts.hostname or "")
     assert parts.scheme == ("http" if is_local else "https")
     assert preset.key_required is not is_local
     assert bool(preset.key_env or preset.auth) or is_local
-    provider = ProviderConfig(preset=name, dialect=preset.dialect, base_url=preset.base_url)
+    provider = ProviderConfig(preset=name, dialect=preset.dialect, base_url=address)
     assert not list(checks.errors(Config(providers={name: provider}), PRESETS))
 
 
 def test_only_anthropic_keeps_anthropics_attribution() -> None:
-    """Claude Code's attribution block and signatures are for Anthropic; nobody else shares its origin."""
+    """Claude Code's attribution block is for Anthropic; its signatures are also for clouds that have its models."""
     for name, preset in PRESETS.items():
-        theirs = name == "anthropic"
-        assert bool(preset.capabilities.get("attribution")) is theirs
-        assert (preset.capabilities["origin"] == "anthropic") is theirs
+        assert bool(preset.capabilities.get("attribution")) is (name == "anthropic")
+        hosts = name in {"anthropic", "bedrock", "vertex-anthropic"}
+        assert (preset.capabilities["origin"] == "anthropic") is hosts
 
 
 def test_demo_waits_for_its_port() -> None:

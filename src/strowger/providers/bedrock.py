@@ -1,0 +1,233 @@
+"""What Amazon Bedrock wants besides Anthropic's dialect: the model in the URL, betas in the body, its own framing.
+
+Claude speaks Messages there, in an envelope: the model and whether to stream stand in the address, the version and
+the betas in the body, streams come as AWS event streams, and errors are named in a header. Both ways only that is
+changed; each member of a body stays byte for byte. Must not know how a request is signed (see `signing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from strowger.auth.credential import Credential
+from strowger.config.schema import ProviderConfig
+from strowger.dialects.eventstream import MEDIA_TYPE, EventStreamDecoder, Message
+from strowger.dialects.overflow import is_context_overflow
+from strowger.providers.terms import Facts, Terms
+from strowger.providers.unwrapping import Reworded, Unframed
+from strowger.upstreams.base import Headers, Incoming, Outgoing
+
+VERSION = "bedrock-2023-05-31"
+# Versions of the API that clouds know by their own name; newer ones go by the same name everywhere.
+_OLD_VERSIONS = frozenset({"", "2023-01-01", "2023-06-01"})
+
+# "invalid beta flag" refuses the whole request. Which are known is from AWS's documentation and from what others were
+# told flag by flag (BerriAI/litellm#19877, router-for-me/CLIProxyAPI#4750); dates are left open.
+_BETAS = (
+    "claude-code-",
+    "compact-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dev-full-thinking-",
+    "effort-",
+    "fine-grained-tool-streaming-",
+    "interleaved-thinking-",
+    "output-128k-",
+    "structured-outputs-",
+    "thinking-binding-controls-",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-",
+    "tool-search-tool-",
+)
+_RENAMED_BETAS = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
+
+_MOVED = frozenset({"anthropic-version", "anthropic-beta", "accept"})
+_JSON = "application/json"
+
+# AWS's names for what went wrong, without "Exception", in Anthropic's words.
+_ERRORS = {
+    "accessdenied": "permission_error",
+    "expiredtoken": "authentication_error",
+    "incompletesignature": "authentication_error",
+    "internalserver": "api_error",
+    "invalidsignature": "authentication_error",
+    "missingauthenticationtoken": "authentication_error",
+    "modelerror": "api_error",
+    "modelnotready": "overloaded_error",
+    "modelstreamerror": "api_error",
+    "modeltimeout": "timeout_error",
+    "resourcenotfound": "not_found_error",
+    "servicequotaexceeded": "rate_limit_error",
+    "serviceunavailable": "overloaded_error",
+    "throttling": "rate_limit_error",
+    "unrecognizedclient": "authentication_error",
+    "validation": "invalid_request_error",
+}
+# Where AWS's status says something else than the same status means elsewhere.
+_STATUSES = {"authentication_error": 401, "rate_limit_error": 429}
+_BY_STATUS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
+_FAILED_DEPENDENCY = 424
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_TRUE = Raw(b"true")
+
+
+class _Chunk(Struct):
+    event: bytes = msgspec.field(default=b"", name="bytes")
+
+
+class _Kind(Struct):
+    type: str = ""
+
+
+class _Profile(Struct):
+    inferenceProfileId: str  # noqa: N815  their names, here and below
+    inferenceProfileName: str = ""  # noqa: N815
+    status: str = "ACTIVE"
+
+
+class _Profiles(Struct):
+    inferenceProfileSummaries: tuple[_Profile, ...] = ()  # noqa: N815
+
+
+class BedrockTerms(Terms):
+    """The terms of one region."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        self._base = (config.base_url or "").rstrip("/")
+
+    def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
+        """The request in Bedrock's envelope. A body that is no JSON object goes as it is, to be refused there."""
+        if facts.purpose == "models":
+            parts = urlsplit(self._base)
+            # what there is, is asked of another host of the same region
+            host = parts.netloc.replace("bedrock-runtime", "bedrock", 1)
+            return replace(out, url=f"{parts.scheme}://{host}/inference-profiles?maxResults=1000", headers=_plain(out))
+        body, stream = enveloped(out, VERSION, betas_in_body=True)
+        called = "invoke-with-response-stream" if stream else "invoke"
+        headers = (*_plain(out), ("Accept", MEDIA_TYPE if stream else _JSON))
+        url = f"{self._base}/model/{quote(facts.model, safe=':')}/{called}"
+        return replace(out, url=url, headers=headers, body=body)
+
+    def incoming(self, incoming: Incoming, facts: Facts) -> Incoming:
+        """The answer out of its framing, an error in Anthropic's words."""
+        request_id = incoming.headers.get("x-amzn-requestid")
+        more: Headers = (("request-id", request_id),) if request_id else ()
+        if incoming.status >= 400:
+            named = incoming.headers.get("x-amzn-errortype", "").partition(":")[0]
+            word = _word(named) or _BY_STATUS.get(incoming.status, "")
+            status = _STATUSES.get(word, 500 if incoming.status == _FAILED_DEPENDENCY else incoming.status)
+            return Reworded(incoming, lambda body: _error(body, word, request_id), status=status, more=more)
+        if facts.purpose == "models":
+            return Reworded(incoming, _listing, more=more)
+        if MEDIA_TYPE in incoming.headers.get("content-type", ""):
+            return Unframed(incoming, _Framing(), more)
+        return Reworded(incoming, bytes, more=more)
+
+
+def enveloped(out: Outgoing, version: str, *, betas_in_body: bool) -> tuple[bytes, bool]:
+    """A body without what a cloud has in its address, with the version and the betas of its headers; whether it asks
+    for a stream. Other members stay byte for byte.
+    """
+    try:
+        members = _MEMBERS.decode(out.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return out.body, False
+    said = {name.lower(): value for name, value in out.headers}
+    stream = bytes(members.get("stream", b"")) == bytes(_TRUE)
+    members.pop("model", None)
+    if "anthropic_version" not in members:
+        asked = said.get("anthropic-version", "")
+        members["anthropic_version"] = Raw(msgspec.json.encode(version if asked in _OLD_VERSIONS else asked))
+    if betas_in_body:
+        members.pop("stream", None)
+        _add_betas(members, said.get("anthropic-beta", ""))
+    return msgspec.json.encode(members), stream
+
+
+def _add_betas(members: dict[str, Raw], said: str) -> None:
+    known = [_RENAMED_BETAS.get(word, word) for word in (part.strip() for part in said.split(","))]
+    known = [word for word in known if word.startswith(_BETAS)]
+    if not known:
+        return
+    try:
+        present = msgspec.json.decode(members.get("anthropic_beta", Raw(b"[]")), type=list[str])
+    except msgspec.MsgspecError:
+        return
+    members["anthropic_beta"] = Raw(msgspec.json.encode(list(dict.fromkeys((*present, *known)))))
+
+
+def _plain(out: Outgoing) -> Headers:
+    return tuple(line for line in out.headers if line[0].lower() not in _MOVED)
+
+
+class _Framing:
+    """Bedrock's event stream to SSE."""
+
+    def __init__(self) -> None:
+        self._decoder = EventStreamDecoder()
+
+    @property
+    def between(self) -> bool:
+        return self._decoder.between
+
+    def feed(self, data: bytes) -> bytes:
+        return b"".join([_as_sse(message) for message in self._decoder.feed(data)])
+
+
+def _as_sse(message: Message) -> bytes:
+    headers, payload = message
+    if headers.get(":message-type", "event") != "event":
+        name = headers.get(":exception-type") or headers.get(":error-code", "")
+        text = payload or msgspec.json.encode({"message": headers.get(":error-message", name)})
+        return b"event: error\ndata: " + _error(text, _word(name) or "api_error", None) + b"\n\n"
+    if headers.get(":event-type", "chunk") != "chunk":
+        return b""
+    try:
+        event = msgspec.json.decode(payload, type=_Chunk).event
+        kind = msgspec.json.decode(event, type=_Kind).type
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return b""
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), b" ".join(event.splitlines()))
+
+
+def _word(name: str) -> str:
+    return _ERRORS.get(name.rpartition("#")[2].lower().removesuffix("exception"), "")
+
+
+def _error(body: bytes, word: str, request_id: str | None) -> bytes:
+    """AWS's error in Anthropic's shape. What is no JSON object is no error of AWS's, and stays."""
+    try:
+        members = msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return body
+    told = next((text for key in ("message", "Message", "originalMessage") if (text := members.get(key))), "")
+    message = str(told or word or "no reason was given")
+    word = word or _word(str(members.get("__type", ""))) or "api_error"
+    if word == "invalid_request_error" and is_context_overflow(message):
+        message = f"prompt is too long: {message}"  # what clients look for
+    error: dict[str, object] = {"type": "error", "error": {"type": word, "message": message}}
+    return msgspec.json.encode(error | ({"request_id": request_id} if request_id else {}))
+
+
+def _listing(body: bytes) -> bytes:
+    """The inference profiles of Claude's models as a list of models; a profile is what can be called."""
+    try:
+        profiles = msgspec.json.decode(body, type=_Profiles).inferenceProfileSummaries
+    except msgspec.MsgspecError:
+        return body
+    return msgspec.json.encode(
+        {
+            "data": [
+                {"type": "model", "id": profile.inferenceProfileId, "display_name": profile.inferenceProfileName}
+                for profile in profiles
+                if "anthropic." in profile.inferenceProfileId and profile.status == "ACTIVE"
+            ]
+        }
+    )

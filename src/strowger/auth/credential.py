@@ -35,6 +35,8 @@ _REDACTED_NAME = re.compile(r"(?:^|[-_])(?:api-?key|token|secret|password)$", re
 _REDACTED_TEXT = (
     re.compile(r"\b(?:sk|gsk|xai|csk|fw|AIza)[-_][A-Za-z0-9_-]{12,}"),
     re.compile(r"\bAIza[A-Za-z0-9_-]{20,}"),
+    # a JSON web token: `{"` in base64, three parts
+    re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}"),
     re.compile(r"(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
 )
 # Shorter texts would be found inside ordinary words.

@@ -100,6 +100,7 @@ def test_redact_given_secrets() -> None:
         "gsk_planted8c1f0e12345",
         "AIzaSyPlanted8c1f0e-planted8c1f0e",
         "Authorization: Bearer planted.8c1f0e",
+        'token "eyJwbGFudGVk.eyJwbGFudGVkIjox.planted-_8c1f0e"',
     ],
 )
 def test_redact_by_shape(text: str) -> None:

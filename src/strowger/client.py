@@ -64,6 +64,30 @@ class LaunchState(Struct, frozen=True):
     via: str | None = None
 
 
+class RestState(Struct, frozen=True):
+    """An account that is left alone until a Unix time; all of it where no `model` is named.
+
+    `told`: the provider said for how long, so nobody is asked before.
+    """
+
+    provider: str
+    account: str = ""
+    model: str | None = None
+    kind: str = ""
+    until: float = 0.0
+    told: bool = False
+
+
+class BreakerState(Struct, frozen=True):
+    """A host that failed several times in a row. `seconds` are left until a call may find out how it is."""
+
+    provider: str
+    base_url: str = ""
+    model: str | None = None
+    failures: int = 0
+    seconds: float = 0.0
+
+
 class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
     """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that lead anywhere."""
 
@@ -78,6 +102,47 @@ class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
     aliases: dict[str, str] = {}
     models: tuple[str, ...] = ()
     launches: tuple[LaunchState, ...] = ()
+    resting: tuple[RestState, ...] = ()
+    breakers: tuple[BreakerState, ...] = ()
+
+
+class WindowState(Struct, frozen=True):
+    """One limit of an account. `resets_at` is Unix time; what its provider does not say is None."""
+
+    name: str
+    used_percent: float | None = None
+    limit: float | None = None
+    remaining: float | None = None
+    minutes: float | None = None
+    resets_at: float | None = None
+
+
+class CreditState(Struct, frozen=True):
+    """What can be spent beside the windows."""
+
+    has_credits: bool = False
+    unlimited: bool = False
+    balance: str | None = None
+
+
+class AccountState(Struct, frozen=True):
+    """What a provider last said, at a Unix time, of one account."""
+
+    provider: str
+    account: str = ""
+    at: float = 0.0
+    plan: str | None = None
+    windows: tuple[WindowState, ...] = ()
+    credits: CreditState | None = None
+    limit_reached: bool = False
+
+
+class Quota(Struct, frozen=True):
+    """What is left of the accounts that calls were made with, and what stands in the way of others."""
+
+    accounts: tuple[AccountState, ...] = ()
+    resting: tuple[RestState, ...] = ()
+    breakers: tuple[BreakerState, ...] = ()
 
 
 class Model(Struct, frozen=True):
@@ -153,6 +218,10 @@ class Admin:
     async def models(self) -> Catalog:
         """The models that can be asked for. The gateway asks its providers, which it gives two seconds."""
         return await self._ask("GET", "models", Catalog)
+
+    async def quota(self) -> Quota:
+        """What is left of the accounts, as far as their providers have said."""
+        return await self._ask("GET", "quota", Quota)
 
     async def flows(self, limit: int = 20) -> tuple[dict[str, Any], ...]:
         """The last calls, the newest first, as plain data."""

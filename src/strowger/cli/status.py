@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
+from strowger.cli.quota import trouble_lines
 from strowger.cli.render import count, duration, table
 from strowger.client import Admin, Catalog, RouteState, Status
 from strowger.errors import Forbidden, GatewayError, TimedOut, Unreachable
@@ -134,6 +136,7 @@ def _lines(one: Found) -> list[str]:
     shown = {name for route in found.routes for name in route.model} | set(found.aliases)
     if others := [name for name in found.models if name not in shown]:
         lines.append(f"  and by name: {', '.join(others)}")
+    lines += [f"  {line}" for line in trouble_lines(found.resting, found.breakers, time.time())]
     if found.launches:
         lines.append(f"  clients: {', '.join(f'{each.name} (process {each.pid})' for each in found.launches)}")
     return lines

@@ -1,7 +1,8 @@
-"""The admin API under /_strowger/: status, the last flows, launches. For whoever can read the gateway's pidfile.
+"""The admin API under /_strowger/: status, quotas, flows, launches. For whoever can read the gateway's pidfile.
 
 GET    status            what runs, where, with which providers and routes
 GET    models            what can be asked for, and where each leads
+GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
@@ -28,6 +29,7 @@ from strowger.errors import BadRequest, ConfigError, CredentialError, GatewayErr
 from strowger.flows.flow import summary
 from strowger.gateway.access import Client, Launch
 from strowger.gateway.endpoints import Call
+from strowger.gateway.health import Health
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
@@ -72,6 +74,8 @@ class Admin:
             case "GET", "models", "":
                 entries = await self._models.entries(routes)
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
+            case "GET", "quota", "":
+                return 200, {"accounts": _accounts(self._line.health), **_trouble(self._line.health)}
             case "GET", "flows", "":
                 flows = self._recorder.latest(_limit(call.query))
                 return 200, {"flows": [summary(flow) for flow in flows]}
@@ -150,6 +154,7 @@ class Admin:
             "routes": routes.described(),
             "aliases": dict(routes.aliases),
             "models": list(dict.fromkeys(routes.names())),
+            **_trouble(self._line.health),
         }
 
     def _launch(self, launch: Launch) -> dict[str, object]:
@@ -191,6 +196,18 @@ async def _provider(provider: Provider) -> Mapping[str, object]:
         "credential": credential,
         "problem": problem,
     }
+
+
+def _accounts(health: Health) -> list[dict[str, object]]:
+    """What each account's provider last said of its limits."""
+    return [
+        {"provider": provider, "account": account, **msgspec.to_builtins(reading)}
+        for (provider, account), reading in sorted(health.readings.items())
+    ]
+
+
+def _trouble(health: Health) -> dict[str, object]:
+    return {"resting": list(health.resting()), "breakers": list(health.broken())}
 
 
 def _limit(query: str) -> int:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from strowger.cli import names
+
 if TYPE_CHECKING:
     from strowger.config import Loaded
     from strowger.config.validate import Problem
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 config_option = click.option("--config", "path", type=FILE, help="The file to read, instead of the usual one.")
-profile_option = click.option("--profile", help="Overlay the values of [profiles.NAME].")
+profile_option = click.option(
+    "--profile", help="Overlay the values of [profiles.NAME].", shell_complete=names.profiles
+)
 
 
 @click.group()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from strowger.cli import names
 from strowger.config.paths import state_dir
 from strowger.errors import GatewayError
 from strowger.launcher import clients, sessions
@@ -49,7 +50,12 @@ SHELLS: Mapping[str, Callable[[str, str | None], str]] = {
 
 @click.command()
 @click.option("--shell", type=click.Choice(list(SHELLS)), help="For which shell; that of $SHELL unless said.")
-@click.option("--via", metavar="PROVIDER", help="The provider that shall answer, whatever the routes say.")
+@click.option(
+    "--via",
+    metavar="PROVIDER",
+    help="The provider that shall answer, whatever the routes say.",
+    shell_complete=names.providers,
+)
 @click.option("--model", metavar="MODEL", help="The model that the client shall ask for.")
 @click.argument("client")
 def env(shell: str | None, via: str | None, model: str | None, client: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from strowger.cli import names
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.launcher.run import Order
@@ -17,7 +18,12 @@ from strowger.launcher.setup import Setup
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--model", metavar="MODEL", help="The model that the client shall ask for.")
-@click.option("--via", metavar="PROVIDER[:MODEL]", help="Where its calls shall go, whatever it asks for.")
+@click.option(
+    "--via",
+    metavar="PROVIDER[:MODEL]",
+    help="Where its calls shall go, whatever it asks for.",
+    shell_complete=names.providers,
+)
 @config_option
 @profile_option
 @click.option("--demo", is_flag=True, help="On the built-in demo model; needs no configuration.")

@@ -8,6 +8,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from strowger.cli import names
 from strowger.cli.loop import run_async
 from strowger.cli.render import count, table
 from strowger.client import Admin, Chosen, LaunchState
@@ -40,7 +41,7 @@ def sessions(as_json: bool) -> int:
 
     Exit code 0 when there are any, 1 when there are none.
     """
-    found = run_async(_running)
+    found = run_async(running)
     if as_json:
         listed = [
             {**msgspec.to_builtins(one.launch), "gateway": one.gateway.url, "gateway_pid": one.gateway.pid}
@@ -61,7 +62,7 @@ def sessions(as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="[SESSION] TO")
+@click.argument("words", nargs=-1, required=True, metavar="[SESSION] TO", shell_complete=names.choices)
 def switch(words: tuple[str, ...]) -> None:
     """Have the calls of a running client go elsewhere from now on.
 
@@ -88,7 +89,7 @@ def _goes(profile: str | None, via: str | None) -> str:
 
 
 async def _switch(session: str | None, to: str) -> tuple[Running, Chosen]:
-    one = _meant(await _running(), session)
+    one = _meant(await running(), session)
     async with Admin(one.gateway.url, one.gateway.admin_token) as admin:
         return one, await admin.switch(one.launch.id, to)
 
@@ -111,7 +112,7 @@ def _fits(one: Running, session: str) -> bool:
     return session in (one.launch.name, str(one.launch.pid)) or one.launch.id.startswith(session.lower())
 
 
-async def _running() -> list[Running]:
+async def running() -> list[Running]:
     """Every client of every gateway that answers, the newest gateway first."""
     found: list[Running] = []
     for gateway in pidfiles.running(pidfiles.directory(os.environ)):

@@ -1,4 +1,4 @@
-"""A throw-away authority, so that fakes can be reached over real TLS: certificates for loopback and `*.test`.
+"""A throw-away authority, so that fakes can be reached over real TLS: certificates for loopback and `models.test`.
 
     authority = Authority()
     async with FakeChat(tls=authority) as fake:               # fake.base_url is https://127.0.0.1:PORT
@@ -21,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Authority:
     """Signs certificates of servers, which also hold for `names`, and of clients."""
 
-    def __init__(self, names: tuple[str, ...] = ("*.test",)) -> None:
+    def __init__(self, names: tuple[str, ...] = ("models.test", "*.models.test")) -> None:
         self._ca = trustme.CA(organization_name="Strowger's tests")
         self._names = names
 

@@ -36,7 +36,9 @@ _ERRNO = re.compile(r"\[Errno (\d+)\]")
 # Hosts whose way is remembered: far more than anybody configures.
 _KNOWN_ORIGINS = 1000
 
-_NO_AUTHORITY = "if a company's proxy re-signs TLS, name a file with its certificate: `ca_file` in [network], or NODE_EXTRA_CA_CERTS"
+_NO_AUTHORITY = (
+    "if a company's proxy re-signs TLS, set `ca_file` in [network], or NODE_EXTRA_CA_CERTS, to its certificate"
+)
 _CLOCK = "is the clock of this machine right?"
 _NAME = "is this the host that was meant? A certificate for other names is what a proxy or a captive portal shows"
 # By OpenSSL's number for what was wrong with a certificate.

@@ -198,6 +198,26 @@ async def test_swept() -> None:
         assert line.peers[0].close_code == 1001
 
 
+@pytest.mark.parametrize("idle", [True, False])
+async def test_deaf(idle: bool) -> None:
+    """A kept connection whose other end is gone without a word is closed; inside an answer nobody is that impatient."""
+    async with connected(ping=0.01) as line:
+        await line.ask(line.says(CREATED, DONE))
+        (peer,) = line.peers
+        incoming: Incoming | None = None
+        if not idle:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(line.says(CREATED, texts=2))
+                incoming = await line.upstream.open(line.out())
+        peer.deaf, peer.pings = True, 0
+        async with asyncio.timeout(5):
+            while not peer.closing and peer.pings < 5:  # noqa: ASYNC110  the peer is plain data
+                await asyncio.sleep(0.002)
+        assert peer.closing is idle
+        if incoming is not None:
+            incoming.close()
+
+
 async def test_unasked() -> None:
     """An idle connection may tell of limits; one that says anything else, as that its time is over, is not used."""
     async with connected() as line:
@@ -222,6 +242,7 @@ async def test_no_websocket(status: int) -> None:
         tried = len(line.peers)
         assert await line.ask(nothing) == (200, OVER_HTTP)
         assert (len(line.peers), tried) == (tried, 3 if status == 403 else 1)
+        assert all(peer.closing for peer in line.peers)
 
 
 async def test_no_answer_to_the_handshake() -> None:
@@ -269,3 +290,25 @@ async def test_too_soon() -> None:
 
         assert (await line.ask(third))[0] == 200
         assert (len(line.peers), line.http.asked) == (3, [])
+
+
+async def test_one_after_another() -> None:
+    """After a 403 nobody begins a handshake while another's is under way; what that one finds out goes for all."""
+    async with connected(403, 101, 0, handshake=0.05) as line:
+        answers: list[tuple[int, bytes]] = []
+
+        async def ask(key: str) -> None:
+            answers.append(await line.ask(nothing, line.out(key=key)))
+
+        async def third() -> None:
+            async with asyncio.timeout(5):
+                while len(line.peers) < 2:  # noqa: ASYNC110  the peers are plain data
+                    await asyncio.sleep(0)
+            (await line.heard(1)).say(CREATED, DONE)
+
+        await line.ask(third)
+        async with anyio.create_task_group() as tasks:
+            for key in ("s2", "s3", "s4"):
+                tasks.start_soon(ask, key)
+        assert answers == [(200, OVER_HTTP)] * 3
+        assert len(line.peers) == 3

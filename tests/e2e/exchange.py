@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,26 @@ class Vendors(Struct, frozen=True):
     gem: FakeGemini
 
 
+class Started(Struct, frozen=True):
+    """A gateway that runs as a process of its own."""
+
+    base_url: str
+    admin_token: str
+
+    def flows(self) -> list[dict[str, Any]]:
+        """Its flows, in the order of arrival."""
+        flows: list[dict[str, Any]] = self.ask("flows?limit=100")["flows"]
+        return flows[::-1]
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """What its admin API says."""
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        request = urllib.request.Request(f"{self.base_url}/_strowger/{what}", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            told: dict[str, Any] = json.load(answer)
+            return told
+
+
 class Exchange:
     """A gateway that runs, and the vendors behind it."""
 
@@ -130,9 +150,13 @@ class Exchange:
         self.resp, self.codexb, self.gem = fakes.resp, fakes.codexb, fakes.gem
         self.vendors: dict[str, FakeServer] = {name: getattr(fakes, name) for name in fakes.__struct_fields__}
         self.home = home
-        self.base_url = ""
-        self._admin_token = ""
+        self._gateway = Started("", "")
         self._first_flow = 0.0
+
+    @property
+    def base_url(self) -> str:
+        """Where the gateway is."""
+        return self._gateway.base_url
 
     @property
     def config(self) -> Path:
@@ -165,19 +189,11 @@ class Exchange:
 
     def flows(self) -> list[dict[str, Any]]:
         """The flows since `clear`, in the order of arrival."""
-        flows: list[dict[str, Any]] = self._ask("flows?limit=100")["flows"]
-        return [flow for flow in reversed(flows) if flow["started"] >= round(self._first_flow, 3)]
+        return [flow for flow in self._gateway.flows() if flow["started"] >= round(self._first_flow, 3)]
 
     def launches(self) -> list[str]:
         """The ids of the clients that `strowger run` has on this gateway."""
-        return [launch["id"] for launch in self._ask("status")["launches"]]
-
-    def _ask(self, what: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._admin_token}"}
-        request = urllib.request.Request(f"{self.base_url}/_strowger/{what}", headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+        return [launch["id"] for launch in self._gateway.ask("status")["launches"]]
 
     def upstream(self, provider: str) -> list[Seen]:
         """What the provider was asked for; fails the test when it refused any of it, or got a client's token."""
@@ -187,18 +203,6 @@ class Exchange:
             assert TOKEN not in str(request.headers)
             assert TOKEN.encode() not in request.raw
         return seen
-
-    def join(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the gateway has told where it is, in the pid file that `strowger run` reads too."""
-        pidfile = self.home / "run" / "strowger" / "sessions" / f"{process.pid}.json"
-        deadline = time.monotonic() + START_SECONDS
-        while not pidfile.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                log = (self.home / "gateway.err").read_text()
-                raise AssertionError(f"the gateway did not start (exit code {process.poll()}):\n{log}")
-            time.sleep(0.02)
-        session = msgspec.json.decode(pidfile.read_bytes())
-        self.base_url, self._admin_token = session["url"], session["admin_token"]
 
 
 @contextmanager
@@ -212,17 +216,37 @@ def running(home: Path) -> Iterator[Exchange]:
             stack.enter_context(fake.in_thread())
         addresses = {name: fake.base_url for name, fake in exchange.vendors.items()}
         exchange.config.write_text(CONFIG.format(**addresses))
-        command = [sys.executable, "-m", "strowger", "serve", "--config", str(exchange.config)]
-        with (home / "gateway.err").open("wb") as log:
-            process = subprocess.Popen(command, env=exchange.env, cwd=home, stdout=log, stderr=log)
-            try:
-                exchange.join(process)
-                yield exchange
-            finally:
-                stopped = _stop(process)
-        log_text = (home / "gateway.err").read_text()
-        assert stopped == 0, log_text[-4000:]
-        assert [secret for secret in SECRETS if secret in log_text] == []
+        with started(exchange.config, home, exchange.env, SECRETS) as gateway:
+            exchange._gateway = gateway
+            yield exchange
+
+
+@contextmanager
+def started(config: Path, home: Path, env: dict[str, str], secrets: Iterable[str]) -> Iterator[Started]:
+    """A gateway, until the block ends. Fails when it does not end well, or has logged a secret."""
+    command = [sys.executable, "-m", "strowger", "serve", "--config", str(config)]
+    with (home / "gateway.err").open("wb") as log:
+        process = subprocess.Popen(command, env=env, cwd=home, stdout=log, stderr=log)
+        try:
+            yield _joined(process, home)
+        finally:
+            stopped = _stop(process)
+    log_text = (home / "gateway.err").read_text()
+    assert stopped == 0, log_text[-4000:]
+    assert [secret for secret in secrets if secret in log_text] == []
+
+
+def _joined(process: subprocess.Popen[bytes], home: Path) -> Started:
+    """Wait until the gateway has told where it is, in the pid file that `strowger run` reads too."""
+    pidfile = home / "run" / "strowger" / "sessions" / f"{process.pid}.json"
+    deadline = time.monotonic() + START_SECONDS
+    while not pidfile.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = (home / "gateway.err").read_text()
+            raise AssertionError(f"the gateway did not start (exit code {process.poll()}):\n{log}")
+        time.sleep(0.02)
+    session = msgspec.json.decode(pidfile.read_bytes())
+    return Started(session["url"], session["admin_token"])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:

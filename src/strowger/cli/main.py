@@ -38,6 +38,7 @@ COMMANDS = {
     "logout": ("strowger.cli.auth:logout", "End a login, at its issuer too where that can be done."),
     "auth": ("strowger.cli.auth:auth", "Show the logins there are, or copy one from another program."),
     "config": ("strowger.cli.config:config", "Write, check and show the configuration."),
+    "service": ("strowger.cli.service:service", "Run the gateway as a service of your own."),
     "completion": ("strowger.cli.completion:completion", "Print what makes a shell complete our commands."),
     "version": ("strowger.cli.main:version", "Print the version."),
 }

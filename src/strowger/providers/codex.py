@@ -22,6 +22,7 @@ from strowger.auth.issuers import USER_AGENT
 from strowger.config.schema import ProviderConfig
 from strowger.providers.codex_answers import Filled
 from strowger.providers.codex_limits import from_event, from_headers
+from strowger.providers.codex_turns import HEADER, Turns
 from strowger.providers.quota import Reading
 from strowger.providers.terms import Facts, Terms
 from strowger.upstreams.base import Headers, Incoming, Outgoing, Socket
@@ -112,6 +113,10 @@ class Codex(Responses):
     prefers_sockets = True
     lists_models = True
 
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        self._turns = Turns()
+
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
         """Only what the backend takes, under our own name."""
         headers = self._named(out.headers, facts, used)
@@ -122,10 +127,12 @@ class Codex(Responses):
             return out
         if out.url.endswith(_COMPACT):
             return replace(out, body=_only(out.body, COMPACT_MEMBERS))
-        return super().outgoing(replace(out, headers=_with(headers, ("Accept", "text/event-stream"))), facts, used)
+        out = super().outgoing(replace(out, headers=_with(headers, ("Accept", "text/event-stream"))), facts, used)
+        return out if out.socket is not None else self._in_its_turn(out, facts, used)
 
     def incoming(self, incoming: Incoming, facts: Facts) -> Incoming:
         """A stream for a client of this dialect ends with the whole answer."""
+        self._turns.note(incoming.headers, facts.flow)
         is_stream = "event-stream" in incoming.headers.get("content-type", "")
         if facts.purpose == "call" and facts.dialect == "openai_responses" and facts.stream and is_stream:
             return Filled(incoming)
@@ -148,6 +155,15 @@ class Codex(Responses):
         if bytes(settled.get("store", b"")) != b"false" or bytes(settled.get("stream", b"")) != b"true":
             settled = {**settled, "store": _FALSE, "stream": _TRUE}
         return settled
+
+    def _in_its_turn(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
+        """The request with the mark of its turn; a connection has no need of it, and Codex brings its own."""
+        members = None if any(name.startswith("x-codex-") for name in facts.headers) else _members(out.body)
+        if members is None or not facts.flow:
+            return out
+        account = "\n".join(value for one in used for _, value in one.companions)
+        state = self._turns.state(members, account, facts.flow)
+        return out if state is None else replace(out, headers=_with(out.headers, (HEADER, state)))
 
     def _named(self, headers: Headers, facts: Facts, used: Sequence[Credential]) -> Headers:
         """The headers that may travel, our identity, and the conversation's ids where the client gave none."""

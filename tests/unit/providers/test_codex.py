@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -165,6 +166,24 @@ def test_the_public_api() -> None:
     assert wanted.outgoing(request, CALL, ()).headers == request.headers
     assert wanted.outgoing(out({**PLAIN, "stream": False}), CALL, ()).socket is None
     assert wanted.outgoing(request, replace(CALL, purpose="count"), ()) is request
+
+
+class Answer:
+    """The head of an answer, with a mark."""
+
+    headers: Mapping[str, str] = {"x-codex-turn-state": "mark"}
+
+
+def test_the_mark_of_a_turn_comes_back() -> None:
+    """On HTTP, for clients that know nothing of it; Codex brings its own, and a connection needs none."""
+    user, call = {"role": "user", "content": "x"}, {"type": "function_call"}
+    later = {**PLAIN, "input": [user, call, {"type": "function_call_output"}]}
+    own = replace(CALL, headers={"x-codex-window-id": "w"})
+    for transport, facts, mark in (("http", CALL, "mark"), ("http", own, None), ("auto", CALL, None)):
+        terms = codex(transport=transport)
+        sent(terms, {**PLAIN, "input": [user]}, facts)
+        terms.incoming(Answer(), facts)  # type: ignore[arg-type]
+        assert named(sent(terms, later, replace(facts, flow="flow_2"))).get("x-codex-turn-state") == mark
 
 
 def test_limits_are_read() -> None:

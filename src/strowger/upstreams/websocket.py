@@ -340,8 +340,8 @@ class SocketUpstream:
         return lane, upgrade
 
     def _check_way(self, place: Place) -> None:
-        if not self._dialer.goes_straight(place):
-            raise _NoSocket("a proxy stands between")
+        if not place.tls and not self._dialer.goes_straight(place):
+            raise _NoSocket("a proxy stands between, and without TLS there is no tunnel")
         until, reason = self._shunned.get(place.shown, (0.0, ""))
         if until > self._loop.time():
             raise _NoSocket(reason)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,11 +16,15 @@ import pytest
 
 from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
 from strowger.upstreams.base import Incoming, Outgoing, Socket
+from strowger.upstreams.dialing import Network
 from strowger.upstreams.http import HttpUpstream
+from strowger.upstreams.proxies import Proxies
+from strowger.upstreams.trust import Trust
 from strowger.upstreams.websocket import Limits, SocketUpstream
 from tests.fakes.authority import Authority
 from tests.fakes.codex import TOKEN, ChatGPTAccount, FakeCodex, bearer, cloudflare
 from tests.fakes.issuer_codex import CodexIssuer
+from tests.fakes.proxy import FakeProxy
 from tests.fakes.responses import KEY, FakeResponses, connection_limit, no_sockets, overloaded
 from tests.fakes.responses_parts import KEEPALIVE, Trouble, Wire, at_capacity
 from tests.fakes.script import Call, Cut, Delivery, Hang, Part, Refuse, Reply, Say, Think, say
@@ -245,6 +250,28 @@ async def test_tls() -> None:
             with pytest.raises(Unreachable, match="certificate is not trusted"):
                 await out.open(request(fake))
         assert asked_over(fake) == ["WS"]
+
+
+@pytest.mark.parametrize("user", ["", "mary:pass-8c1f@"])
+async def test_behind_a_proxy(tmp_path: Path, user: str) -> None:
+    """Through a company's proxy a tunnel leads to the host, and in it is a WebSocket; the host learns nothing of it."""
+    authority = Authority()
+    async with FakeCodex(tls=authority) as fake:
+        name, _, password = user.rstrip("@").partition(":")
+        async with FakeProxy({"models.test:443": fake.port}, user=name, password=password) as proxy:
+            env = {
+                "HTTPS_PROXY": proxy.url.replace("://", f"://{user}"),
+                "NODE_EXTRA_CA_CERTS": authority.bundle(tmp_path),
+            }
+            http = HttpUpstream(network=Network(Proxies(env), Trust(env)))
+            out = SocketUpstream(http, http.dialer)
+            asked = msgspec.structs.replace(request(fake), url="https://models.test/backend-api/codex/responses")
+            for _ in range(2):
+                assert told(await whole(await out.open(asked)))[-1]["type"] == "response.completed"
+            await out.aclose()
+        assert [one.line for one in proxy.asked] == ["CONNECT models.test:443 HTTP/1.1"]
+        assert asked_over(fake) == ["WS", "WS"]
+        assert handshake(fake).header("proxy-authorization") is None
 
 
 # ---- faults ----

@@ -253,10 +253,13 @@ async def test_no_answer_to_the_handshake() -> None:
 
 
 async def test_behind_a_proxy() -> None:
-    """Where the environment names a proxy for a host, HTTP knows the way."""
+    """What is not encrypted is asked of the proxy itself, which HTTP knows how to do; for TLS there is a tunnel."""
     async with connected(behind_proxy=True) as line:
         assert await line.ask(nothing) == (200, OVER_HTTP)
         assert line.peers == []
+        out = msgspec.structs.replace(line.out(), url="https://a.example/codex/responses")
+        assert (await line.ask(line.says(CREATED, DONE), out))[0] == 200
+        assert len(line.peers) == 1
 
 
 @pytest.mark.parametrize("statuses, behind_proxy", [((426,), False), ((), True)])

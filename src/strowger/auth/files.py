@@ -103,9 +103,14 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def left_behind(path: Path) -> list[Path]:
+    """What writers of a file have left who were killed, or are still writing; whole or not."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+
+
 def _sweep(path: Path) -> None:
     """Remove what writers left who were killed: it holds secrets. A younger one may still be written to."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for left in left_behind(path):
         with contextlib.suppress(OSError):
             if time.time() - left.lstat().st_mtime > _ABANDONED_SECONDS:
                 left.unlink()

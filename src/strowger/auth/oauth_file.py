@@ -58,6 +58,9 @@ class OAuthFile:
         """Of the file."""
         return stamp_of(self._path)
 
+    def recover(self) -> None:
+        """Nothing: what lies beside another program's file need not be ours."""
+
     def load(self) -> Login:
         """The tokens in the file. Raises CredentialError."""
         data = self._read()

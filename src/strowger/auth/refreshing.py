@@ -333,6 +333,7 @@ class OAuthSource:
         if self._take(await self._stored()):
             return
         async with _lock_or_not(self._shelf, self._patience.lock, self._note):
+            await anyio.to_thread.run_sync(self._shelf.recover)
             # Whoever had the lock before us may have done it.
             login = await self._stored()
             for turn in range(1, _MOST_TURNS + 1):

@@ -6,6 +6,7 @@ written it. Members of it that are not ours stay. Must not know when a login is 
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from strowger.auth.files import Stamp, make_private_dir, read_private, remove, replace_file, stamp_of
+from strowger.auth.files import Stamp, left_behind, make_private_dir, read_private, remove, replace_file, stamp_of
 from strowger.auth.issuers import ISSUERS, Holder
 from strowger.auth.keychain import Keychain
 from strowger.auth.oauth import Tokens
@@ -71,6 +72,10 @@ class Shelf(Protocol):
 
     def stamp(self) -> Stamp | None:
         """Changes whenever what is stored may have changed; None when nothing is there."""
+        ...
+
+    def recover(self) -> None:
+        """Finish what a killed process has begun to store, as far as it is whole. For whoever holds the lock."""
         ...
 
     def load(self) -> Login:
@@ -164,6 +169,22 @@ class LoginStore:
         if before:
             self._open_keychain().delete(login.label, before)
 
+    def recover(self, issuer: str, name: str = "") -> None:
+        """Put a login in its place that was written whole by a process that was killed before the last step.
+
+        For whoever holds its lock. Where there is no login any more, none comes back.
+        """
+        path = self.path(issuer, name)
+        newest = _refreshed_at(read_private(path, hint=f"chmod 600 {path}"))
+        for left in left_behind(path) if newest is not None else ():
+            try:
+                found = _refreshed_at(read_private(left, hint=f"remove {left}"))
+            except CredentialError:  # not one of ours, then
+                continue
+            if found is not None and newest is not None and found > newest:
+                newest = found
+                os.replace(left, path)
+
     def delete(self, issuer: str, name: str = "") -> bool:
         """Forget a login; False when there was none."""
         path = self.path(issuer, name)
@@ -229,6 +250,10 @@ class LoginShelf:
         """Of the file. A login in the keychain changes its file as well."""
         return stamp_of(self._path)
 
+    def recover(self) -> None:
+        """As `LoginStore.recover`."""
+        self._store.recover(self._issuer, self._name)
+
     def load(self) -> Login:
         """As `LoginStore.load`."""
         return self._store.load(self._issuer, self._name)
@@ -285,6 +310,13 @@ def _login(table: Mapping[str, object], issuer: str, name: str) -> Login | None:
         device_id=it.device_id,
         storage=it.storage,
     )
+
+
+def _refreshed_at(data: bytes | None) -> float | None:
+    """When a login was refreshed that is in a file as a whole: a part of JSON is no JSON."""
+    table = None if data is None else _decoded(data)
+    moment = None if table is None else table.get("refreshed_at")
+    return float(moment) if isinstance(moment, int | float) and not isinstance(moment, bool) else None
 
 
 def _members(login: Login) -> tuple[dict[str, object], dict[str, object]]:

@@ -33,6 +33,9 @@ class Shelf:
     def stamp(self) -> Stamp | None:
         return Stamp(0, len(self.login.tokens.access.reveal()), 0)
 
+    def recover(self) -> None:
+        """Nothing is lost here."""
+
     def load(self) -> Login:
         return self.login
 

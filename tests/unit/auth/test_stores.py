@@ -182,6 +182,48 @@ def test_nothing_is_shown(store: LoginStore) -> None:
     assert "planted" not in repr((LOGIN, store.list(), store.shelf("codex").load()))
 
 
+def left_by_a_killed_process(store: LoginStore, login: Login, *, whole: bool = True) -> Path:
+    """What is there when a process dies between writing and renaming."""
+    left = store.directory / ".codex.json.abcd1234.tmp"
+    before = store.path("codex").read_bytes()
+    store.save(login)
+    data = store.path("codex").read_bytes()
+    left.write_bytes(data if whole else data[:-20])
+    left.chmod(0o600)
+    store.path("codex").write_bytes(before)
+    return left
+
+
+LATER = msgspec.structs.replace(LOGIN, tokens=Tokens(Secret("later")), refreshed_at=1200.0)
+
+
+def test_what_was_written_whole_is_not_lost(store: LoginStore) -> None:
+    """A login that a killed process had written, but not put in its place, is put there."""
+    store.save(LOGIN)
+    left = left_by_a_killed_process(store, LATER)
+    store.shelf("codex").recover()
+    assert store.load("codex") == LATER
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("why", ["older", "half", "open", "logged out"])
+def test_what_is_not_put_in_place(store: LoginStore, why: str) -> None:
+    """Neither an older login, nor half of one, nor one that others could have written; nor does a logout end."""
+    store.save(LOGIN)
+    older = msgspec.structs.replace(LATER, refreshed_at=1100.0)
+    left = left_by_a_killed_process(store, older if why == "older" else LATER, whole=why != "half")
+    if why == "open":
+        left.chmod(0o666)
+    if why == "logged out":
+        store.path("codex").unlink()
+    store.recover("codex")
+    assert left.exists()
+    if why == "logged out":
+        assert not store.path("codex").exists()
+    else:
+        assert store.load("codex") == LOGIN
+
+
 # ---- keychain ----
 
 

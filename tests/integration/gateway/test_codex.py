@@ -16,8 +16,8 @@ from strowger.config.references import literal
 from strowger.config.schema import ProviderConfig, Retries
 from strowger.providers import PRESETS
 from tests.fakes.codex import ACCOUNT, TOKEN, ChatGPTAccount, FakeCodex, cloudflare
-from tests.fakes.responses import no_sockets, refuse
-from tests.fakes.responses_parts import at_capacity, overflow_inside, rate_limited_inside
+from tests.fakes.responses import KEY, FakeResponses, no_sockets, refuse
+from tests.fakes.responses_parts import WebSearch, at_capacity, overflow_inside, rate_limited_inside
 from tests.fakes.script import Call, Refuse, Reply, Say, Think, say
 from tests.integration.gateway import rig as rigging
 
@@ -354,3 +354,53 @@ async def test_models_are_listed() -> None:
             listed = {model["id"]: model for model in (await response.json())["data"]}
         assert {"gpt-5.5", "gpt-5.6-sol"} <= listed.keys()
         assert listed["gpt-5.5"]["context_length"] == 272_000
+
+
+async def test_compaction_is_the_backends() -> None:
+    """Codex's own endpoint for it: unary, over HTTP, with the few members that it takes."""
+    async with backend(transport="auto") as it:
+        user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+        body = {"model": MODEL, "input": [user], "instructions": "i", "client_metadata": {"a": "b"}, "tools": []}
+        status, _, answer = await it.rig.post("/v1/responses/compact", body, session_id="s")
+        assert (status, json.loads(answer)["output"][-1]["type"]) == (200, "compaction"), answer
+        seen = it.fake.requests[0]
+        assert (seen.method, seen.path.endswith("/responses/compact"), seen.header("originator")) == (
+            "POST",
+            True,
+            "strowger",
+        )
+        assert "client_metadata" not in seen.body
+
+
+async def test_a_search_of_claude_codes() -> None:
+    """Is the backend's own, kept to the domains that were named; what it found comes back as Claude Code reads it."""
+    async with backend() as it:
+        tool = {"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["example.test"], "max_uses": 2}
+        it.fake.script(Reply(parts=(WebSearch("telephones"), Say("Found."))))
+        status, _, answer = await it.ask(tools=[tool])
+        assert status == 200, answer
+        (sent,) = it.sent()["tools"]
+        assert (sent["type"], sent["filters"]) == ("web_search", {"allowed_domains": ["example.test"]})
+        kinds = [block["type"] for block in json.loads(answer)["content"]]
+        assert kinds == ["server_tool_use", "web_search_tool_result", "text"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_public_api_has_sockets_too(stream: bool) -> None:
+    """The same code, if the configuration asks for it; what is asked for in one piece goes over HTTP."""
+    async with FakeResponses() as fake:
+        config = ProviderConfig(
+            preset="openai-responses",
+            dialect="openai_responses",
+            base_url=fake.base_url + "/v1",
+            auth=literal(KEY),
+            transport="websocket",
+        )
+        async with rigging.gateway(rigging.config({"openai": config})) as rig:
+            fake.script(Reply(parts=(Say("Hello"),), deltas=1))
+            body = {"model": MODEL, "input": "hi", "stream": stream}
+            status, _, answer = await rig.post("/v1/responses", body, session_id="s")
+            assert (status, b"Hello" in answer) == (200, True), answer
+            (seen,) = fake.inferences()
+            assert seen.method == ("WS" if stream else "POST")
+            assert seen.header("originator") is None

@@ -289,6 +289,7 @@ def _underlay(layers: _Layers, env: Mapping[str, str], presets: Presets) -> None
         if not isinstance(preset_name, str) or (preset := presets.get(preset_name)) is None:
             continue
         layers.origins.setdefault(("providers", name, "preset"), layers.origins[("providers", name)])
+        _fill_gaps(name, table, preset, env, layers)
         supplied = _supplied(preset, env, table)
         for key, value in supplied.items():
             if key not in table:
@@ -297,7 +298,7 @@ def _underlay(layers: _Layers, env: Mapping[str, str], presets: Presets) -> None
 
 
 def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
-    supplied: Table = {"dialect": preset.dialect, "base_url": _completed(preset.base_url, table)}
+    supplied: Table = {"dialect": preset.dialect, "base_url": _completed(preset, table)}
     if preset.models:
         supplied["models"] = list(preset.models)
     if preset.auth_header is not None:
@@ -316,8 +317,18 @@ def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
     return supplied
 
 
-def _completed(address: str, table: Table) -> str:
+def _fill_gaps(name: str, table: Table, preset: Preset, env: Mapping[str, str], layers: _Layers) -> None:
+    """Take what completes an address from the variables that the vendor's own tools read."""
+    for gap, variables in preset.variables.items():
+        variable = next((known for known in variables if env.get(known)), None)
+        if variable is not None and gap not in table:
+            table[gap] = env[variable]
+            layers.place(("providers", name, gap), Origin("environment", variable))
+
+
+def _completed(preset: Preset, table: Table) -> str:
     """A preset's address with the user's own region, project and resource in it. What is not given stays a gap."""
+    address = preset.regions.get(str(table.get("region")), preset.base_url)
     for name in ("region", "project", "resource"):
         value = table.get(name)
         if isinstance(value, str) and value:

@@ -213,6 +213,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     key_required: bool = True
     auth_header: str | None = None
     models: Globs = ()
+    `variables` are those that by convention hold a gap, or the version of an API, by its name. `regions` has the
+    addresses for regions whose hosts are named otherwise.
+
     aliases: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     capabilities: Overrides = MappingProxyType({})
@@ -227,3 +230,5 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Presets = Mapping[str, Preset]
+    variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    regions: Mapping[str, str] = MappingProxyType({})

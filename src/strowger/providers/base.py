@@ -22,6 +22,7 @@ from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
 from strowger.providers.bedrock import BedrockTerms
 from strowger.providers.codex import Codex, Responses
+from strowger.providers.google import VertexClaudeTerms, VertexTerms
 from strowger.providers.kimi import KimiTerms
 from strowger.providers.presets import PRESETS
 from strowger.providers.quota import Reading, read_headers
@@ -251,6 +252,8 @@ TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
         "codex": Codex,
         "kimi": lambda _: KimiTerms(),
         "openai": Responses,
+        "vertex": VertexTerms,
+        "vertex-claude": VertexClaudeTerms,
     }
 )
 """How the terms that presets name are made."""

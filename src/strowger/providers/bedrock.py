@@ -11,20 +11,19 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from strowger.auth.credential import Credential
 from strowger.config.schema import ProviderConfig
 from strowger.dialects.eventstream import MEDIA_TYPE, EventStreamDecoder, Message
 from strowger.dialects.overflow import is_context_overflow
+from strowger.providers.claude import add_betas, enveloped, known_betas
 from strowger.providers.terms import Facts, Terms
 from strowger.providers.unwrapping import Reworded, Unframed
 from strowger.upstreams.base import Headers, Incoming, Outgoing
 
 VERSION = "bedrock-2023-05-31"
-# Versions of the API that clouds know by their own name; newer ones go by the same name everywhere.
-_OLD_VERSIONS = frozenset({"", "2023-01-01", "2023-06-01"})
 
 # "invalid beta flag" refuses the whole request. Which are known is from AWS's documentation and from what others were
 # told flag by flag (BerriAI/litellm#19877, router-for-me/CLIProxyAPI#4750); dates are left open.
@@ -45,7 +44,6 @@ _BETAS = (
     "tool-examples-",
     "tool-search-tool-",
 )
-_RENAMED_BETAS = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
 
 _MOVED = frozenset({"anthropic-version", "anthropic-beta", "accept"})
 _JSON = "application/json"
@@ -73,9 +71,6 @@ _ERRORS = {
 _STATUSES = {"authentication_error": 401, "rate_limit_error": 429}
 _BY_STATUS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
 _FAILED_DEPENDENCY = 424
-
-_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_TRUE = Raw(b"true")
 
 
 class _Chunk(Struct):
@@ -109,7 +104,14 @@ class BedrockTerms(Terms):
             # what there is, is asked of another host of the same region
             host = parts.netloc.replace("bedrock-runtime", "bedrock", 1)
             return replace(out, url=f"{parts.scheme}://{host}/inference-profiles?maxResults=1000", headers=_plain(out))
-        body, stream = enveloped(out, VERSION, betas_in_body=True)
+        sent = enveloped(out, VERSION)
+        if sent is None:
+            body, stream = out.body, False
+        else:
+            stream = sent.stream
+            sent.members.pop("stream", None)
+            add_betas(sent.members, known_betas(out, _BETAS))
+            body = msgspec.json.encode(sent.members)
         called = "invoke-with-response-stream" if stream else "invoke"
         headers = (*_plain(out), ("Accept", MEDIA_TYPE if stream else _JSON))
         url = f"{self._base}/model/{quote(facts.model, safe=':')}/{called}"
@@ -129,38 +131,6 @@ class BedrockTerms(Terms):
         if MEDIA_TYPE in incoming.headers.get("content-type", ""):
             return Unframed(incoming, _Framing(), more)
         return Reworded(incoming, bytes, more=more)
-
-
-def enveloped(out: Outgoing, version: str, *, betas_in_body: bool) -> tuple[bytes, bool]:
-    """A body without what a cloud has in its address, with the version and the betas of its headers; whether it asks
-    for a stream. Other members stay byte for byte.
-    """
-    try:
-        members = _MEMBERS.decode(out.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return out.body, False
-    said = {name.lower(): value for name, value in out.headers}
-    stream = bytes(members.get("stream", b"")) == bytes(_TRUE)
-    members.pop("model", None)
-    if "anthropic_version" not in members:
-        asked = said.get("anthropic-version", "")
-        members["anthropic_version"] = Raw(msgspec.json.encode(version if asked in _OLD_VERSIONS else asked))
-    if betas_in_body:
-        members.pop("stream", None)
-        _add_betas(members, said.get("anthropic-beta", ""))
-    return msgspec.json.encode(members), stream
-
-
-def _add_betas(members: dict[str, Raw], said: str) -> None:
-    known = [_RENAMED_BETAS.get(word, word) for word in (part.strip() for part in said.split(","))]
-    known = [word for word in known if word.startswith(_BETAS)]
-    if not known:
-        return
-    try:
-        present = msgspec.json.decode(members.get("anthropic_beta", Raw(b"[]")), type=list[str])
-    except msgspec.MsgspecError:
-        return
-    members["anthropic_beta"] = Raw(msgspec.json.encode(list(dict.fromkeys((*present, *known)))))
 
 
 def _plain(out: Outgoing) -> Headers:

@@ -34,6 +34,7 @@ from strowger.providers.families import (
     OPENAI_RESPONSES,
     OPENAI_RESPONSES_MODELS,
     RESPONSES,
+    VERTEX_CLAUDE_MODELS,
     XAI_MODELS,
     ZAI,
     ZAI_MODELS,
@@ -41,6 +42,16 @@ from strowger.providers.families import (
 
 # openrouter.ai/docs/app-attribution: who asks, as its users see it
 _OPENROUTER = (("x-title", "Strowger"),)
+
+# cloud.google.com/vertex-ai/docs/general/locations
+_VERTEX = "https://{}/v1/projects/{{project}}/locations/{}/publishers/{}"
+_VERTEX_HOSTS = {
+    "global": "aiplatform.googleapis.com",
+    "us": "aiplatform.us.rep.googleapis.com",
+    "eu": "aiplatform.eu.rep.googleapis.com",
+}
+_VERTEX_VARIABLES = {"region": ("GOOGLE_CLOUD_LOCATION",), "project": ("GOOGLE_CLOUD_PROJECT",)}
+_GCLOUD = "command:gcloud auth print-access-token"
 
 _PRESETS: Mapping[str, Preset] = {
     # platform.claude.com/docs: Messages API
@@ -57,6 +68,7 @@ _PRESETS: Mapping[str, Preset] = {
         dialect="anthropic",
         base_url="https://bedrock-runtime.{region}.amazonaws.com",
         key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+        variables={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
         auth_header="authorization",
         models=("anthropic.claude-*", "*.anthropic.claude-*", "arn:aws*:bedrock:*"),
         capabilities=CLAUDE_AT_CLOUDS,
@@ -422,6 +434,37 @@ _PRESETS: Mapping[str, Preset] = {
             ("gemini-1*", {"efforts": ()}),
         ),
         infer=False,
+    ),
+    # cloud.google.com/vertex-ai/generative-ai/docs: Gemini in a project of Google Cloud
+    "vertex": Preset(
+        dialect="gemini",
+        base_url=_VERTEX.format("{region}-aiplatform.googleapis.com", "{region}", "google"),
+        regions={name: _VERTEX.format(host, name, "google") for name, host in _VERTEX_HOSTS.items()},
+        variables=_VERTEX_VARIABLES,
+        auth=_GCLOUD,
+        auth_header="authorization",
+        models=("gemini-*",),
+        capabilities={**GEMINI, "image_urls": True},
+        model_capabilities=GEMINI_MODELS,
+        infer=False,
+        terms="vertex",
+    ),
+    # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
+    "vertex-anthropic": Preset(
+        dialect="anthropic",
+        base_url=_VERTEX.format("{region}-aiplatform.googleapis.com", "{region}", "anthropic"),
+        regions={name: _VERTEX.format(host, name, "anthropic") for name, host in _VERTEX_HOSTS.items()},
+        variables={
+            "region": ("CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION"),
+            "project": ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"),
+        },
+        auth=_GCLOUD,
+        auth_header="authorization",
+        models=("claude-*@*",),
+        capabilities={**CLAUDE_AT_CLOUDS, "count_tokens": True},
+        model_capabilities=VERTEX_CLAUDE_MODELS,
+        infer=False,
+        terms="vertex-claude",
     ),
     # docs.ollama.com: the key is ignored on one's own machine; tool_choice is ignored; pictures by value only
     "ollama": Preset(

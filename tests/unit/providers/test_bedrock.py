@@ -7,7 +7,7 @@ import json
 import pytest
 
 from strowger.config.schema import ProviderConfig
-from strowger.providers.bedrock import BedrockTerms, enveloped
+from strowger.providers.bedrock import BedrockTerms
 from strowger.providers.terms import Facts
 from strowger.upstreams.base import Outgoing
 from tests.fakes import bedrock as fake
@@ -57,13 +57,6 @@ def test_betas_of_both_places() -> None:
     }
     odd = sent(b'{"anthropic_beta":"x"}', Facts(model="m"), ("anthropic-beta", "compact-1"))
     assert json.loads(odd.body)["anthropic_beta"] == "x"
-
-
-def test_vertex_keeps_what_is_its_own() -> None:
-    """Where betas stay in the header, so does the stream in the body."""
-    out = Outgoing("POST", BASE, (("anthropic-beta", "x"),), b'{"model":"m","stream":true,"a":1}')
-    body, stream = enveloped(out, "vertex-1", betas_in_body=False)
-    assert (json.loads(body), stream) == ({"stream": True, "a": 1, "anthropic_version": "vertex-1"}, True)
 
 
 @pytest.mark.anyio

@@ -11,7 +11,7 @@ from enum import StrEnum
 from urllib.parse import parse_qs
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from strowger.dialects.base import NOWHERE, Spot
 from strowger.errors import ClientError, ErrorKind, UnknownPath
@@ -65,6 +65,10 @@ class Call(Struct, frozen=True):
     body: bytes
     peer: str = ""
     follows: str = ""
+
+    def let_go(self) -> None:
+        """Give up the body, once nobody will ask for it again: it is large, and answers take long."""
+        force_setattr(self, "body", b"")
 
 
 _POST = ("POST",)

@@ -23,7 +23,7 @@ from strowger.flows.recorder import Recorder
 from strowger.gateway.access import SENTINEL, Access, Client, sentinel
 from strowger.gateway.attempts import Attempts
 from strowger.gateway.delivery import ClientGone, Reply, deliver
-from strowger.gateway.endpoints import Call
+from strowger.gateway.endpoints import RESPONSES, Call
 from strowger.gateway.headers import ascii_line, attempts_header, losses_header, returned, text_header
 from strowger.gateway.health import Health
 from strowger.gateway.lanes import VERBATIM, Asked, Draft, draft, input_estimate
@@ -34,6 +34,7 @@ from strowger.gateway.recall import Memory, Overheard
 from strowger.gateway.receivers import Masked, Passing, Receiver, Translating, Watch, looks_like_json
 from strowger.gateway.sending import Sender
 from strowger.ir.events import Finish, StopReason, Usage
+from strowger.ir.request import Request
 from strowger.ir.response import Response, unfold
 from strowger.providers.base import way_to
 from strowger.routing.table import Hints, Route, RouteTable, Target
@@ -137,6 +138,7 @@ class _OneCall:
         self.dialect = line.dialects[call.endpoint.dialect]
         self.pulse = Pulse(line.timing.heartbeat, line.timing.idle, line.spawn, self._beat)
         self.asked: Asked | None = None
+        self._encoding: EncoderSetup | None = None
 
     async def run(self) -> None:
         """The steps."""
@@ -151,7 +153,9 @@ class _OneCall:
         await self._recall(client, route)
         answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)
         self._settle(answer.draft)
-        broken = await deliver(answer, self._headers(answer), self.reply, flow, self.pulse)
+        headers = self._headers(answer)
+        self._let_go(answer)
+        broken = await deliver(answer, headers, self.reply, flow, self.pulse)
         failure = answer.receiver.watch.failure
         flow.status = answer.status
         if broken is not None or failure is not None:
@@ -212,6 +216,8 @@ class _OneCall:
         return Translating(self.dialect, upstream, decoder, self._encoder_setup, watch, drafted.stop)
 
     def _encoder_setup(self) -> EncoderSetup:
+        if self._encoding is not None:
+            return self._encoding
         asked = self.asked
         request = asked.parsed if asked is not None else None
         return EncoderSetup(
@@ -220,7 +226,7 @@ class _OneCall:
             created=int(self.flow.started),
             input_estimate=input_estimate(self.call.body),
             usage_wanted=request.usage_wanted if request is not None else True,
-            request=request,
+            request=self._echoed(),
             form=self.call.endpoint.spot.form,
             clock=time.time,
             follows=self.call.follows,
@@ -234,6 +240,19 @@ class _OneCall:
         flow.upstream_dialect = target.provider.dialect
         flow.lane = drafted.lane
         flow.add_losses(drafted.losses)
+
+    def _let_go(self, answer: Answer) -> None:
+        """An answer has begun, which may take minutes: what was asked is only in the way from now on."""
+        answer.draft = replace(answer.draft, body=b"")
+        self._encoding = self._encoder_setup()
+        self.asked = None
+        if not isinstance(self.reply, Overheard):  # which goes on from what was asked, at the end
+            self.call.let_go()
+
+    def _echoed(self) -> Request | None:
+        """What an answer may repeat of the request."""
+        request = self.asked.parsed if self.asked is not None else None
+        return replace(request, messages=()) if request is not None and self.dialect.name == RESPONSES else None
 
     def _headers(self, answer: Answer) -> Headers:
         flow = self.flow

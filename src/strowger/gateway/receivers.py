@@ -252,8 +252,8 @@ class Translating:
         self._upstream = upstream
         self._setup = decoder
         self._decoder = upstream.upstream.decoder(decoder)
-        self._encoder_setup = encoder()
-        self._encoder = client.client.encoder(self._encoder_setup)
+        self._encoder_setup = encoder
+        self._encoder = client.client.encoder(encoder())
 
     @property
     def done(self) -> bool:
@@ -299,7 +299,7 @@ class Translating:
             if error.failure is None:
                 raise Malformed("the upstream's answer has no beginning or no end") from None
             raise failure_error(self.watch.failure or error.failure, self._upstream.name) from None
-        rendered, losses = self._client.client.render_response(response, self._encoder_setup)
+        rendered, losses = self._client.client.render_response(response, self._encoder_setup())
         self.watch.flow.add_losses(losses)
         return rendered
 

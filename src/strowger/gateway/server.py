@@ -187,14 +187,16 @@ class Server:
         if work.frames is not None:
             await self._serve_socket(request, work, work.frames)
             return
+        await self._app.handle(self._call(request, work), request.reply)
+        if not request.over:
+            raise GatewayError("a call ended without an answer", kind=ErrorKind.INTERNAL)
+
+    def _call(self, request: Request, work: _Work) -> Call:
         body = request.body
         if work.coding:
             body = _inflated(body, work.coding, self._max_body)
         peer = request.connection.peer
-        call = Call(request.method, work.path, work.query, work.endpoint, request.headers, request.items, body, peer)
-        await self._app.handle(call, request.reply)
-        if not request.over:
-            raise GatewayError("a call ended without an answer", kind=ErrorKind.INTERNAL)
+        return Call(request.method, work.path, work.query, work.endpoint, request.headers, request.items, body, peer)
 
     def _work(self, request: Request) -> _Work | None:
         """Whom a request is for. None: it has been answered. Raises GatewayError."""

@@ -50,6 +50,9 @@ port = 0
 client_token = "env:E2E_TOKEN"
 [limits]
 heartbeat_seconds = 1
+# What clients make of a failure is what is tested; the gateway would hide the first.
+[retries]
+attempts = 1
 [providers.cloud]
 preset = "anthropic"
 base_url = "{cloud}"

@@ -147,9 +147,9 @@ def test_models(exchange: Exchange, sdk: Anthropic) -> None:
 
 ERRORS: list[tuple[str, ScriptItem, type[anthropic.APIStatusError], int, str]] = [
     ("cloud", cloud.prompt_too_long(), anthropic.BadRequestError, 400, "prompt is too long: 250000 tokens > 200000"),
-    ("cloud", cloud.rate_limited(7), anthropic.RateLimitError, 429, "rate limit"),
+    ("cloud", cloud.rate_limited(1), anthropic.RateLimitError, 429, "rate limit"),
     ("cloud", cloud.overloaded(), anthropic.APIStatusError, 529, "Overloaded"),
-    ("gpt", chat.rate_limited(7), anthropic.RateLimitError, 429, "Rate limit reached"),
+    ("gpt", chat.rate_limited(1), anthropic.RateLimitError, 429, "Rate limit reached"),
     ("gpt", chat.overloaded(), anthropic.APIStatusError, 529, "overloaded"),
     ("gpt", chat.refuse(400, "invalid_request_error", "bad thing"), anthropic.BadRequestError, 400, "bad thing"),
     (
@@ -183,7 +183,7 @@ def test_errors(
     assert raised.value.status_code == status
     assert raised.value.body["type"] == "error"  # type: ignore[index]
     if status == 429:
-        assert raised.value.response.headers["retry-after"] == "7"
+        assert raised.value.response.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("provider", ["cloud", "gpt"])

@@ -145,10 +145,10 @@ def test_unknown_model(exchange: Exchange, sdk: OpenAI) -> None:
 
 ERRORS: list[tuple[str, ScriptItem, type[openai.APIStatusError], int, str]] = [
     ("gpt", chat.prompt_too_long(), openai.BadRequestError, 400, "maximum context length is 128000"),
-    ("gpt", chat.rate_limited(7), openai.RateLimitError, 429, "Rate limit reached"),
+    ("gpt", chat.rate_limited(1), openai.RateLimitError, 429, "Rate limit reached"),
     ("gpt", chat.overloaded(), openai.InternalServerError, 503, "overloaded"),
     ("cloud", cloud.prompt_too_long(), openai.BadRequestError, 400, "prompt is too long"),
-    ("cloud", cloud.rate_limited(7), openai.RateLimitError, 429, "rate limit"),
+    ("cloud", cloud.rate_limited(1), openai.RateLimitError, 429, "rate limit"),
     ("cloud", cloud.overloaded(), openai.InternalServerError, 503, "Overloaded"),
     ("cloud", cloud.refuse(404, "not_found_error", "model: nobody"), openai.NotFoundError, 404, "nobody"),
     ("cloud", cloud.refuse(500, "api_error", "broke"), openai.InternalServerError, 502, "broke"),
@@ -176,7 +176,7 @@ def test_errors(
     if "context" in words or "too long" in words:
         assert raised.value.code == "context_length_exceeded"
     if status == 429:
-        assert raised.value.response.headers["retry-after"] == "7"
+        assert raised.value.response.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("provider", ["cloud", "gpt"])

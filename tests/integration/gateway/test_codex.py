@@ -215,9 +215,10 @@ PICTURE = {
 }
 
 
-async def test_thinking_comes_home() -> None:
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_thinking_comes_home(transport: str) -> None:
     """Sealed reasoning goes to the client and back; what another account sealed is dropped, and the call repeated."""
-    async with backend() as it:
+    async with backend(transport=transport) as it:
         it.fake.script(Reply(parts=(Think("Let me see."), Say("one"))))
         messages: list[Any] = [{"role": "user", "content": "hi"}]
         content = await it.say(messages)

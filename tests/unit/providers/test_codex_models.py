@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from strowger.config import load
+from strowger.config.paths import logins_dir
 from strowger.config.schema import ProviderConfig
-from strowger.providers import PRESETS, build_provider
+from strowger.providers import PRESETS, build_provider, build_providers
 from strowger.providers.base import Provider
 from strowger.providers.codex_models import CODEX_LISTED
+from strowger.routing.table import RouteTable
 
 
 @pytest.fixture
@@ -57,3 +62,19 @@ def test_claude_codes_own_models_have_somebody(provider: Provider, asked: str, a
     """What it asks for in the background is answered, where nobody else serves it."""
     assert provider.stand_in(asked) == answers
     assert provider.stand_in("gemini-3") is None
+
+
+def test_a_login_is_enough(tmp_path: Path) -> None:
+    """Without a configuration file the provider is there as soon as its login is, before whoever has a key."""
+    env = {"HOME": str(tmp_path), "OPENAI_API_KEY": "k"}
+    assert "codex" not in load(None, env=env, presets=PRESETS).config.providers
+    folder = logins_dir(env)
+    folder.mkdir(parents=True)
+    (folder / "codex.json").write_text("{}")
+    found = load(None, env=env, presets=PRESETS).config
+    assert list(found.providers) == ["codex", "openai"]
+    assert found.providers["codex"].auth is not None
+    routes = RouteTable(found, build_providers(found, env=env))
+    assert routes.match("gpt-5.5").targets[0].provider.name == "codex"
+    assert routes.match("gpt-4.1").targets[0].provider.name == "openai"
+    assert routes.match("claude-haiku-4-5").targets[0].model == "gpt-5.4-mini"

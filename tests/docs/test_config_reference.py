@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from strowger.config import checks
-from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, Network, ProviderConfig, Responses, RouteConfig, Server
 from strowger.dialects.base import Capabilities
 from strowger.providers.presets import PRESETS
 from tests.house import tree
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 def test_settings() -> None:
     """Server, limits, log and flows: every key with its default."""
-    for heading, struct in (("`[server]`", Server), ("`[limits]`", Limits)):
+    for heading, struct in (("`[server]`", Server), ("`[limits]`", Limits), ("`[network]`", Network)):
         table = rows(heading)
         assert table.keys() == defaults(struct).keys()
         for key, value in defaults(struct).items():

@@ -53,6 +53,7 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
     config = loaded.config
     yield ("server",), _fields(config.server)
     yield ("limits",), _fields(config.limits)
+    yield ("network",), _fields(config.network)
     yield ("retries",), _fields(config.retries)
     for name, provider in config.providers.items():
         yield ("providers", name), _fields(provider)

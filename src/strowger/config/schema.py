@@ -30,6 +30,8 @@ Overrides = Mapping[str, object]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
+# A proxy's URL is mostly plain text too, though it may hold a password.
+ProxyRef = Annotated[SecretRef | None, "header"]
     """`[server]`: where we listen and whom we let in."""
 
     bind: str = "127.0.0.1"
@@ -54,6 +56,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """`[retries]`: how long we try before a client hears of a failure, always before the first byte of an answer.
 
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """`[network]`: how the upstreams are reached. What is not set here is as the environment says.
+
+    `proxy` is a URL, or "none"; `no_proxy` lists what is reached without it. `ca_file` holds authorities to be trusted
+    besides the system's; `client_cert` and `client_key` are what we show to hosts that ask who we are.
+    """
+
+    proxy: ProxyRef = None
+    no_proxy: tuple[str, ...] | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
     `attempts` are the tries of one target with one account; `budget_seconds` is for all waiting between the tries of a
     call. An account that was refused for its limits rests for as long as the provider says, else for
     `cooldown_seconds`. After `breaker_failures` failures in a row a target is left alone for `breaker_seconds`.
@@ -73,7 +89,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `accounts` stands for `auth` where there are several credentials: each has a name, and `spread` says whose turn it
     is. `transport` and `continuation` are for hosts that also speak over a WebSocket. `region`, `project`, `resource`
-    and `api_version` complete the addresses of clouds.
+    and `api_version` complete the addresses of clouds. `proxy` and `ca_file` stand for those of `[network]`.
     """
 
     preset: str | None = None
@@ -98,6 +114,8 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
+    proxy: ProxyRef = None
+    ca_file: str | None = None
     """Conditions of a route; all that are given must hold. Globs are matched without regard to case.
 
     `class` and `agent` read hints that Claude Code sends to a gateway when CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
@@ -181,6 +199,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retries: Retries = Retries()
     providers: Mapping[str, ProviderConfig] = MappingProxyType({})
     routes: tuple[RouteConfig, ...] = ()
+    network: Network = Network()
     aliases: Mapping[str, str] = MappingProxyType({})
     launch: Launching = Launching()
     log: Log = Log()

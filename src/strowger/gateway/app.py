@@ -41,6 +41,7 @@ from strowger.gateway.settings import Settings, timing_of
 from strowger.gateway.stored import Stored
 from strowger.providers.base import build_providers
 from strowger.providers.exchange import exchange
+from strowger.providers.network import network_of
 from strowger.routing.table import RouteTable
 from strowger.telemetry.logs import Log
 from strowger.upstreams.base import Headers
@@ -177,7 +178,8 @@ async def build(
         if log is None:
             log = _log(config)
         stack.callback(log.close)
-        http = HttpUpstream(config.limits.connect_timeout_seconds)
+        network = await network_of(config, env)
+        http = HttpUpstream(config.limits.connect_timeout_seconds, network=network)
         upstream = SocketUpstream(http, http.dialer)
         stack.push_async_callback(upstream.aclose)
         tasks = await stack.enter_async_context(anyio.create_task_group())

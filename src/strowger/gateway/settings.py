@@ -22,7 +22,7 @@ from strowger.telemetry.logs import Log
 EVERYBODYS = "default"
 """What a launch is switched to when it shall go where all others go."""
 
-_FIXED = ("server", "log", "flows", "responses")
+_FIXED = ("server", "network", "log", "flows", "responses")
 """Sections that are read once."""
 
 

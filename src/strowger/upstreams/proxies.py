@@ -70,14 +70,21 @@ class Proxies:
     """What is reached through a proxy. `proxy` and `no_proxy` are configured, and stand for the environment's."""
 
     def __init__(
-        self, env: Mapping[str, str], proxy: Secret | None = None, no_proxy: tuple[str, ...] | None = None
+        self,
+        env: Mapping[str, str],
+        proxy: Secret | None = None,
+        no_proxy: tuple[str, ...] | None = None,
+        named_by: str = "network.proxy",
     ) -> None:
-        """Raises ConfigError for a configured proxy that is none; one of the environment is only told when needed."""
+        """Raises ConfigError for a configured proxy that is none; one of the environment is only told when needed.
+
+        `named_by` is the key of `proxy`.
+        """
         self._env = env
         self._fixed: Proxy | None = None
         self._configured = proxy is not None
         if proxy is not None and proxy.reveal().strip().lower() != STRAIGHT:
-            self._fixed = proxy_at(proxy.reveal(), "network.proxy")
+            self._fixed = proxy_at(proxy.reveal(), named_by)
         left_out = re.split(r"[\s,]+", _variable(env, "no_proxy")[1]) if no_proxy is None else no_proxy
         self._straight = tuple(rule for text in left_out if (rule := _rule(text)) is not None)
 

@@ -35,7 +35,9 @@ class Trust:
         ca_file: str | None = None,
         client_cert: str | None = None,
         client_key: str | None = None,
+        named_by: str = "network.ca_file",
     ) -> None:
+        """`named_by` is the key of `ca_file`."""
         self._besides = {name: Path(env[name]).expanduser() for name in BESIDES if env.get(name)}
         for name in INSTEAD:
             if env.get(name):
@@ -45,9 +47,11 @@ class Trust:
         self._client_cert = Path(client_cert).expanduser() if client_cert else None
         self._client_key = Path(client_key).expanduser() if client_key else None
         if ca_file:
-            path = self._besides["network.ca_file"] = Path(ca_file).expanduser()
-            _check("network.ca_file", [path])
-            _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "network.ca_file", path)
+            path = self._besides[named_by] = Path(ca_file).expanduser()
+            _check(named_by, [path])
+            _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), named_by, path)
+        if client_key and not client_cert:
+            raise ConfigError("network.client_key is there without network.client_cert", hint="set both")
         self._show(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self._context: ssl.SSLContext | None = None
 

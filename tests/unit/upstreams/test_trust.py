@@ -93,6 +93,12 @@ def test_our_own_certificate(tmp_path: Path) -> None:
             Trust({}, client_cert=cert, client_key=own)
 
 
+def test_a_key_alone(tmp_path: Path) -> None:
+    """It shows nobody who we are."""
+    with pytest.raises(ConfigError, match="network.client_key is there without network.client_cert"):
+        Trust({}, client_key=Authority().client(tmp_path)[1])
+
+
 def test_authorities_of_companies(tmp_path: Path) -> None:
     """Python 3.13 is stricter with authorities than many who make them for companies: not where one of theirs is."""
     assert not Trust({}, ca_file=Authority().bundle(tmp_path)).context().verify_flags & ssl.VERIFY_X509_STRICT

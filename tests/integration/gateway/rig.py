@@ -101,7 +101,7 @@ async def gateway(config: Config, **options: Any) -> AsyncIterator[Rig]:
     log = io.StringIO()
     server = config.server
     async with (
-        build(config, env=ENV, log=Log(stream=log), **options) as built,
+        build(config, log=Log(stream=log), **{"env": ENV, **options}) as built,
         serve(
             built,
             bind("127.0.0.1", 0, external=False),

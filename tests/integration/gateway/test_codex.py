@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,13 +14,16 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from strowger.config.references import literal
+from strowger.config.references import literal, parse_reference
 from strowger.config.schema import ProviderConfig, Retries
 from strowger.providers import PRESETS
 from tests.fakes.codex import ACCOUNT, TOKEN, ChatGPTAccount, FakeCodex, cloudflare
+from tests.fakes.issuer import Account
+from tests.fakes.issuer_codex import CodexIssuer
 from tests.fakes.responses import KEY, FakeResponses, no_sockets, refuse
 from tests.fakes.responses_parts import WebSearch, at_capacity, overflow_inside, rate_limited_inside
 from tests.fakes.script import Call, Refuse, Reply, Say, Think, say
+from tests.integration.auth.refresher import kept
 from tests.integration.gateway import rig as rigging
 
 pytestmark = pytest.mark.anyio
@@ -405,3 +410,36 @@ async def test_the_public_api_has_sockets_too(stream: bool) -> None:
             (seen,) = fake.inferences()
             assert seen.method == ("WS" if stream else "POST")
             assert seen.header("originator") is None
+
+
+async def test_a_second_account_takes_over(tmp_path: Path) -> None:
+    """Where the plan of one ends, the other goes on with the same conversation: what the first one sealed is left out,
+    and the client hears nothing of it.
+    """
+    async with CodexIssuer() as issuer, FakeCodex(issuer=issuer) as fake:
+        for name in ("home", "work"):
+            issuer.account = Account(id=name)
+            kept(tmp_path, issuer.login(), time.time(), name=name)
+        accounts = {name: parse_reference(f"login:codex/{name}") for name in ("home", "work")}
+        provider = ProviderConfig(
+            preset="codex", dialect="openai_responses", base_url=fake.root, accounts=accounts, continuation=True
+        )
+        env = {"HOME": str(tmp_path), "STROWGER_CODEX_ISSUER": issuer.base_url}
+        config = replace(rigging.config({"codex": provider}), retries=Retries(attempts=1))
+        async with rigging.gateway(config, env=env) as rig:
+            it = Backend(rig, fake)
+            fake.script(Reply(parts=(Think("One."), Say("first"))))
+            messages: list[Any] = [{"role": "user", "content": "hi"}]
+            messages += [{"role": "assistant", "content": await it.say(messages)}, {"role": "user", "content": "on"}]
+            fake.accounts["home"].used = 100
+            fake.script(Reply(parts=(Think("Two."), Say("second"))))
+            assert (await it.say(messages))[-1]["text"] == "second"
+            flow = await rig.flow()
+            assert [(attempt["account"], attempt["reason"]) for attempt in flow["attempts"]] == [
+                ("home", "quota_exhausted"),
+                ("work", None),
+            ]
+            asked = [seen.header("chatgpt-account-id") for seen in fake.inferences()]
+            assert asked == ["home", "home", "work", "work"]
+            readings = rig.gateway.line.health.readings
+            assert {name: readings["codex", name].limit_reached for name in accounts} == {"home": True, "work": False}

@@ -298,7 +298,7 @@ def _underlay(layers: _Layers, env: Mapping[str, str], presets: Presets) -> None
 
 
 def _supplied(preset: Preset, env: Mapping[str, str], table: Table) -> Table:
-    supplied: Table = {"dialect": preset.dialect, "base_url": _completed(preset, table)}
+    supplied: Table = {"dialect": preset.dialect, "base_url": preset.address(table)}
     if preset.models:
         supplied["models"] = list(preset.models)
     if preset.auth_header is not None:
@@ -324,16 +324,6 @@ def _fill_gaps(name: str, table: Table, preset: Preset, env: Mapping[str, str], 
         if variable is not None and gap not in table:
             table[gap] = env[variable]
             layers.place(("providers", name, gap), Origin("environment", variable))
-
-
-def _completed(preset: Preset, table: Table) -> str:
-    """A preset's address with the user's own region, project and resource in it. What is not given stays a gap."""
-    address = preset.regions.get(str(table.get("region")), preset.base_url)
-    for name in ("region", "project", "resource"):
-        value = table.get(name)
-        if isinstance(value, str) and value:
-            address = address.replace(f"{{{name}}}", value)
-    return address
 
 
 def _meaning(config: Config, table: Table, presets: Presets, known: list[Problem]) -> list[Problem]:

@@ -19,6 +19,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 Spread = Literal["fill_first", "round_robin", "most_left"]
 Transport = Literal["auto", "http", "websocket"]
 
+GAPS = ("region", "project", "resource")
+"""What may be missing in the address of a preset."""
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -27,11 +30,11 @@ Globs = tuple[str, ...]
 # In a header value only a known prefix makes a reference: most values are plain text.
 Headers = Mapping[str, Annotated[SecretRef, "header"]]
 Overrides = Mapping[str, object]
+# A proxy's URL is mostly plain text too, though it may hold a password.
+ProxyRef = Annotated[SecretRef | None, "header"]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-# A proxy's URL is mostly plain text too, though it may hold a password.
-ProxyRef = Annotated[SecretRef | None, "header"]
     """`[server]`: where we listen and whom we let in."""
 
     bind: str = "127.0.0.1"
@@ -53,9 +56,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: Seconds = 10.0
 
 
-class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """`[retries]`: how long we try before a client hears of a failure, always before the first byte of an answer.
-
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """`[network]`: how the upstreams are reached. What is not set here is as the environment says.
 
@@ -69,6 +69,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     client_cert: str | None = None
     client_key: str | None = None
 
+
+class Retries(msgspec.Struct, frozen=True, kw_only=True):
+    """`[retries]`: how long we try before a client hears of a failure, always before the first byte of an answer.
 
     `attempts` are the tries of one target with one account; `budget_seconds` is for all waiting between the tries of a
     call. An account that was refused for its limits rests for as long as the provider says, else for
@@ -111,11 +114,11 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None = None
     resource: str | None = None
     api_version: str | None = None
+    proxy: ProxyRef = None
+    ca_file: str | None = None
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
-    proxy: ProxyRef = None
-    ca_file: str | None = None
     """Conditions of a route; all that are given must hold. Globs are matched without regard to case.
 
     `class` and `agent` read hints that Claude Code sends to a gateway when CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
@@ -196,10 +199,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server = Server()
     limits: Limits = Limits()
+    network: Network = Network()
     retries: Retries = Retries()
     providers: Mapping[str, ProviderConfig] = MappingProxyType({})
     routes: tuple[RouteConfig, ...] = ()
-    network: Network = Network()
     aliases: Mapping[str, str] = MappingProxyType({})
     launch: Launching = Launching()
     log: Log = Log()
@@ -212,6 +215,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
     `terms` names what the host wants beside its dialect, and `auth` is the reference that stands for a missing `auth`
     where no variable does. `base_url` may hold `{region}`, `{project}` and `{resource}`, which the user has to give.
+
+    `variables` are those that by convention hold a gap, or the version of an API, by its name. `regions` has the
+    addresses for regions whose hosts are named otherwise.
 
     `also` names the presets of other dialects that the same host speaks with the same key: a client of such a dialect
     is served in it. `foreign` is the one among them for clients of a dialect that none of them is, where it keeps more
@@ -232,9 +238,6 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     key_required: bool = True
     auth_header: str | None = None
     models: Globs = ()
-    `variables` are those that by convention hold a gap, or the version of an API, by its name. `regions` has the
-    addresses for regions whose hosts are named otherwise.
-
     aliases: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     capabilities: Overrides = MappingProxyType({})
@@ -245,9 +248,19 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     foreign: str = ""
     terms: str = ""
     auth: str = ""
+    variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    regions: Mapping[str, str] = MappingProxyType({})
+
+    def address(self, given: Mapping[str, object]) -> str:
+        """Its base URL with the region, the project and the resource that are given; what is not stays a gap."""
+        address = self.regions.get(str(given.get("region")), self.base_url)
+        for gap in GAPS:
+            value = given.get(gap)
+            if isinstance(value, str) and value:
+                address = address.replace(f"{{{gap}}}", value)
+        return address
+
     packaged: tuple[tuple[str, int], ...] = ()
 
 
 Presets = Mapping[str, Preset]
-    variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    regions: Mapping[str, str] = MappingProxyType({})

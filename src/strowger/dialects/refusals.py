@@ -70,7 +70,9 @@ _QUOTA_PHRASES = (
 _QUOTA_PHRASE = re.compile(r"reached your (?:[\w()-]+ ){0,3}usage limit")
 _CAPACITY_CODES = frozenset({"overloaded_error", "server_is_overloaded", "slow_down", "engine_overloaded_error"})
 
-_MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "unknown_model", "1211"})
+_MODEL_CODES = frozenset(
+    {"model_not_found", "model_not_available", "invalid_model", "unknown_model", "deploymentnotfound", "1211"}
+)
 _MODEL_PHRASE = re.compile(
     r"\bmodel\b.{0,120}\b(?:does not exist|not found|is not a valid model|not available)"
     r"|(?:no such|unknown|invalid) model\b|not a valid model id|model identifier is invalid",

@@ -17,9 +17,10 @@ from strowger.auth.credential import AuthSource, Credential, CredentialKind, hea
 from strowger.auth.sources import ReferenceSource, client_credentials
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
 from strowger.config.references import Secret, SecretRef
-from strowger.config.schema import Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
+from strowger.config.schema import GAPS, Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
+from strowger.providers.azure import AzureTerms
 from strowger.providers.bedrock import BedrockTerms
 from strowger.providers.codex import Codex, Responses
 from strowger.providers.google import VertexClaudeTerms, VertexTerms
@@ -248,6 +249,7 @@ SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]
 
 TERMS: Mapping[str, Callable[[ProviderConfig], Terms]] = MappingProxyType(
     {
+        "azure": AzureTerms,
         "bedrock": BedrockTerms,
         "codex": Codex,
         "kimi": lambda _: KimiTerms(),
@@ -369,13 +371,21 @@ def _references(env: Mapping[str, str]) -> SourceFor:
 
 def _as_packaged(config: ProviderConfig, preset: Preset) -> bool:
     """Whether the address is the preset's own: of another host we do not know what else it speaks."""
-    return config.dialect == preset.dialect and config.base_url == preset.base_url
+    return config.dialect == preset.dialect and config.base_url == preset.address(_given(config))
 
 
 def _sibling(config: ProviderConfig, preset: Preset, name: str) -> ProviderConfig:
     return msgspec.structs.replace(
-        config, preset=name, dialect=preset.dialect, base_url=preset.base_url, auth_header=preset.auth_header
+        config,
+        preset=name,
+        dialect=preset.dialect,
+        base_url=preset.address(_given(config)),
+        auth_header=preset.auth_header,
     )
+
+
+def _given(config: ProviderConfig) -> Mapping[str, object]:
+    return {gap: getattr(config, gap) for gap in GAPS}
 
 
 def _capabilities(

@@ -111,6 +111,31 @@ _PRESETS: Mapping[str, Preset] = {
         stands_in=CODEX_STANDS_IN,
         terms="codex",
     ),
+    # learn.microsoft.com/azure/ai-foundry/openai: models are called by the names of one's own deployments
+    "azure": Preset(
+        dialect="openai_chat",
+        base_url="https://{resource}.openai.azure.com/openai/v1",
+        variables={"resource": ("AZURE_OPENAI_RESOURCE",)},
+        key_env=("AZURE_OPENAI_API_KEY",),
+        auth_header="api-key",
+        capabilities={**OPENAI, "origin": "azure", "service_tiers": ()},
+        model_capabilities=OPENAI_CHAT_MODELS,
+        infer=False,
+        also=("azure-responses",),
+        foreign="azure-responses",
+        terms="azure",
+    ),
+    "azure-responses": Preset(
+        dialect="openai_responses",
+        base_url="https://{resource}.openai.azure.com/openai/v1",
+        variables={"resource": ("AZURE_OPENAI_RESOURCE",)},
+        key_env=("AZURE_OPENAI_API_KEY",),
+        auth_header="api-key",
+        capabilities={**OPENAI_RESPONSES, "origin": "azure", "service_tiers": (), "count_tokens": False},
+        model_capabilities=OPENAI_RESPONSES_MODELS,
+        infer=False,
+        terms="azure",
+    ),
     # openrouter.ai/docs: `reasoning` object, reasoning_details to be sent back as they came
     "openrouter": Preset(
         dialect="openai_chat",

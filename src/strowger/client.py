@@ -145,6 +145,14 @@ class Quota(Struct, frozen=True):
     breakers: tuple[BreakerState, ...] = ()
 
 
+class ModelFacts(Struct, frozen=True):
+    """What is known of a model: tokens of context and of output, 0 when nobody says; whether it takes images."""
+
+    context: int = 0
+    output: int = 0
+    images: bool | None = None
+
+
 class Model(Struct, frozen=True):
     """A model that can be asked for, and where that leads. `discovery` names are for Claude Code's list only."""
 
@@ -153,6 +161,7 @@ class Model(Struct, frozen=True):
     model: str = ""
     display_name: str = ""
     discovery: bool = False
+    facts: ModelFacts = ModelFacts()
 
 
 class Launch(Struct, frozen=True):
@@ -215,9 +224,11 @@ class Admin:
         """How the gateway is."""
         return await self._ask("GET", "status", Status)
 
-    async def models(self) -> Catalog:
-        """The models that can be asked for. The gateway asks its providers, which it gives two seconds."""
-        return await self._ask("GET", "models", Catalog)
+    async def models(self, launch: str = "") -> Catalog:
+        """The models that can be asked for, by a launch where one is named. The gateway asks its providers, which it
+        gives two seconds.
+        """
+        return await self._ask("GET", f"models?launch={launch}" if launch else "models", Catalog)
 
     async def quota(self) -> Quota:
         """What is left of the accounts, as far as their providers have said."""

@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 
 from strowger.cli import names
+from strowger.cli.loop import run_async
+from strowger.client import Admin, Model
 from strowger.config.paths import state_dir
 from strowger.errors import GatewayError
 from strowger.launcher import clients, sessions
@@ -84,15 +86,24 @@ def _lines(
     spec = clients.spec_for(client)
     token = f"sk-strowger-{via}" if via else _ANYONE
     before = dict(os.environ)
-    after = clients.environment(spec, before, url=session.url, token=token, model=model)
-    after |= kept(state_dir(os.environ) / "env", spec.settings)
+    menu = run_async(lambda: _menu(session)) if spec.picks_model else ()
+    model = clients.pick(spec, model, via, menu)
+    after = clients.environment(spec, before, url=session.url, token=token, model=model, menu=menu)
+    texts = clients.files(spec, url=session.url, model=model, menu=menu)
+    paths = kept(state_dir(os.environ) / "env", texts, spec.suffix)
+    after |= paths
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield write(name, after.get(name))
-    if words := clients.arguments(spec, url=session.url, model=model):
+    if words := clients.arguments(spec, url=session.url, model=model, paths=paths):
         yield f"# and start it as: {client} {shlex.join(words)}"
     if spec.note:
         yield f"# {spec.note}"
+
+
+async def _menu(session: Session) -> tuple[Model, ...]:
+    async with Admin(session.url, session.admin_token) as admin:
+        return (await admin.models()).models
 
 
 def _own_shell(environment: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The admin API under /_strowger/: status, quotas, flows, launches. For whoever can read the gateway's pidfile.
 
 GET    status            what runs, where, with which providers and routes
-GET    models            what can be asked for, and where each leads
+GET    models            what can be asked for, and where each leads (?launch=<id>: for that launch)
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
@@ -72,6 +72,8 @@ class Admin:
             case "GET", "status", "":
                 return 200, await self._status(routes)
             case "GET", "models", "":
+                if launch := parse_qs(call.query).get("launch"):
+                    routes = self._line.routes_for(Client("", launch=launch[-1]))
                 entries = await self._models.entries(routes)
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":

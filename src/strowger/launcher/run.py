@@ -22,7 +22,7 @@ import anyio
 from anyio.abc import Process
 from msgspec import Struct
 
-from strowger.client import Admin
+from strowger.client import Admin, Model
 from strowger.errors import (
     ConfigError,
     ErrorKind,
@@ -33,6 +33,7 @@ from strowger.errors import (
     Unreachable,
 )
 from strowger.launcher import clients, sessions
+from strowger.launcher.agents import Spec
 from strowger.launcher.sessions import Session
 from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
@@ -72,7 +73,8 @@ class Order(Struct, frozen=True):
 
 class Way(Struct, frozen=True):
     """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours;
-    `env` and `effort` are what the profile gives the client.
+    `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
+    to know.
     """
 
     url: str
@@ -80,6 +82,7 @@ class Way(Struct, frozen=True):
     joined: str = ""
     env: Mapping[str, str] = {}
     effort: str | None = None
+    menu: tuple[Model, ...] = ()
 
     def __repr__(self) -> str:
         return f"Way({self.url})"
@@ -103,17 +106,20 @@ async def run(
     program = clients.find(order.command, spec, env)
     if program is None:
         raise _not_there(order.command, spec)
-    _advise(spec, env, tell)
+    for line in clients.advice(spec, env, Path.cwd()):
+        tell(line)
     child = _Child()
     async with _signals_heeded(child, ending):
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             own = {**env, **way.env}
-            url, model, effort = way.url, order.model, way.effort
-            child_env = clients.environment(spec, own, url=url, token=way.token, model=model, effort=effort)
-            before = clients.arguments(spec, url=url, model=model, effort=effort)
-            with written(env, spec.settings) as files:
-                await child.run((program, *before, *order.arguments), {**child_env, **files})
+            url, effort, menu = way.url, way.effort, way.menu
+            model = clients.pick(spec, order.model, order.via, menu)
+            child_env = clients.environment(spec, own, url=url, token=way.token, model=model, effort=effort, menu=menu)
+            texts = clients.files(spec, url=url, model=model, effort=effort, menu=menu)
+            with written(env, texts, spec.suffix) as paths:
+                before = clients.arguments(spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments)
+                await child.run((program, *before, *order.arguments), {**child_env, **paths})
     return child.code
 
 
@@ -123,7 +129,8 @@ async def _way_in(
 ) -> AsyncIterator[Way]:
     """A token for this launch, of a gateway that runs already if one fits, else of one for this launch alone."""
     name = Path(order.command).name
-    model = clients.routed(clients.spec_for(order.command), order.model)
+    spec = clients.spec_for(order.command)
+    model = clients.routed(spec, order.model)
     for session in _joinable(order, env):
         async with Admin(session.url, session.admin_token) as admin:
             try:
@@ -134,7 +141,8 @@ async def _way_in(
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             try:
-                yield Way(session.url, launch.token, _named(session), launch.env, launch.effort)
+                menu = await _menu(spec, admin, launch.id)
+                yield Way(session.url, launch.token, _named(session), launch.env, launch.effort, menu)
             finally:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await _close(admin, launch.id)
@@ -156,7 +164,18 @@ async def _way_in(
         given = await host.gateway.settings.give(opened.id, Choice(via=order.via))
         if model:
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
-        yield Way(host.url, opened.token, env=given.launch.env, effort=given.launch.effort)
+        async with Admin(host.url, host.gateway.access.admin_token) as admin:
+            menu = await _menu(spec, admin, opened.id)
+        yield Way(host.url, opened.token, env=given.launch.env, effort=given.launch.effort, menu=menu)
+
+
+async def _menu(spec: Spec, admin: Admin, launch: str) -> tuple[Model, ...]:
+    """What a launch can ask for. Not for a client that knows what to ask for: providers may take their time."""
+    if not spec.picks_model:
+        return ()
+    with suppress(Unreachable, TimedOut, Forbidden, Malformed):
+        return (await admin.models(launch)).models
+    return ()
 
 
 def _joinable(order: Order, env: Mapping[str, str]) -> list[Session]:
@@ -192,14 +211,6 @@ async def _close(admin: Admin, launch: str) -> None:
     # The gateway may have ended before its client, and its tokens with it.
     with suppress(GatewayError):
         await admin.close_launch(launch)
-
-
-def _advise(spec: clients.Spec, env: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    if spec.note:
-        tell(f"note: {spec.note}")
-    if spec.name == "claude":
-        for file, names in clients.overridden_by_settings(env, Path.cwd()).items():
-            tell(f"warning: {file} sets {', '.join(names)}, which Claude Code prefers over the gateway's")
 
 
 class _Child:
@@ -302,7 +313,7 @@ async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
         raise CannotStart(f"{command[0]} cannot be run", exit_code=127) from error
 
 
-def _not_there(command: str, spec: clients.Spec) -> CannotStart:
+def _not_there(command: str, spec: Spec) -> CannotStart:
     if os.sep in command and Path(command).is_file():
         return _not_a_program(command)
     hint = spec.install or "is it installed, and on the PATH?"

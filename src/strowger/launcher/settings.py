@@ -15,7 +15,7 @@ from strowger.config.paths import runtime_dir, state_dir
 
 
 @contextmanager
-def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def written(env: Mapping[str, str], settings: Mapping[str, str], suffix: str = ".json") -> Iterator[dict[str, str]]:
     """Write each text to a file of its own; gives the variables with the files' paths.
 
     In a directory where nobody else may write, nor in any above it: clients refuse settings that others could have
@@ -27,20 +27,20 @@ def written(env: Mapping[str, str], settings: Mapping[str, str]) -> Iterator[dic
     base = next((path for path in (runtime_dir(env), state_dir(env)) if _is_sheltered(path)), runtime_dir(env))
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="launch-", dir=base) as folder:
-        yield _write(Path(folder), settings)
+        yield _write(Path(folder), settings, suffix)
 
 
-def kept(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+def kept(folder: Path, settings: Mapping[str, str], suffix: str = ".json") -> dict[str, str]:
     """The same in a folder of ours that stays, for clients that others start."""
     if settings:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _write(folder, settings)
+    return _write(folder, settings, suffix)
 
 
-def _write(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+def _write(folder: Path, settings: Mapping[str, str], suffix: str) -> dict[str, str]:
     named: dict[str, str] = {}
     for variable, text in settings.items():
-        path = folder / f"{variable.lower()}.json"
+        path = folder / f"{variable.lower()}{suffix}"
         draft = folder / f".{path.name}.{os.urandom(4).hex()}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

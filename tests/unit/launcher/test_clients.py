@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from strowger.client import Model, ModelFacts
+from strowger.errors import UnknownModel
 from strowger.launcher import clients
+from strowger.launcher.agents import AGENTS, GENERIC, Spec
 
 URL = "http://127.0.0.1:4567"
-CLAUDE = clients.CLIENTS["claude"]
+CLAUDE = AGENTS["claude"]
 
 
-def made(spec: clients.Spec, env: dict[str, str], model: str | None = None) -> dict[str, str]:
+def made(spec: Spec, env: dict[str, str], model: str | None = None) -> dict[str, str]:
     """The environment for a launch with a known token."""
     return clients.environment(spec, env, url=URL, token="launch-token", model=model)
 
@@ -84,7 +87,7 @@ def test_any_command_gets_both_dialects() -> None:
 
 def test_proxies_are_bypassed_for_the_gateway() -> None:
     """Hosts that the user excepted stay excepted, ours are added once."""
-    env = made(clients.GENERIC, {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "corp.test, localhost"})
+    env = made(GENERIC, {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "corp.test, localhost"})
     assert env["NO_PROXY"] == "corp.test,localhost,127.0.0.1"
     assert env["no_proxy"] == "127.0.0.1,localhost"
     assert env["HTTPS_PROXY"] == "http://proxy"
@@ -101,7 +104,7 @@ def test_a_client_is_known_by_its_file(command: str, name: str) -> None:
 
 def test_codex_is_told_by_arguments() -> None:
     """It reads no address from its environment; the token, which arguments would show to everyone, it does."""
-    spec = clients.CLIENTS["codex"]
+    spec = AGENTS["codex"]
     words = clients.arguments(spec, url="http://127.0.0.1:1", model="a:b")
     assert 'base_url="http://127.0.0.1:1/v1"' in words[3]
     assert words[-2:] == ("-c", 'model="a:b"')
@@ -110,12 +113,12 @@ def test_codex_is_told_by_arguments() -> None:
     assert env["STROWGER_LAUNCH_TOKEN"] == "launch-token"
     assert "planted" not in env.values()
     assert clients.arguments(spec, url="http://127.0.0.1:1")[-1] == words[3]
-    assert clients.arguments(clients.GENERIC, url="http://127.0.0.1:1", model="m") == ()
+    assert clients.arguments(GENERIC, url="http://127.0.0.1:1", model="m") == ()
 
 
 def test_gemini_cannot_go_elsewhere() -> None:
     """Its ways to Vertex and Code Assist are taken away, and so are keys of the user's."""
-    env = made(clients.CLIENTS["gemini"], {"GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": "planted"})
+    env = made(AGENTS["gemini"], {"GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": "planted"})
     assert env["GOOGLE_GEMINI_BASE_URL"].startswith("http://")
     assert env["GEMINI_API_KEY"] == "launch-token"
     assert not {"GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_API_KEY"} & env.keys()
@@ -132,7 +135,7 @@ def program(path: Path) -> Path:
 def test_a_program_is_looked_for_where_installers_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The path first, then the known places, then the copy inside a Python package; a path is taken as it is."""
     env = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
-    spec = clients.Spec(name="claude", set={}, places=("~/.claude/local",), bundled_in="some_package")
+    spec = Spec(name="claude", set={}, places=("~/.claude/local",), bundled_in="some_package")
     assert clients.find("claude", spec, env) is None
     monkeypatch.syspath_prepend(tmp_path / "site")
     bundled = program(tmp_path / "site" / "some_package" / "_bundled" / "claude")
@@ -161,22 +164,133 @@ def test_overruling_settings_are_found(tmp_path: Path) -> None:
 
 def test_a_clients_own_nickname_is_its_own_matter() -> None:
     """Claude Code turns `sonnet` into the name of a model itself: the gateway never hears the word."""
-    claude = clients.CLIENTS["claude"]
+    claude = AGENTS["claude"]
     for nickname in ("sonnet", "opus[1m]", "haiku"):
         assert clients.routed(claude, nickname) is None
         made = clients.environment(claude, {}, url="http://h", token="t", model=nickname)
         assert made["ANTHROPIC_MODEL"] == nickname
         assert "ANTHROPIC_DEFAULT_OPUS_MODEL" not in made
     assert clients.routed(claude, "deepseek-chat") == "deepseek-chat"
-    assert clients.routed(clients.GENERIC, "sonnet") == "sonnet"
+    assert clients.routed(GENERIC, "sonnet") == "sonnet"
 
 
 def test_how_hard_a_model_thinks() -> None:
     """What a profile says of it reaches the client in its own way; said nothing, the client's own setting stays."""
-    claude, codex = clients.CLIENTS["claude"], clients.CLIENTS["codex"]
+    claude, codex = AGENTS["claude"], AGENTS["codex"]
     own = {"CLAUDE_CODE_EFFORT_LEVEL": "low"}
     given = clients.environment(claude, own, url="u", token="t", effort="max")
     assert given["CLAUDE_CODE_EFFORT_LEVEL"] == "max"
     assert clients.environment(claude, own, url="u", token="t")["CLAUDE_CODE_EFFORT_LEVEL"] == "low"
     assert clients.arguments(codex, url="u", effort="high")[-2:] == ("-c", 'model_reasoning_effort="high"')
     assert not any("effort" in word for word in clients.arguments(codex, url="u"))
+
+
+MENU = (
+    Model("fast", "p", "big-fast", "fast → p:big-fast"),
+    Model("claude-fast", "p", "big-fast", discovery=True),
+    Model("big", "p", "big", facts=ModelFacts(context=400_000, output=64_000)),
+    Model("q:other", "q", "other"),
+)
+
+
+@pytest.mark.parametrize(
+    "name, model, via, picked",
+    [
+        ("opencode", "q:other", "p", "q:other"),
+        ("opencode", None, "p:qwen3:8b", "qwen3:8b"),
+        ("opencode", None, "p", "big"),
+        ("opencode", None, None, "big"),
+        ("claude", None, "p:big", None),
+        ("claude", "big", None, "big"),
+    ],
+)
+def test_a_model_is_picked(name: str, model: str | None, via: str | None, picked: str | None) -> None:
+    """The user's word first, then where the calls go; else a name that is a model's own, so that it can be switched."""
+    assert clients.pick(AGENTS[name], model, via, MENU) == picked
+
+
+def test_nobody_says_which_models_there_are() -> None:
+    """An alias is better than nothing; with nothing at all, the user has to say."""
+    assert clients.pick(AGENTS["pi"], None, None, MENU[:2]) == "fast"
+    with pytest.raises(UnknownModel, match="no provider says") as caught:
+        clients.pick(AGENTS["pi"], None, None, MENU[1:2])
+    assert "--model MODEL pi" in str(caught.value.hint)
+
+
+def test_what_is_offered() -> None:
+    """The model that shall be asked for comes first, with what is known of it; names for Claude Code's list do not."""
+    assert [model.id for model in clients.offered(MENU, None)] == ["fast", "big", "q:other"]
+    first, *others = clients.offered(MENU, "p:big")
+    assert (first.id, first.facts.context) == ("p:big", 400_000)
+    assert [model.id for model in others] == ["fast", "big", "q:other"]
+    assert clients.offered((), "new") == (Model("new"),)
+    many = [Model(f"m{number}", "p", f"m{number}") for number in range(5000)]
+    content = clients.environment(AGENTS["opencode"], {}, url=URL, token="t", model="m7", menu=many)
+    assert len(content["OPENCODE_CONFIG_CONTENT"]) < 128 * 1024
+
+
+def test_opencode_is_told_in_its_environment() -> None:
+    """Its configuration is laid over the user's; the key stands beside it, and no other provider is left."""
+    env = clients.environment(
+        AGENTS["opencode"], {"DEEPSEEK_API_KEY": "planted"}, url=URL, token="launch-token", model='b"ig', menu=MENU
+    )
+    content = json.loads(env["OPENCODE_CONFIG_CONTENT"])
+    assert content["model"] == content["small_model"] == 'strowger/b"ig'
+    assert content["enabled_providers"] == ["strowger"]
+    provider = content["provider"]["strowger"]
+    assert provider["options"] == {"baseURL": f"{URL}/v1", "apiKey": "{env:STROWGER_LAUNCH_TOKEN}"}
+    assert list(provider["models"]) == ['b"ig', "fast", "big", "q:other"]
+    assert env["STROWGER_LAUNCH_TOKEN"] == "launch-token"
+    assert "launch-token" not in env["OPENCODE_CONFIG_CONTENT"]
+    assert "planted" not in env.values()
+
+
+def test_pi_is_told_by_an_extension() -> None:
+    """A file for this run, named in the arguments; how hard it thinks in its own words."""
+    pi = AGENTS["pi"]
+    texts = clients.files(pi, url=URL, model="big", menu=MENU)
+    assert f'baseUrl: "{URL}"' in texts["STROWGER_PI_EXTENSION"]
+    assert '"contextWindow":400000' in texts["STROWGER_PI_EXTENSION"]
+    paths = {"STROWGER_PI_EXTENSION": "/run/x.js"}
+    words = clients.arguments(pi, url=URL, model="big", effort="max", paths=paths)
+    assert words == (
+        *("--extension", "/run/x.js", "--provider", "strowger"),
+        *("--model", "big", "--thinking", "xhigh"),
+    )
+
+
+def test_the_users_own_choice_of_a_model_stands() -> None:
+    """Who names a model among his own arguments gets no second one from us."""
+    qwen = AGENTS["qwen"]
+    assert "--model" in clients.arguments(qwen, url=URL, model="big", own=["-p", "hi"])
+    for own in (["-m", "other"], ["--model=other"]):
+        assert "--model" not in clients.arguments(qwen, url=URL, model="big", own=own)
+
+
+def test_files_that_only_effort_needs() -> None:
+    """They are written when it is given, with nothing left to fill."""
+    qwen = AGENTS["qwen"]
+    assert clients.files(qwen, url=URL) == {}
+    text = clients.files(qwen, url=URL, effort="high")["QWEN_CODE_SYSTEM_DEFAULTS_PATH"]
+    assert json.loads(text)["model"]["generationConfig"]["reasoning"] == {"effort": "high"}
+
+
+def test_kimi_is_told_how_big_a_model_is() -> None:
+    """What is known of a model's size; unsaid, it would take every model for one of its own."""
+    kimi = AGENTS["kimi"]
+    env = clients.environment(kimi, {}, url=URL, token="t", model="big", menu=MENU)
+    assert (env["KIMI_MODEL_NAME"], env["KIMI_MODEL_MAX_CONTEXT_SIZE"]) == ("big", "400000")
+    assert env["KIMI_MODEL_MAX_OUTPUT_SIZE"] == "64000"
+    unknown = clients.environment(kimi, {}, url=URL, token="t", model="q:other", menu=MENU)
+    assert "KIMI_MODEL_MAX_CONTEXT_SIZE" not in unknown
+    assert unknown["KIMI_MODEL_MAX_OUTPUT_SIZE"] == "32000"
+
+
+def test_qwen_runs_without_a_proxy(tmp_path: Path) -> None:
+    """It would send to it what is meant for this machine; its user is told that it is gone."""
+    qwen = AGENTS["qwen"]
+    env = {"https_proxy": "http://proxy", "HTTP_PROXY": "http://proxy", "NO_PROXY": "corp.test"}
+    given = clients.environment(qwen, env, url=URL, token="t", model="big")
+    assert not {"https_proxy", "HTTP_PROXY"} & given.keys()
+    assert any("without your proxy" in line for line in clients.advice(qwen, env, tmp_path))
+    assert list(clients.advice(qwen, {}, tmp_path)) == []

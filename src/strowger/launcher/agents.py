@@ -1,0 +1,373 @@
+"""The coding agents that are known by name: what each reads from its environment, its files and its arguments.
+
+Data, taken from the programs themselves at the versions that scripts/clients.sh installs. Secrets travel in the
+environment only, never in arguments, which every user of the machine can read. Must not know how any of it is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from strowger.client import Model
+
+URL, TOKEN, MODEL, EFFORT, MODELS = "{url}", "{token}", "{model}", "{effort}", "{models}"
+CONTEXT, OUTPUT = "{context}", "{output}"
+
+_CLAUDE_STRIP = (
+    # credentials: whichever is left, Claude Code may send it to the gateway instead of the launch token
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR",
+    "CLAUDE_CODE_GATEWAY_TOKEN",
+    "CLAUDE_CODE_OAUTH_REFRESH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR",
+    "ANTHROPIC_FOUNDRY_API_KEY",
+    "ANTHROPIC_FOUNDRY_AUTH_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    # other ways out: with any of these it does not ask the gateway at all
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_UNIX_SOCKET",
+    "ANTHROPIC_AWS_BASE_URL",
+    "ANTHROPIC_BEDROCK_BASE_URL",
+    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
+    "ANTHROPIC_FOUNDRY_BASE_URL",
+    "ANTHROPIC_FOUNDRY_RESOURCE",
+    "ANTHROPIC_VERTEX_BASE_URL",
+    "CLAUDE_CODE_API_BASE_URL",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_GATEWAY",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_VERTEX",
+)
+_GOOGLE_STRIP = (
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GOOGLE_CLOUD_ACCESS_TOKEN",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_GCA",
+    "GOOGLE_VERTEX_BASE_URL",
+    "CODE_ASSIST_ENDPOINT",
+    "GEMINI_CLI_CUSTOM_HEADERS",
+)
+VENDOR_STRIP = (
+    *_CLAUDE_STRIP,
+    *_GOOGLE_STRIP,
+    "ANTHROPIC_OAUTH_TOKEN",
+    "ANTHROPIC_API_BASE",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_API_BASE",
+    "OPENAI_ORGANIZATION",
+    "CODEX_API_KEY",
+    "AZURE_API_KEY",
+    "AZURE_OPENAI_API_KEY",
+    "AI_GATEWAY_API_KEY",
+    "CEREBRAS_API_KEY",
+    "CLOUDFLARE_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "FIREWORKS_API_KEY",
+    "GOOGLE_CLOUD_API_KEY",
+    "GROQ_API_KEY",
+    "HF_TOKEN",
+    "KIMI_API_KEY",
+    "LLAMA_API_KEY",
+    "LM_API_TOKEN",
+    "MINIMAX_API_KEY",
+    "MINIMAX_CN_API_KEY",
+    "MISTRAL_API_KEY",
+    "MOONSHOT_API_KEY",
+    "OPENCODE_API_KEY",
+    "OPENROUTER_API_KEY",
+    "PERPLEXITY_API_KEY",
+    "PPLX_API_KEY",
+    "TOGETHER_API_KEY",
+    "VLLM_API_KEY",
+    "XAI_API_KEY",
+    "XIAOMI_API_KEY",
+    "ZAI_API_KEY",
+    "Z_AI_API_KEY",
+)
+"""Keys by which agents that know many vendors find them, and other addresses of theirs."""
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+_EVERY_DIALECT = {
+    "ANTHROPIC_BASE_URL": URL,
+    "ANTHROPIC_AUTH_TOKEN": TOKEN,
+    "ANTHROPIC_API_KEY": TOKEN,
+    "OPENAI_BASE_URL": f"{URL}/v1",
+    "OPENAI_API_BASE": f"{URL}/v1",
+    "OPENAI_API_KEY": TOKEN,
+    "GOOGLE_GEMINI_BASE_URL": URL,
+    "GEMINI_API_KEY": TOKEN,
+}
+
+# For models of which nobody says what they hold: small enough for most of today's.
+CONTEXT_GUESS, OUTPUT_GUESS = 200_000, 32_000
+
+Listing = Callable[[Sequence[Model]], object]
+
+
+class Spec(Struct, frozen=True, kw_only=True):
+    """An agent. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen, and
+    `helpers` too, unless the user has them or the agent takes that model for a nickname.
+
+    `{url}`, `{token}`, `{model}`, `{effort}`, `{context}`, `{output}` and `{models}` stand for their values, the last
+    as JSON made by `listing`; `{NAME}` for the path of the file that is the settings' NAME. A variable whose value is
+    not known is not set.
+
+    `arguments` go before the user's own, `chosen` with them when a model is chosen, unless the user says one of
+    `choosing` himself. `effort`, `effort_arguments` and `effort_settings` say how hard it shall think, when that is
+    given, in its own words where `efforts` has others. `settings` are variables that name a file, and what stands in it
+    while the agent runs; `suffix` is what its name ends in. `nicknames` are words that the agent itself turns into the
+    name of a model, so no gateway ever hears them. `picks_model`: it has no model of its own to ask for, so one is
+    picked for it. `node` is the version of Node.js that it needs, where it runs on one. `keeps_proxies` is false for
+    one that would send even loopback requests to a proxy. `note` says what its user has to do besides.
+    """
+
+    name: str
+    title: str = ""
+    set: Mapping[str, str]
+    default: Mapping[str, str] = {}
+    models: Mapping[str, str] = {}
+    helpers: Mapping[str, str] = {}
+    arguments: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    choosing: tuple[str, ...] = ("--model", "-m")
+    effort: Mapping[str, str] = {}
+    effort_arguments: tuple[str, ...] = ()
+    effort_settings: Mapping[str, str] = {}
+    efforts: Mapping[str, str] = {}
+    settings: Mapping[str, str] = {}
+    suffix: str = ".json"
+    listing: Listing | None = None
+    nicknames: frozenset[str] = frozenset()
+    picks_model: bool = False
+    strip: tuple[str, ...] = _CLAUDE_STRIP
+    keeps_proxies: bool = True
+    places: tuple[str, ...] = ()
+    bundled_in: str | None = None
+    node: tuple[int, int] | None = None
+    install: str | None = None
+    note: str | None = None
+
+
+def _opencode_models(models: Sequence[Model]) -> object:
+    """What opencode wants as `provider.X.models`; where it knows no limits it never compacts."""
+    return {
+        model.id: {
+            "name": model.display_name or model.id,
+            "limit": {"context": model.facts.context, "output": model.facts.output or OUTPUT_GUESS},
+        }
+        if model.facts.context
+        else {"name": model.display_name or model.id}
+        for model in models
+    }
+
+
+def _pi_models(models: Sequence[Model]) -> object:
+    """What pi wants as the `models` of a provider. Unless one reasons, pi does not bring home what it has signed."""
+    free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+    return [
+        {
+            "id": model.id,
+            "name": model.display_name or model.id,
+            "reasoning": True,
+            "input": ["text"] if model.facts.images is False else ["text", "image"],
+            "cost": free,
+            "contextWindow": model.facts.context or CONTEXT_GUESS,
+            "maxTokens": model.facts.output or OUTPUT_GUESS,
+        }
+        for model in models
+    ]
+
+
+def _litellm_models(models: Sequence[Model]) -> object:
+    """What aider's library wants to know of a model that it has not heard of."""
+    return {
+        f"openai/{model.id}": {
+            "litellm_provider": "openai",
+            "mode": "chat",
+            "max_input_tokens": model.facts.context or CONTEXT_GUESS,
+            "max_output_tokens": model.facts.output or OUTPUT_GUESS,
+        }
+        for model in models
+    }
+
+
+GENERIC = Spec(
+    name="",
+    set=_EVERY_DIALECT,
+    models={"ANTHROPIC_MODEL": MODEL, "OPENAI_MODEL": MODEL, "GEMINI_MODEL": MODEL},
+    strip=tuple(name for name in _CLAUDE_STRIP if not name.startswith("AWS_")),
+)
+"""Any other command: it may be a script that speaks any dialect, or a shell from which one is started."""
+
+_CLAUDE = Spec(
+    name="claude",
+    title="Claude Code",
+    set={"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": TOKEN},
+    default={
+        # without it /model does not offer what the gateway routes
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+        # tells the gateway whether the main agent, a sub-agent or a compaction is asking
+        "CLAUDE_CODE_GATEWAY_HINT_HEADERS": "1",
+    },
+    models={"ANTHROPIC_MODEL": MODEL},
+    # sub-agents and helpers ask for these by their short names; on one model they shall be on that model
+    helpers={
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": MODEL,
+        "ANTHROPIC_DEFAULT_SONNET_MODEL": MODEL,
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": MODEL,
+        "ANTHROPIC_DEFAULT_FABLE_MODEL": MODEL,
+    },
+    effort={"CLAUDE_CODE_EFFORT_LEVEL": EFFORT},
+    nicknames=frozenset({"best", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}),
+    places=("~/.claude/local", "~/.local/bin", "/usr/local/bin", "/opt/homebrew/bin"),
+    bundled_in="claude_agent_sdk",
+    install="see https://code.claude.com/docs/en/setup, or `pip install claude-agent-sdk`, which brings one",
+)
+
+_CODEX = Spec(
+    name="codex",
+    title="Codex",
+    set={"STROWGER_LAUNCH_TOKEN": TOKEN},
+    # It reads no base URL from its environment. Its own configuration stays as it is.
+    arguments=(
+        "-c",
+        'model_provider="strowger"',
+        "-c",
+        'model_providers.strowger={name="Strowger",base_url="{url}/v1",env_key="STROWGER_LAUNCH_TOKEN",'
+        'wire_api="responses",supports_websockets=true}',
+    ),
+    chosen=("-c", 'model="{model}"'),
+    effort_arguments=("-c", 'model_reasoning_effort="{effort}"'),
+    strip=("OPENAI_API_KEY", "CODEX_API_KEY"),
+    install="npm install -g @openai/codex",
+)
+
+_GEMINI = Spec(
+    name="gemini",
+    title="Gemini CLI",
+    set={"GOOGLE_GEMINI_BASE_URL": URL, "GEMINI_API_KEY": TOKEN},
+    models={"GEMINI_MODEL": MODEL},
+    # Without it, it takes a base URL of another host for a login that it refuses where it has no terminal.
+    settings={"GEMINI_CLI_SYSTEM_DEFAULTS_PATH": '{"security":{"auth":{"selectedType":"gemini-api-key"}}}'},
+    strip=_GOOGLE_STRIP,
+    node=(20, 0),
+    install="npm install -g @google/gemini-cli",
+)
+
+_OPENCODE = Spec(
+    name="opencode",
+    title="opencode",
+    set={
+        "STROWGER_LAUNCH_TOKEN": TOKEN,
+        # It merges this over the user's own files, and reads no address from its environment. Messages loses least:
+        # what vendors sign has a place in it, and its package comes with opencode.
+        "OPENCODE_CONFIG_CONTENT": '{"model":"strowger/{model}","small_model":"strowger/{model}",'
+        '"enabled_providers":["strowger"],"provider":{"strowger":{"name":"Strowger","npm":"@ai-sdk/anthropic",'
+        '"options":{"baseURL":"{url}/v1","apiKey":"{env:STROWGER_LAUNCH_TOKEN}"},"models":{models}}}}',
+    },
+    listing=_opencode_models,
+    picks_model=True,
+    strip=VENDOR_STRIP,
+    places=("~/.opencode/bin", "~/.local/bin"),
+    install="npm install -g opencode-ai",
+)
+
+_AIDER = Spec(
+    name="aider",
+    title="aider",
+    # With AIDER_ in front they also win over what .env files and .aider.conf.yml say.
+    set={
+        "OPENAI_API_BASE": f"{URL}/v1",
+        "OPENAI_API_KEY": TOKEN,
+        "AIDER_OPENAI_API_BASE": f"{URL}/v1",
+        "AIDER_OPENAI_API_KEY": TOKEN,
+    },
+    models={
+        "AIDER_MODEL": f"openai/{MODEL}",
+        "AIDER_WEAK_MODEL": f"openai/{MODEL}",
+        "AIDER_EDITOR_MODEL": f"openai/{MODEL}",
+    },
+    # It asks whether its own table knows the model, and that table is about models and not about us.
+    effort={"AIDER_REASONING_EFFORT": EFFORT, "AIDER_CHECK_MODEL_ACCEPTS_SETTINGS": "false"},
+    settings={"AIDER_MODEL_METADATA_FILE": MODELS},
+    listing=_litellm_models,
+    picks_model=True,
+    strip=VENDOR_STRIP,
+    places=("~/.local/bin",),
+    install="pipx install aider-chat, or `python -m pip install aider-install && aider-install`",
+)
+
+_KIMI = Spec(
+    name="kimi",
+    title="kimi-code",
+    set={"KIMI_MODEL_PROVIDER_TYPE": "anthropic", "KIMI_MODEL_BASE_URL": URL, "KIMI_MODEL_API_KEY": TOKEN},
+    models={
+        "KIMI_MODEL_NAME": MODEL,
+        # it takes every model for one of its own size
+        "KIMI_MODEL_MAX_CONTEXT_SIZE": CONTEXT,
+        "KIMI_MODEL_MAX_OUTPUT_SIZE": OUTPUT,
+        "KIMI_MODEL_MAX_COMPLETION_TOKENS": OUTPUT,
+    },
+    effort={"KIMI_MODEL_THINKING_EFFORT": EFFORT},
+    picks_model=True,
+    strip=(*VENDOR_STRIP, "KIMI_CODE_BASE_URL"),
+    places=("~/.local/bin", "~/.kimi-code/bin"),
+    node=(22, 19),
+    install="npm install -g @moonshot-ai/kimi-code",
+)
+
+_QWEN = Spec(
+    name="qwen",
+    title="qwen-code",
+    set={"OPENAI_BASE_URL": f"{URL}/v1", "OPENAI_API_KEY": TOKEN},
+    # Arguments win over its .env files and settings. Not Messages: it strips blanks from the end of thinking, after
+    # which Anthropic refuses its signature.
+    arguments=("--auth-type", "openai", "--openai-base-url", f"{URL}/v1"),
+    models={"OPENAI_MODEL": MODEL},
+    chosen=("--model", MODEL),
+    effort_settings={
+        "QWEN_CODE_SYSTEM_DEFAULTS_PATH": '{"model":{"generationConfig":{"reasoning":{"effort":"{effort}"}}}}'
+    },
+    picks_model=True,
+    strip=VENDOR_STRIP,
+    keeps_proxies=False,
+    node=(20, 0),
+    install="npm install -g @qwen-code/qwen-code (from 0.16 on it needs Node.js 22)",
+)
+
+_PI = Spec(
+    name="pi",
+    title="pi",
+    set={"STROWGER_LAUNCH_TOKEN": TOKEN},
+    # An extension for this run adds a provider; another configuration folder would lose the user's settings, sessions
+    # and extensions. What vendors sign has a place in Messages.
+    settings={
+        "STROWGER_PI_EXTENSION": 'export default (pi) => pi.registerProvider("strowger", {name: "Strowger", '
+        'baseUrl: "{url}", apiKey: "STROWGER_LAUNCH_TOKEN", api: "anthropic-messages", models: {models}});\n'
+    },
+    suffix=".js",
+    listing=_pi_models,
+    arguments=("--extension", "{STROWGER_PI_EXTENSION}", "--provider", "strowger"),
+    chosen=("--model", MODEL),
+    choosing=("--model", "--models"),
+    effort_arguments=("--thinking", EFFORT),
+    efforts={"none": "off", "max": "xhigh"},
+    picks_model=True,
+    strip=VENDOR_STRIP,
+    node=(20, 6),
+    install="npm install -g @mariozechner/pi-coding-agent",
+)
+
+AGENTS: Mapping[str, Spec] = {
+    spec.name: spec for spec in (_CLAUDE, _CODEX, _GEMINI, _OPENCODE, _AIDER, _KIMI, _QWEN, _PI)
+}
+"""By the name of the program."""

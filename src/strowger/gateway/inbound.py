@@ -187,7 +187,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._arriving: Request | None = None
         self._current: Request | None = None
-        self._queue: deque[Request] = deque()
+        self._queue: deque[Request] | None = None
         self._head_size = 0
         self._headed = False
         self._deaf = False
@@ -218,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
     def finish(self) -> None:
         """Take no further request: a connection that waits for one is closed now, another one after its answer."""
         self._closing = True
-        self._queue.clear()
+        self._queue = None
         if self._current is None:
             self.close()
 
@@ -329,7 +329,7 @@ class ClientConnection(asyncio.Protocol):
         """The client is gone: what was being done for it stops."""
         self._transport = None
         self._deaf = self._closing = True
-        self._queue.clear()
+        self._queue = None
         if self._timer is not None:
             self._timer.cancel()
         self.resume_writing()
@@ -382,6 +382,8 @@ class ClientConnection(asyncio.Protocol):
         if self._current is None:
             self._begin(request)
         else:  # a client that does not wait for answers; it waits now
+            if self._queue is None:
+                self._queue = deque()
             self._queue.append(request)
             self.listen(on=False)
 
@@ -484,6 +486,7 @@ class ClientConnection(asyncio.Protocol):
                 return
             request = self._queue.popleft()
             if not self._queue:
+                self._queue = None
                 self.listen(on=True)
             self._begin(request)
             if not request.whole:

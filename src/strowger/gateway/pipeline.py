@@ -145,13 +145,15 @@ class _OneCall:
         line, call, flow = self.line, self.call, self.flow
         client = line.access.admit(call.headers)
         flow.client = client.name
-        self.asked = asked = Asked(call, self.dialect, line.origins)
-        flow.model, flow.stream = asked.peek.model, asked.peek.stream
-        flow.session = flow.session or asked.peek.session
-        route = match_route(line.routes_for(client), call, asked.peek.model)
+        self.asked = Asked(call, self.dialect, line.origins)  # held nowhere else: see `_let_go`
+        peek = self.asked.peek
+        flow.model, flow.stream = peek.model, peek.stream
+        flow.session = flow.session or peek.session
+        route = match_route(line.routes_for(client), call, flow.model)
         flow.route = route.name
         await self._recall(client, route)
-        answer = await self._attempts(client, route, stream=asked.peek.stream).first(route.targets)
+        del peek
+        answer = await self._attempts(client, route, stream=flow.stream).first(route.targets)
         self._settle(answer.draft)
         headers = self._headers(answer)
         self._let_go(answer)

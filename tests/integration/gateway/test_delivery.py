@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 from aiohttp import web
 
 from strowger.config.schema import Match, RouteConfig
+from strowger.gateway.endpoints import Call
+from strowger.gateway.lanes import Asked
+from strowger.ir.request import Request
 from tests.integration.gateway.rig import (
     ANTHROPIC_HELLO,
     CHAT_HELLO,
@@ -302,3 +306,24 @@ async def test_a_connection_is_not_kept_for_ever(begun: bytes, monkeypatch: pyte
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + begun)
         assert (await closed(reader)).startswith(b"HTTP/1.1 200 OK\r\n")
         writer.close()
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai_chat"])
+async def test_a_request_is_not_kept_while_its_answer_comes(dialect: str) -> None:
+    """Answers take minutes, requests are large, and there may be hundreds at a time."""
+    whole = ANTHROPIC_HELLO if dialect == "anthropic" else CHAT_HELLO
+    at = whole.index(b"\n\n", 40) + 2
+    slow = Slow(whole[:at], whole[at:])
+
+    def held() -> set[str]:
+        gc.collect()
+        return {type(one).__name__ for one in gc.get_objects() if isinstance(one, Asked | Request)} | {
+            "body" for one in gc.get_objects() if isinstance(one, Call) and one.body
+        }
+
+    async with upstream(slow) as url, gateway(config({"up": provider(dialect, url)})) as rig:
+        async with rig.session.post(rig.url + "/v1/messages", json=anthropic_request(stream=True)) as response:
+            await response.content.readuntil(b"\n\n")
+            assert held() == set()
+            slow.go.set()
+            assert (await response.read()).rstrip().endswith(b'{"type":"message_stop"}')

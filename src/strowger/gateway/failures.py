@@ -31,6 +31,8 @@ LIMITS = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.QUOTA_EXHAUSTED})
 """Kinds that say that an account has had enough for now."""
 
 _MOVE_ON = frozenset({401, 403, 404, 408, 429})
+# The same in other words: some say with a 400 that an account is empty, or that it has no such model.
+_AS_GOOD = LIMITS | {ErrorKind.UNKNOWN_MODEL}
 _REQUESTS_FAULT = frozenset(
     {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.TOO_LARGE, ErrorKind.UNSUPPORTED}
 )
@@ -43,6 +45,7 @@ _UNREADABLE = "malformed"
 # Members of error bodies that say when: Unix time, or seconds from now.
 _RESETS = re.compile(rb'"(resets?_at|resets_in_seconds|reset_after_seconds)"\s*:\s*"?(\d+(?:\.\d+)?)')
 _SEARCHED = 65536
+_RESET_HEADERS = ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
 
 
 def moves_on(error: GatewayError) -> bool:
@@ -50,7 +53,7 @@ def moves_on(error: GatewayError) -> bool:
     if isinstance(error, Refused):
         if error.status == 200:
             return error.kind not in _REQUESTS_FAULT
-        return error.status >= 500 or error.status in _MOVE_ON or error.kind in LIMITS
+        return error.status >= 500 or error.status in _MOVE_ON or error.kind in _AS_GOOD
     return not isinstance(error, ClientError) or isinstance(error, Unsupported)
 
 
@@ -115,15 +118,12 @@ def told_wait(error: GatewayError, now: float, reading: Reading | None = None) -
     if not isinstance(error, Refused):
         return error.retry_after
     headers = {name.lower(): value for name, value in error.headers}
-    words = (error.retry_after, _retry_date(headers, now), _in_body(error.body, now))
-    if error.kind is ErrorKind.QUOTA_EXHAUSTED:
-        found = [wait for wait in (*words, _of_windows(reading, now)) if wait is not None]
-        return max(found, default=None)
-    for wait in words:
-        if wait is not None:
-            return wait
-    wait = _of_windows(reading, now)
-    return _bare_reset(headers, now) if wait is None else wait
+    said = _retry_date(headers, now) if error.retry_after is None else error.retry_after
+    if error.kind not in LIMITS:
+        return said  # the headers about limits come with every answer
+    waits = (said, _in_body(error.body, now), _of_windows(reading, now), _bare_reset(headers, now))
+    found = [wait for wait in waits if wait is not None]
+    return max(found, default=None) if error.kind is ErrorKind.QUOTA_EXHAUSTED else next(iter(found), None)
 
 
 def _retry_date(headers: Mapping[str, str], now: float) -> float | None:
@@ -152,7 +152,8 @@ def _of_windows(reading: Reading | None, now: float) -> float | None:
 
 def _bare_reset(headers: Mapping[str, str], now: float) -> float | None:
     """A reset that belongs to no window by name."""
-    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"):
+    is_rejected = headers.get("anthropic-ratelimit-unified-status") == "rejected"
+    for name in ("anthropic-ratelimit-unified-reset", *_RESET_HEADERS) if is_rejected else _RESET_HEADERS:
         if name in headers and (at := moment(headers[name], now)) is not None:
             return max(0.0, at - now)
     return None

@@ -102,6 +102,12 @@ class Health:
         self._sticky: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         self._turns: dict[str, int] = {}
 
+    def adopt(self, retries: Retries) -> None:
+        """Go on by another policy. Whoever changes a configuration may have mended what was wrong: all start anew."""
+        self.retries = retries
+        self._rests.clear()
+        self._breakers.clear()
+
     @property
     def calm(self) -> bool:
         """Whether nothing at all is wrong with anybody."""

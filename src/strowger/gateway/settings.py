@@ -62,7 +62,7 @@ class Settings:
             self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
             raise
         self._line.adopt(table, timing_of(config), launches)
-        self._line.health.retries = config.retries
+        self._line.health.adopt(config.retries)
         self.config = config
         waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
         self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})

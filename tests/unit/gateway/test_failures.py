@@ -43,6 +43,7 @@ def refused(status: int, kind: ErrorKind, code: str | None = None, body: bytes =
     [
         (refused(400, K.BAD_REQUEST), False, False, False),
         (refused(400, K.QUOTA_EXHAUSTED), True, False, False),
+        (refused(400, K.UNKNOWN_MODEL), True, False, False),
         (refused(401, K.UNAUTHENTICATED), True, False, False),
         (refused(402, K.QUOTA_EXHAUSTED), True, False, False),
         (refused(403, K.FORBIDDEN), True, False, False),
@@ -122,6 +123,16 @@ def test_the_most_telling_failure() -> None:
         ({"x_ratelimit_reset": "1790000060000"}, b"", 60),
         ({"x_ratelimit_reset": "2s"}, b"", 2),
         ({"ratelimit_reset": "9"}, b"", 9),
+        (
+            {"anthropic_ratelimit_unified_status": "rejected", "anthropic_ratelimit_unified_reset": "1790000300"},
+            b"",
+            300,
+        ),
+        (
+            {"anthropic_ratelimit_unified_status": "allowed", "anthropic_ratelimit_unified_reset": "1790000300"},
+            b"",
+            None,
+        ),
         ({}, b"", None),
     ],
 )
@@ -138,6 +149,14 @@ def test_what_the_dialect_has_read_comes_first() -> None:
     error.retry_after = 1.2
     assert told_wait(error, NOW) == 1.2
     assert told_wait(TimedOut("silent"), NOW) is None
+
+
+def test_headers_about_limits_are_not_meant_for_other_failures() -> None:
+    """They come with every answer: a broken host is not to be left alone until the next minute begins."""
+    broken = refused(502, K.UPSTREAM, body=b'{"resets_at":1790000900}', x_ratelimit_reset="1790000060")
+    assert told_wait(broken, NOW) is None
+    busy = refused(503, K.OVERLOADED, retry_after="Mon, 21 Sep 2026 14:13:22 GMT", x_ratelimit_reset="1790000060")
+    assert told_wait(busy, NOW) == 2
 
 
 def test_windows_that_are_used_up() -> None:

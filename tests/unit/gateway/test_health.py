@@ -237,6 +237,19 @@ def test_what_is_known_is_bounded() -> None:
     assert rig.health.sticks_to(rig.provider, "s5999" * 1000) == "work"
 
 
+def test_another_configuration_is_a_new_start() -> None:
+    """The key may be another one, the plan a larger one; what is left of the quotas is still known."""
+    rig = Rig()
+    rig.health.note(rig.provider, rig.work, Reading(at=1.0, plan="pro"))
+    rig.fail(limited(), 600)
+    for _ in range(3):
+        rig.fail(DOWN)
+    policy = Retries(attempts=7)
+    rig.health.adopt(policy)
+    assert (rig.health.calm, rig.health.retries) == (True, policy)
+    assert rig.health.readings["p", "work"].plan == "pro"
+
+
 # ---- breakers ----
 
 

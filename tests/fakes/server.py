@@ -104,7 +104,7 @@ class FakeServer:
 
         thread = threading.Thread(target=anyio.run, args=(serve,), daemon=True)
         thread.start()
-        if not ready.wait(10):
+        if not ready.wait(30):
             raise RuntimeError("the fake did not start")
         try:
             yield self
@@ -132,7 +132,7 @@ class FakeServer:
         """The requests that asked for a completion, in order of arrival."""
         return [seen for seen in self.requests if self.is_inference(seen)]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until the record shows something; TimeoutError when it does not."""
         with anyio.fail_after(seconds):
             while not condition():  # noqa: ASYNC110  the record is plain data that several threads look at

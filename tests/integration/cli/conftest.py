@@ -16,7 +16,7 @@ import pytest
 from tests.fakes.issuer_codex import CodexIssuer
 from tests.fakes.issuer_kimi import KimiIssuer
 
-DEADLINE = 15.0
+DEADLINE = 40.0
 
 
 class Served(NamedTuple):
@@ -90,7 +90,7 @@ import sys, urllib.error, urllib.request
 from pathlib import Path
 
 try:
-    page = urllib.request.urlopen(sys.argv[1], timeout=10).read()
+    page = urllib.request.urlopen(sys.argv[1], timeout=40).read()
 except urllib.error.HTTPError as error:
     page = error.read()
 """

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from strowger.auth.aws import AwsSource
 from strowger.auth.credential import AuthSource, Credential, CredentialKind
 from strowger.auth.files import MAX_SECRET_BYTES, Stamp, stamp_of
 from strowger.auth.issuers import Issuer, is_safe, issuer_for
@@ -68,6 +69,8 @@ async def resolve(
             issuer_for(reference.target, env)
             login = await anyio.to_thread.run_sync(store.load, reference.target, reference.account)
             return login.tokens.access
+        case "aws":
+            return (await AwsSource(reference.target).credential()).value
         case "oauth":
             return (await anyio.to_thread.run_sync(_token_file(reference, env).load)).tokens.access
         case _:
@@ -106,6 +109,8 @@ class Sources:
 
     def __call__(self, reference: SecretRef, header: str, kind: CredentialKind, owner: str = "") -> AuthSource:
         """The source for a reference. Raises CredentialError or ConfigError when there can be none."""
+        if reference.kind == "aws":
+            return AwsSource(reference.target, owner=owner)
         if reference.kind not in {"login", "oauth"}:
             return ReferenceSource(
                 reference, header=header, kind=kind, env=self._env, owner=owner, keychain=self._keychain, now=self._now

@@ -197,6 +197,8 @@ def _auth(name: str, provider: ProviderConfig, path: Path) -> Iterator[Problem]:
     for at, reference in credentials_of(provider):
         if reference.kind == "client" and at != ("auth",):
             yield Problem((*path, *at), '"client" is for `auth`, not for one of several accounts')
+        if reference.kind == "aws" and provider.preset != "bedrock":
+            yield Problem((*path, *at), '"aws" signs requests to Bedrock, and to nothing else')
         if not is_ours and _is_anthropic_key(reference):
             yield Problem(
                 (*path, *at), f"an Anthropic key must not be sent to provider `{name}`, which is another host"

@@ -1,5 +1,5 @@
 """Where a secret is to be found: `env:NAME`, `file:PATH#a.b`, `command:WORDS`, `keychain:SERVICE/ACCOUNT`,
-`login:ISSUER`, a JSON file with tokens that are to be refreshed, a literal, or the client's own.
+`login:ISSUER`, a JSON file with tokens that are to be refreshed, `aws:PROFILE`, a literal, or the client's own.
 
 A reference is data that can be shown; the secret behind it is fetched by the auth package. A literal is the one kind
 that carries its secret along, so it is wrapped at once: neither `repr` nor an encoder can bring it to light. Must not
@@ -17,7 +17,7 @@ import msgspec
 
 MASK = "***"
 
-ReferenceKind = Literal["env", "file", "command", "keychain", "login", "oauth", "literal", "client"]
+ReferenceKind = Literal["env", "file", "command", "keychain", "login", "oauth", "aws", "literal", "client"]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z-]*):")
@@ -103,6 +103,8 @@ class SecretRef(msgspec.Struct, frozen=True):
                 return MASK
             case "client":
                 return "client"
+            case "aws":
+                return f"aws:{self.target}" if self.target else "aws"
             case "command":
                 return f"command:{shlex.join(self.args)}" + (f" (path {self.path})" if self.path else "")
             case "file":
@@ -173,6 +175,8 @@ def _parse_text(value: str, *, lenient: bool) -> SecretRef:
             return _keychain(*rest.partition("/")[::2])
         case "login":
             return _login(*rest.partition("/")[::2])
+        case "aws" if not lenient:
+            return SecretRef("aws", target=rest.strip())
     if lenient:
         return literal(value)
     if not value.strip():

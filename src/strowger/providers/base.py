@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from strowger.auth.aws import AwsSource
 from strowger.auth.credential import AuthSource, Credential, CredentialKind, header_for
 from strowger.auth.sources import ReferenceSource, client_credentials
 from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
@@ -364,9 +365,12 @@ def build_provider(
 
 
 def _references(env: Mapping[str, str]) -> SourceFor:
-    return lambda reference, header, kind, owner: ReferenceSource(
-        reference, header=header, kind=kind, env=env, owner=owner
-    )
+    def made(reference: SecretRef, header: str, kind: CredentialKind, owner: str) -> AuthSource:
+        if reference.kind == "aws":
+            return AwsSource(reference.target, owner=owner)
+        return ReferenceSource(reference, header=header, kind=kind, env=env, owner=owner)
+
+    return made
 
 
 def _as_packaged(config: ProviderConfig, preset: Preset) -> bool:

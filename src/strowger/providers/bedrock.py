@@ -2,11 +2,12 @@
 
 Claude speaks Messages there, in an envelope: the model and whether to stream stand in the address, the version and
 the betas in the body, streams come as AWS event streams, and errors are named in a header. Both ways only that is
-changed; each member of a body stays byte for byte. Must not know how a request is signed (see `signing`).
+changed; each member of a body stays byte for byte. Must not know how a signature is made.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strowger.auth.aws import AwsKeys, sign
 from strowger.auth.credential import Credential
 from strowger.config.schema import ProviderConfig
 from strowger.dialects.eventstream import MEDIA_TYPE, EventStreamDecoder, Message
@@ -45,6 +47,7 @@ _BETAS = (
     "tool-search-tool-",
 )
 
+_REGION = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 _MOVED = frozenset({"anthropic-version", "anthropic-beta", "accept"})
 _JSON = "application/json"
 
@@ -96,18 +99,41 @@ class BedrockTerms(Terms):
 
     def __init__(self, config: ProviderConfig) -> None:
         self._base = (config.base_url or "").rstrip("/")
+        named = _REGION.search(self._base)
+        self._region = config.region or (named[1] if named else "us-east-1")
 
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
-        """The request in Bedrock's envelope. A body that is no JSON object goes as it is, to be refused there."""
-        if facts.purpose == "models":
-            parts = urlsplit(self._base)
-            # what there is, is asked of another host of the same region
-            host = parts.netloc.replace("bedrock-runtime", "bedrock", 1)
-            return replace(out, url=f"{parts.scheme}://{host}/inference-profiles?maxResults=1000", headers=_plain(out))
+        """The request in Bedrock's envelope, signed where no token goes along. A body that is no JSON object goes as it
+        is, to be refused there.
+        """
+        wrapped = self._listing(out) if facts.purpose == "models" else self._call(out, facts)
+        keys = next((credential for credential in used if isinstance(credential, AwsKeys)), None)
+        if keys is None:
+            return wrapped
+        headers = {name.lower(): value for name, value in wrapped.headers}
+        signed = sign(
+            keys,
+            method=wrapped.method,
+            url=wrapped.url,
+            body=wrapped.body,
+            service="bedrock",
+            region=self._region,
+            headers={"content-type": headers["content-type"]} if "content-type" in headers else {},
+        )
+        names = {name.lower() for name in signed}
+        kept = (line for line in wrapped.headers if line[0].lower() not in names)
+        return replace(wrapped, headers=(*kept, *signed.items()))
+
+    def _listing(self, out: Outgoing) -> Outgoing:
+        parts = urlsplit(self._base)
+        # what there is, is asked of another host of the same region
+        host = parts.netloc.replace("bedrock-runtime", "bedrock", 1)
+        return replace(out, url=f"{parts.scheme}://{host}/inference-profiles?maxResults=1000", headers=_plain(out))
+
+    def _call(self, out: Outgoing, facts: Facts) -> Outgoing:
         sent = enveloped(out, VERSION)
-        if sent is None:
-            body, stream = out.body, False
-        else:
+        body, stream = out.body, False
+        if sent is not None:
             stream = sent.stream
             sent.members.pop("stream", None)
             add_betas(sent.members, known_betas(out, _BETAS))
@@ -127,7 +153,7 @@ class BedrockTerms(Terms):
             status = _STATUSES.get(word, 500 if incoming.status == _FAILED_DEPENDENCY else incoming.status)
             return Reworded(incoming, lambda body: _error(body, word, request_id), status=status, more=more)
         if facts.purpose == "models":
-            return Reworded(incoming, _listing, more=more)
+            return Reworded(incoming, _profiles, more=more)
         if MEDIA_TYPE in incoming.headers.get("content-type", ""):
             return Unframed(incoming, _Framing(), more)
         return Reworded(incoming, bytes, more=more)
@@ -186,7 +212,7 @@ def _error(body: bytes, word: str, request_id: str | None) -> bytes:
     return msgspec.json.encode(error | ({"request_id": request_id} if request_id else {}))
 
 
-def _listing(body: bytes) -> bytes:
+def _profiles(body: bytes) -> bytes:
     """The inference profiles of Claude's models as a list of models; a profile is what can be called."""
     try:
         profiles = msgspec.json.decode(body, type=_Profiles).inferenceProfileSummaries

@@ -69,6 +69,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://bedrock-runtime.{region}.amazonaws.com",
         key_env=("AWS_BEARER_TOKEN_BEDROCK",),
         variables={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
+        auth="aws",
         auth_header="authorization",
         models=("anthropic.claude-*", "*.anthropic.claude-*", "arn:aws*:bedrock:*"),
         capabilities=CLAUDE_AT_CLOUDS,

@@ -11,7 +11,7 @@ import msgspec
 import openai
 import pytest
 
-from strowger.config.references import literal
+from strowger.config.references import SecretRef, literal
 from strowger.config.schema import ProviderConfig
 from tests.fakes.bedrock import PROFILE, TOKEN, FakeBedrock, refuse
 from tests.fakes.script import Call, Delivery, Reply, Say, Think
@@ -20,6 +20,7 @@ from tests.integration.gateway.rig import Rig, anthropic_request, config, gatewa
 pytestmark = pytest.mark.anyio
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-8-v1:0"
+SECRET = "secret/+=of-mine"
 SPOKEN = Reply(parts=(Think("hm"), Say("grüße, 電話交換機"), Call("f", {"a": [1, 2]})))
 
 
@@ -207,3 +208,62 @@ async def test_an_anthropic_key_stays_home() -> None:
         assert status == 403
         assert b"may not be sent" in body
         assert not fake.requests
+
+
+# ---- signed requests ----
+
+
+def keyed(monkeypatch: pytest.MonkeyPatch, session: str) -> None:
+    """The user's AWS credentials."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAFAKE",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_SESSION_TOKEN": session,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@asynccontextmanager
+async def on_signed_bedrock() -> AsyncIterator[tuple[Rig, FakeBedrock]]:
+    """A gateway that signs what it sends."""
+    async with FakeBedrock(tokens=(), secrets={"AKIAFAKE": SECRET}, session="s1") as fake:
+        provider = ProviderConfig(
+            preset="bedrock",
+            dialect="anthropic",
+            base_url=fake.base_url,
+            auth=SecretRef("aws"),
+            auth_header="authorization",
+            region="eu-west-1",
+        )
+        async with gateway(config({"bedrock": provider})) as rig:
+            yield rig, fake
+
+
+@pytest.mark.parametrize("model", [PROFILE, ARN])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_signed_requests(monkeypatch: pytest.MonkeyPatch, model: str, stream: bool) -> None:
+    """With the user's own credentials, for any name; the secret is in none of them."""
+    keyed(monkeypatch, "s1")
+    async with on_signed_bedrock() as (rig, fake):
+        asking = anthropic_request(model=model, stream=stream)
+        status, _, body = await rig.post("/v1/messages", asking, anthropic_version="2023-06-01")
+        assert status == 200, body
+        seen = fake.inferences()[0]
+        assert "/eu-west-1/bedrock/aws4_request" in (seen.header("authorization") or "")
+        assert SECRET not in str(seen.headers) + rig.log.getvalue()
+        async with rig.session.get(rig.url + "/v1/models") as response:
+            assert PROFILE in [model["id"] for model in (await response.json())["data"]]
+
+
+async def test_a_session_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is a 403 at AWS; the credentials are looked up again, and the request is repeated once."""
+    keyed(monkeypatch, "s0")
+    async with on_signed_bedrock() as (rig, fake):
+        status, _, body = await rig.post("/v1/messages", asked(), anthropic_version="2023-06-01")
+        assert (status, [seen.status for seen in fake.inferences()]) == (403, [403, 403])
+        assert b"expired" in body
+        fake.forget()
+        keyed(monkeypatch, "s1")
+        status, _, _ = await rig.post("/v1/messages", asked(), anthropic_version="2023-06-01")
+        assert status == 200

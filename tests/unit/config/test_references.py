@@ -106,3 +106,11 @@ def test_sensitive_header_names() -> None:
     """Headers whose names sound secret are recognised."""
     assert all(map(looks_sensitive, ("X-Api-Key", "authorization", "x-access-token", "Cookie")))
     assert not any(map(looks_sensitive, ("HTTP-Referer", "X-Title", "user-agent")))
+
+
+@pytest.mark.parametrize("text, target", [("aws", ""), ("aws:work", "work")])
+def test_aws(text: str, target: str) -> None:
+    """The default chain, or a profile; in a header's value it is a word like any other."""
+    reference = parse_reference(text)
+    assert (reference.kind, reference.target, reference.text) == ("aws", target, text)
+    assert parse_reference(text, lenient=True).kind == "literal"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strowger.dialects.base import Loss
-from strowger.gateway.headers import forwarded, losses_header, returned
+from strowger.flows.flow import Attempt
+from strowger.gateway.headers import attempts_header, forwarded, losses_header, returned
 
 
 def test_unknown_headers_travel_and_credentials_do_not() -> None:
@@ -76,3 +77,20 @@ def test_losses_fit_into_one_ascii_line() -> None:
 def test_what_an_upstream_may_not_say_through_us(line: tuple[str, str]) -> None:
     """What breaks our head, or a client's limit, or leads it away, or is for us to say."""
     assert returned((line, ("X-Own", "1"))) == [("X-Own", "1")]
+
+
+def test_tries_fit_into_one_line() -> None:
+    """The number of those that were asked, then each with what became of it, bounded."""
+    attempts = [
+        Attempt("p:m", "", account="work", reason="resting_quota_exhausted", asked=False),
+        Attempt("p:m", "verbatim", 429, account="home", reason="rate_limited"),
+        Attempt("p:m", "verbatim", 500, account="home", reason="upstream", waited=1.26),
+        Attempt("q:n", "translate", 200),
+    ]
+    assert attempts_header(attempts) == (
+        "3; p/work:m resting_quota_exhausted; p/home:m rate_limited; p/home:m upstream, waited 1.3s; q:n ok"
+    )
+    many = attempts_header([Attempt("p:m", "", reason="upstream") for _ in range(100)])
+    assert many.startswith("100; p:m upstream; ")
+    assert many.endswith("; ...")
+    assert len(many) < 300

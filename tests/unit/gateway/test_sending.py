@@ -140,6 +140,16 @@ async def test_what_leaves() -> None:
     assert notes == [("default", 'aside {"left": 5}'), ("default", "head 9")]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("status, wanted, read", [(200, True, 1), (200, False, 0), (429, False, 1)])
+async def test_headers_about_limits_are_read_when_wanted(status: int, wanted: bool, read: int) -> None:
+    """They come with each answer and cost time, so a fresh reading is enough; a refusal is always read."""
+    notes: list[str | None] = []
+    sender = Sender(Wire(status), lambda _, __, reading: notes.append(reading.plan), lambda *_: wanted)
+    await sender.open(provider(Turning(0), Marking()), CALL, Facts())
+    assert notes.count("head 9") == read
+
+
 def test_mask() -> None:
     """A secret is taken out of an answer with and without its scheme; short texts are left, being words."""
     masked = mask([Secret("Bearer abcdefgh"), Secret("abc")])

@@ -41,6 +41,22 @@ def test_a_fallback_says_what_it_replaces() -> None:
     assert answered(attempts=attempts).splitlines()[1:] == ["          tried down:x: no connection"]
 
 
+def test_accounts_and_waits_are_told() -> None:
+    """Which account it was, who was not even asked, and how long the call had to wait; a blink is not worth a line."""
+    attempts = [
+        Attempt("codex:m", "", account="work", asked=False, error="it rests for 2h: rate_limited"),
+        Attempt("codex:m", "verbatim", 429, "slow down", account="home"),
+        Attempt("codex:m", "verbatim", 200, account="home", waited=1.24),
+    ]
+    assert answered(attempts=attempts).splitlines()[1:] == [
+        "          passed over codex/work:m: it rests for 2h: rate_limited",
+        "          tried codex/home:m: slow down",
+        "          waited 1.2 s between the tries",
+    ]
+    attempts[2].waited = 0.05
+    assert "waited" not in answered(attempts=attempts)
+
+
 def test_a_failure_says_where_and_why_once() -> None:
     """The reason of the last attempt is the reason of the call."""
     attempts = [Attempt("down:x", "translate", error="no connection")]

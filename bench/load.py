@@ -84,7 +84,8 @@ class Run:
 
     def take(self) -> bool:
         """Whether one more request is to be sent; counts it."""
-        if self.left <= 0 or time.monotonic() >= self.stop_at:
+        # At least one: on a busy machine the time of a short run may be over before its first connection stands.
+        if self.left <= 0 or (self.started and time.monotonic() >= self.stop_at):
             return False
         self.left -= 1
         self.started += 1

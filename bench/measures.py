@@ -37,11 +37,12 @@ class Scale(msgspec.Struct, frozen=True):
     many_rate: int
     many_events: int
     light_requests: int
+    warm_requests: int
 
 
-FULL = Scale(1.0, 32, 100, 300, 500, 20, 160, 300)
-QUICK = Scale(0.3, 8, 100, 50, 50, 20, 20, 30)
-MATRIX = Scale(0.5, 16, 100, 60, 50, 20, 20, 30)
+FULL = Scale(1.0, 32, 100, 300, 500, 20, 160, 300, 100)
+QUICK = Scale(0.3, 8, 100, 15, 50, 20, 20, 30, 10)
+MATRIX = Scale(0.5, 16, 100, 60, 50, 20, 20, 30, 100)
 
 
 class LoadProcess:
@@ -114,12 +115,12 @@ def _per(cpu: float | None, number: int, name: str) -> Figures:
     return {} if cpu is None else {name: cpu / number * 1e6}
 
 
-def warm_up(subject: Running, load: LoadProcess, _scale: Scale) -> Figures:
+def warm_up(subject: Running, load: LoadProcess, scale: Scale) -> Figures:
     """Not a measure: fills pools and caches, and finds out whether the subject works at all."""
     load.do(_job(subject, events=3, requests=1, limit=20))
-    load.do(_job(subject, body="claude", connections=8, requests=100))
-    load.do(_job(subject, connections=16, requests=100))
-    load.do(_job(subject, connections=4, requests=20, events=300))
+    load.do(_job(subject, body="claude", connections=8, requests=scale.warm_requests))
+    load.do(_job(subject, connections=16, requests=scale.warm_requests))
+    load.do(_job(subject, connections=4, requests=max(1, scale.warm_requests // 5), events=300))
     return {}
 
 

@@ -108,3 +108,13 @@ def test_agent_size() -> None:
     body = bodies.claude_code_body("bench-e1-r0")
     assert len(body) == bodies.CLAUDE_CODE_SIZE
     assert body == bodies.claude_code_body("bench-e1-r0")
+
+
+def test_one_request_at_least() -> None:
+    """A run whose time is over before it could begin asks once all the same: a figure of nothing is none."""
+    loop = asyncio.new_event_loop()
+    try:
+        run = Run(Job(port=1, seconds=0.0), loop)
+    finally:
+        loop.close()
+    assert [run.take(), run.take()] == [True, False]

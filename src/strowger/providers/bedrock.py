@@ -84,14 +84,14 @@ class _Kind(Struct):
     type: str = ""
 
 
-class _Profile(Struct):
-    inferenceProfileId: str  # noqa: N815  their names, here and below
-    inferenceProfileName: str = ""  # noqa: N815
+class _Profile(Struct, rename="camel"):
+    inference_profile_id: str
+    inference_profile_name: str = ""
     status: str = "ACTIVE"
 
 
-class _Profiles(Struct):
-    inferenceProfileSummaries: tuple[_Profile, ...] = ()  # noqa: N815
+class _Profiles(Struct, rename="camel"):
+    inference_profile_summaries: tuple[_Profile, ...] = ()
 
 
 class BedrockTerms(Terms):
@@ -215,15 +215,15 @@ def _error(body: bytes, word: str, request_id: str | None) -> bytes:
 def _profiles(body: bytes) -> bytes:
     """The inference profiles of Claude's models as a list of models; a profile is what can be called."""
     try:
-        profiles = msgspec.json.decode(body, type=_Profiles).inferenceProfileSummaries
+        profiles = msgspec.json.decode(body, type=_Profiles).inference_profile_summaries
     except msgspec.MsgspecError:
         return body
     return msgspec.json.encode(
         {
             "data": [
-                {"type": "model", "id": profile.inferenceProfileId, "display_name": profile.inferenceProfileName}
+                {"type": "model", "id": profile.inference_profile_id, "display_name": profile.inference_profile_name}
                 for profile in profiles
-                if "anthropic." in profile.inferenceProfileId and profile.status == "ACTIVE"
+                if "anthropic." in profile.inference_profile_id and profile.status == "ACTIVE"
             ]
         }
     )

@@ -57,8 +57,8 @@ class _Model(Struct):
     name: str
 
 
-class _Page(Struct):
-    publisherModels: tuple[_Model, ...] = ()  # noqa: N815  Google's name
+class _Page(Struct, rename="camel"):
+    publisher_models: tuple[_Model, ...] = ()
 
 
 class _Status(Struct):
@@ -126,7 +126,7 @@ class VertexClaudeTerms(VertexTerms):
 
 def _listing(body: bytes) -> bytes:
     try:
-        models = msgspec.json.decode(body, type=_Page).publisherModels
+        models = msgspec.json.decode(body, type=_Page).publisher_models
     except msgspec.MsgspecError:
         return body
     return msgspec.json.encode({"models": [{"name": f"models/{model.name.rpartition('/')[2]}"} for model in models]})

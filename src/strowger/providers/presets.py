@@ -13,11 +13,10 @@ from types import MappingProxyType
 
 from strowger.config.checks import DEMO_URL
 from strowger.config.schema import Preset, Presets
+from strowger.providers.clouds import CLOUDS
 from strowger.providers.codex_models import CODEX, CODEX_LISTED, CODEX_MODELS, CODEX_STANDS_IN
 from strowger.providers.families import (
-    BEDROCK_MODELS,
     CLAUDE,
-    CLAUDE_AT_CLOUDS,
     CLAUDE_MODELS,
     DEEPSEEK,
     GEMINI,
@@ -34,7 +33,6 @@ from strowger.providers.families import (
     OPENAI_RESPONSES,
     OPENAI_RESPONSES_MODELS,
     RESPONSES,
-    VERTEX_CLAUDE_MODELS,
     XAI_MODELS,
     ZAI,
     ZAI_MODELS,
@@ -42,16 +40,6 @@ from strowger.providers.families import (
 
 # openrouter.ai/docs/app-attribution: who asks, as its users see it
 _OPENROUTER = (("x-title", "Strowger"),)
-
-# cloud.google.com/vertex-ai/docs/general/locations
-_VERTEX = "https://{}/v1/projects/{{project}}/locations/{}/publishers/{}"
-_VERTEX_HOSTS = {
-    "global": "aiplatform.googleapis.com",
-    "us": "aiplatform.us.rep.googleapis.com",
-    "eu": "aiplatform.eu.rep.googleapis.com",
-}
-_VERTEX_VARIABLES = {"region": ("GOOGLE_CLOUD_LOCATION",), "project": ("GOOGLE_CLOUD_PROJECT",)}
-_GCLOUD = "command:gcloud auth print-access-token"
 
 _PRESETS: Mapping[str, Preset] = {
     # platform.claude.com/docs: Messages API
@@ -62,20 +50,6 @@ _PRESETS: Mapping[str, Preset] = {
         models=("claude-*",),
         capabilities=CLAUDE,
         model_capabilities=CLAUDE_MODELS,
-    ),
-    # docs.aws.amazon.com/bedrock: Claude by InvokeModel; most models want the id of an inference profile
-    "bedrock": Preset(
-        dialect="anthropic",
-        base_url="https://bedrock-runtime.{region}.amazonaws.com",
-        key_env=("AWS_BEARER_TOKEN_BEDROCK",),
-        variables={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
-        auth="aws",
-        auth_header="authorization",
-        models=("anthropic.claude-*", "*.anthropic.claude-*", "arn:aws*:bedrock:*"),
-        capabilities=CLAUDE_AT_CLOUDS,
-        model_capabilities=BEDROCK_MODELS,
-        infer=False,
-        terms="bedrock",
     ),
     # platform.openai.com/docs/api-reference/chat
     "openai": Preset(
@@ -111,31 +85,6 @@ _PRESETS: Mapping[str, Preset] = {
         packaged=CODEX_LISTED,
         stands_in=CODEX_STANDS_IN,
         terms="codex",
-    ),
-    # learn.microsoft.com/azure/ai-foundry/openai: models are called by the names of one's own deployments
-    "azure": Preset(
-        dialect="openai_chat",
-        base_url="https://{resource}.openai.azure.com/openai/v1",
-        variables={"resource": ("AZURE_OPENAI_RESOURCE",)},
-        key_env=("AZURE_OPENAI_API_KEY",),
-        auth_header="api-key",
-        capabilities={**OPENAI, "origin": "azure", "service_tiers": ()},
-        model_capabilities=OPENAI_CHAT_MODELS,
-        infer=False,
-        also=("azure-responses",),
-        foreign="azure-responses",
-        terms="azure",
-    ),
-    "azure-responses": Preset(
-        dialect="openai_responses",
-        base_url="https://{resource}.openai.azure.com/openai/v1",
-        variables={"resource": ("AZURE_OPENAI_RESOURCE",)},
-        key_env=("AZURE_OPENAI_API_KEY",),
-        auth_header="api-key",
-        capabilities={**OPENAI_RESPONSES, "origin": "azure", "service_tiers": (), "count_tokens": False},
-        model_capabilities=OPENAI_RESPONSES_MODELS,
-        infer=False,
-        terms="azure",
     ),
     # openrouter.ai/docs: `reasoning` object, reasoning_details to be sent back as they came
     "openrouter": Preset(
@@ -461,37 +410,6 @@ _PRESETS: Mapping[str, Preset] = {
         ),
         infer=False,
     ),
-    # cloud.google.com/vertex-ai/generative-ai/docs: Gemini in a project of Google Cloud
-    "vertex": Preset(
-        dialect="gemini",
-        base_url=_VERTEX.format("{region}-aiplatform.googleapis.com", "{region}", "google"),
-        regions={name: _VERTEX.format(host, name, "google") for name, host in _VERTEX_HOSTS.items()},
-        variables=_VERTEX_VARIABLES,
-        auth=_GCLOUD,
-        auth_header="authorization",
-        models=("gemini-*",),
-        capabilities={**GEMINI, "image_urls": True},
-        model_capabilities=GEMINI_MODELS,
-        infer=False,
-        terms="vertex",
-    ),
-    # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
-    "vertex-anthropic": Preset(
-        dialect="anthropic",
-        base_url=_VERTEX.format("{region}-aiplatform.googleapis.com", "{region}", "anthropic"),
-        regions={name: _VERTEX.format(host, name, "anthropic") for name, host in _VERTEX_HOSTS.items()},
-        variables={
-            "region": ("CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION"),
-            "project": ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"),
-        },
-        auth=_GCLOUD,
-        auth_header="authorization",
-        models=("claude-*@*",),
-        capabilities={**CLAUDE_AT_CLOUDS, "count_tokens": True},
-        model_capabilities=VERTEX_CLAUDE_MODELS,
-        infer=False,
-        terms="vertex-claude",
-    ),
     # docs.ollama.com: the key is ignored on one's own machine; tool_choice is ignored; pictures by value only
     "ollama": Preset(
         dialect="openai_chat",
@@ -600,6 +518,7 @@ _PRESETS: Mapping[str, Preset] = {
         capabilities={**MESSAGES, "origin": "llamacpp", "count_tokens": True},
         infer=False,
     ),
+    **CLOUDS,
     # built in: started with the gateway, which then knows its port
     "demo": Preset(
         dialect="openai_chat",

@@ -53,7 +53,7 @@ def _decoded(raw: Raw | bytes) -> dict[str, Raw]:
         return _OBJECT.decode(mended(bytes(raw)))
 
 
-def _check_utf_8(body: bytes) -> None:
+def check_utf_8(body: bytes) -> None:
     """Raise UnicodeDecodeError for a body that is not UTF-8: members stay raw, and are not looked at one by one.
 
     Piece by piece, because the text of a whole body is large, and thrown away: that takes twice as long.
@@ -88,7 +88,7 @@ class Fields:
         self.error = error
         try:
             if not path:
-                _check_utf_8(bytes(raw))
+                check_utf_8(bytes(raw))
             self.rest: dict[str, Raw] = _decoded(raw)
         except msgspec.ValidationError as wrong:
             raise self._wrong(path, wrong) from None
@@ -99,6 +99,13 @@ class Fields:
             ) from None
         except UnicodeDecodeError:
             raise error(f"the {path or 'body'} is not valid UTF-8") from None
+
+    @classmethod
+    def of(cls, members: dict[str, Raw]) -> Fields:
+        """The members of a body that has been taken apart already."""
+        made = cls.__new__(cls)
+        made.path, made.error, made.rest = "", BadRequest, members
+        return made
 
     def at(self, key: str) -> str:
         """The path of a member."""

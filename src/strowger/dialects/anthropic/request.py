@@ -125,12 +125,13 @@ def _model(fields: Fields) -> str:
 
 def parse_request(body: bytes) -> Request:
     """A body to IR. Raises BadRequest that names the member at fault."""
-    fields = Fields(body)
+    read = usual.body(body)
+    fields = Fields(body) if read is None else Fields.of(read[2])
     model = _model(fields)
     forms: set[str] = set()
-    messages = _messages(fields)
+    messages = _messages(fields) if read is None else read[0]
     system = _system(fields, forms)
-    tools = _tools(fields)
+    tools: tuple[Tool, ...] = _tools(fields) if read is None or read[1] is None else read[1]
     tools += bare_servers(fields.rest.get("mcp_servers"), tools)
     choice, parallel = _tool_choice(fields)
     reasoning, output = _reasoning_and_output(fields, forms)

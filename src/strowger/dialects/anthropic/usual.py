@@ -15,6 +15,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE
 from strowger.dialects.envelope import opened
+from strowger.dialects.fields import check_utf_8
+from strowger.dialects.lately import Lately
 from strowger.ir import request as ir
 from strowger.ir.request import NO_EXTRAS, Extras
 
@@ -173,10 +175,58 @@ class _Tool(_Node):
         )
 
 
+class _Body(_Node):
+    model: Raw
+    messages: list[_Message]
+    system: Raw | UnsetType = UNSET
+    tools: Raw | UnsetType = UNSET
+    tool_choice: Raw | UnsetType = UNSET
+    max_tokens: Raw | UnsetType = UNSET
+    metadata: Raw | UnsetType = UNSET
+    stream: Raw | UnsetType = UNSET
+    thinking: Raw | UnsetType = UNSET
+    output_config: Raw | UnsetType = UNSET
+    context_management: Raw | UnsetType = UNSET
+    temperature: Raw | UnsetType = UNSET
+    top_p: Raw | UnsetType = UNSET
+    top_k: Raw | UnsetType = UNSET
+    stop_sequences: Raw | UnsetType = UNSET
+    service_tier: Raw | UnsetType = UNSET
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_REST = tuple(name for name in _Body.__struct_fields__ if name not in {"messages", "tools"})
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _BLOCK: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(_Block)
 _TOOLS = msgspec.json.Decoder(list[_Tool])
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+def body(
+    data: bytes,
+) -> tuple[tuple[ir.Message, ...], tuple[ir.FunctionTool, ...] | None, dict[str, Raw]] | None:
+    """Messages, tools and the other members of a whole body, or None when any of it is unusual.
+
+    Tools are None where there are none, or where they are unusual: then they are among the other members.
+    """
+    try:
+        read = _BODY.decode(data)
+        said = tuple([message.message() for message in read.messages])
+        rest = {key: value for key in _REST if (value := getattr(read, key)) is not UNSET}
+        offered = None
+        if read.tools is not UNSET:
+            offered = tools(read.tools)
+            if offered is None:
+                rest["tools"] = read.tools
+        if not data.isascii():
+            for value in rest.values():
+                check_utf_8(bytes(value))
+            for message in read.messages:
+                if message.output_config is not UNSET:
+                    check_utf_8(bytes(message.output_config))
+    except _UNUSUAL:
+        return None
+    return said, offered, rest
 
 
 def messages(raw: Raw) -> tuple[ir.Message, ...] | None:
@@ -197,10 +247,18 @@ def block(raw: Raw) -> ir.Part | None:
 
 def tools(raw: Raw) -> tuple[ir.FunctionTool, ...] | None:
     """All tools (one at least), or None when any of them is unusual."""
+    return _tools_lately(bytes(raw))
+
+
+def _tools(data: bytes) -> tuple[ir.FunctionTool, ...] | None:
     try:
-        return tuple([tool.tool() for tool in _TOOLS.decode(raw)]) or None
+        check_utf_8(data)
+        return tuple([tool.tool() for tool in _TOOLS.decode(data)]) or None
     except _UNUSUAL:
         return None
+
+
+_tools_lately = Lately(_tools, kept=16, longest=512 * 1024)
 
 
 def _content(content: str | list[_Text | _Image | _ToolReference]) -> tuple[ir.Text | ir.Image | ir.ToolReference, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
@@ -48,9 +50,16 @@ def render_tools(job: Job, body: Json) -> None:
             job.lose("tools", "the model takes no tools", "error")
         return
     named = loaded(request.messages, plain_tools(request))
-    offered = [_shown(job, tool, f"tools[{i}]", named) for i, tool in tools]
-    shown = [tool for tool in offered if tool is not None]
-    for tool in shown:
+    shown: list[Tool] = []
+    for i, offered in tools:
+        if (written := _written_before(job, offered)) is not None:
+            shown.append(offered)
+            body.setdefault("tools", []).append(written)
+            continue
+        tool = _shown(job, offered, f"tools[{i}]", named)
+        if tool is None:
+            continue
+        shown.append(tool)
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
             body.setdefault("functions", []).append(_function(job, tool))
         else:
@@ -64,6 +73,31 @@ def render_tools(job: Job, body: Json) -> None:
             body["parallel_tool_calls"] = request.parallel
         elif not request.parallel:
             job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
+
+
+def _written_before(job: Job, tool: Tool) -> Raw | None:
+    """A tool of another dialect that is written as it always is: nothing of it can be lost or depends on the request.
+    None where that is not so.
+    """
+    if not isinstance(tool, FunctionTool) or job.ours or job.caps.tool_schema == "typed" or tool.deferred:
+        return None
+    if tool.cache is not None or tool.extras or tool.strict is not None or job.tool_name(tool.name) != tool.name:
+        return None
+    schema = b"" if tool.parameters is None else bytes(tool.parameters)
+    return _written(tool.name, tool.description, schema) if len(schema) <= _SMALL else None
+
+
+_SMALL = 16_384
+
+
+@lru_cache(maxsize=512)
+def _written(name: str, description: str | None, schema: bytes) -> Raw:
+    """A function as JSON. Agents send the same tools with every turn."""
+    members: Json = {"name": name}
+    if description is not None:
+        members["description"] = description
+    members["parameters"] = _with_properties(Raw(schema) if schema else None)
+    return Raw(msgspec.json.encode({"type": "function", "function": members}))
 
 
 def _name(tool: Tool) -> str:

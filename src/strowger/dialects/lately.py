@@ -1,0 +1,38 @@
+"""What became of the last few inputs of a function of bytes. Agents send the same tools with every turn.
+
+Inputs are compared whole, never by a digest. Pure: who calls gets what the function would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Of inputs of one length the last bytes tell most apart; the rest is compared.
+_TAIL = 64
+
+
+class Lately(Generic[T]):
+    """A function that remembers its results for `kept` inputs of at most `longest` bytes; the oldest go first."""
+
+    def __init__(self, function: Callable[[bytes], T], *, kept: int, longest: int) -> None:
+        self._function = function
+        self._kept = kept
+        self._longest = longest
+        self._known: dict[tuple[int, bytes], tuple[bytes, T]] = {}
+
+    def __call__(self, data: bytes) -> T:
+        """The function's result, made now or earlier: it must not be changed."""
+        key = len(data), data[-_TAIL:]
+        known = self._known.get(key)
+        if known is not None and known[0] == data:
+            return known[1]
+        made = self._function(data)
+        if len(data) <= self._longest:
+            self._known.pop(key, None)
+            self._known[key] = (data, made)
+            while len(self._known) > self._kept:
+                self._known.pop(next(iter(self._known)))
+        return made

@@ -1,0 +1,42 @@
+"""Results that are remembered for the last few inputs."""
+
+from __future__ import annotations
+
+from strowger.dialects.lately import Lately
+
+
+def counted(kept: int = 2, longest: int = 200) -> tuple[Lately[bytes], list[bytes]]:
+    """A function that gives its input back, and the inputs that it was really called with."""
+    called: list[bytes] = []
+
+    def function(data: bytes) -> bytes:
+        called.append(data)
+        return data.upper()
+
+    return Lately(function, kept=kept, longest=longest), called
+
+
+def test_the_same_input_is_worked_on_once() -> None:
+    """Whichever object it is."""
+    lately, called = counted()
+    assert [lately(b"abc"), lately(bytes(bytearray(b"abc")))] == [b"ABC", b"ABC"]
+    assert called == [b"abc"]
+
+
+def test_inputs_are_told_apart_by_every_byte() -> None:
+    """Those of one length and one end are still others."""
+    lately, called = counted()
+    first, second = b"a" + b"x" * 100, b"b" + b"x" * 100
+    assert [lately(first), lately(second), lately(first)] == [first.upper(), second.upper(), first.upper()]
+    assert called == [first, second, first]
+
+
+def test_only_a_few_are_kept() -> None:
+    """The oldest goes, and what is large is not kept at all."""
+    lately, called = counted()
+    for data in (b"1", b"2", b"3", b"3", b"2", b"1"):
+        lately(data)
+    assert called == [b"1", b"2", b"3", b"1"]
+    lately(b"z" * 201)
+    lately(b"z" * 201)
+    assert called[-2:] == [b"z" * 201] * 2

@@ -59,7 +59,8 @@ class Upgrade(Struct, frozen=True):
 class FrameConnection(asyncio.Protocol):
     """The protocol of one connection. `upgrade`, then `send`; the listener is told what comes.
 
-    `idle`: nobody waits for an answer, so that a connection which does not even answer pings is closed.
+    `idle`: nobody waits for an answer, so that a connection which does not even answer pings is closed. `dead`: it was
+    given up because nothing came any more, as after a laptop has slept.
     """
 
     def __init__(self, place: Place, headers: Headers, listener: Listener, ping_seconds: float) -> None:
@@ -79,9 +80,9 @@ class FrameConnection(asyncio.Protocol):
         self._answered: asyncio.Future[Upgrade] = self._loop.create_future()
         self._pieces: list[bytes] = []
         self._heard = self._pinged = self._loop.time()
-        self._gone = False
+        self._gone = self._ponged = False
         self._listener: Listener | None = listener
-        self.idle = False
+        self.idle = self.dead = False
         self.closed_with = 0
 
     def __repr__(self) -> str:
@@ -106,8 +107,14 @@ class FrameConnection(asyncio.Protocol):
         self._transport.write(head)
         return await self._answered
 
-    def send(self, text: bytes) -> None:
-        """Send a text, which is UTF-8. Only while `usable`."""
+    def send(self, text: bytes, doubt: float = 0.0) -> None:
+        """Send a text, which is UTF-8. Only while `usable`.
+
+        With `doubt`, in seconds, the other end has so long to show that it is there, if it ever answered a ping.
+        """
+        if doubt and self._ponged:
+            self._frames.send_ping(b"")
+            self._loop.call_later(doubt, self._judge, self._loop.time())
         self._frames.send_text(text)
         self._flush()
 
@@ -182,7 +189,7 @@ class FrameConnection(asyncio.Protocol):
             headers = tuple(response.headers.raw_items())
             self._settle(Upgrade(response.status_code, headers, bytes(response.body or b"")))
         if self._frames.handshake_exc is None:
-            self._pinger = self._loop.call_later(self._ping_seconds, self._ping)
+            self._ping()  # so that it is known early whether this host answers
 
     def _settle(self, upgrade: Upgrade) -> None:
         if not self._answered.done():
@@ -198,6 +205,8 @@ class FrameConnection(asyncio.Protocol):
                 pieces, self._pieces = self._pieces, []
                 if self._listener is not None:
                     self._listener.text(b"".join(pieces))
+        elif frame.opcode is Opcode.PONG:
+            self._ponged = True
         elif frame.opcode is Opcode.BINARY:
             self._frames.fail(_BINARY_REFUSED)
             self._end(Malformed("the upstream sent a binary frame"))
@@ -232,9 +241,20 @@ class FrameConnection(asyncio.Protocol):
         if self._gone or self._frames.state is not State.OPEN:
             return
         if self.idle and self._heard < self._pinged:
-            self._end(Truncated("the upstream answers no pings"))
+            self._give_up()
             return
         self._pinged = self._loop.time()
         self._frames.send_ping(b"")
         self._flush()
         self._pinger = self._loop.call_later(self._ping_seconds, self._ping)
+
+    def _judge(self, since: float) -> None:
+        if not self._gone and self._heard < since:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.dead = True
+        transport = self._transport
+        self._end(Truncated("the upstream answers nothing any more"))
+        if transport is not None:
+            transport.abort()  # what is still to be sent would wait for ever

@@ -46,7 +46,6 @@ _NOT_FOUND = "previous_response_not_found"
 # Closed for a reason that the request gave, not the moment: too long, or against a rule of this way.
 _WRONG_WAY = frozenset({1003, 1008, 1009})
 
-# A kept connection that was being closed when we took it says so within a round trip.
 _STALE_SECONDS = 1.0
 _TRIES = 3
 # Conversations that may wait side by side under one key, before a new one takes the place of the shortest.
@@ -63,14 +62,17 @@ _NOTHING = Raw(b"null")
 
 class Limits(Struct, frozen=True):
     """Times in seconds. `life`: after that a connection is not used again, as the vendor ends them at 60 minutes.
-    `idle`: how long an unused one is kept, at most `kept` of them. `spacing`: the pauses before further handshakes
-    with a host that refused one for coming too soon.
+
+    `idle`: how long an unused one is kept, at most `kept` of them. `doubt`: how long a kept one that is used again may
+    be without any sign of life, pings included, if it gave such signs before. `spacing`: the pauses before further
+    handshakes with a host that refused one for coming too soon.
     """
 
     handshake: float = 15.0
     life: float = 55 * 60.0
     idle: float = 30 * 60.0
     ping: float = 30.0
+    doubt: float = 10.0
     kept: int = 32
     spacing: tuple[float, ...] = (0.25, 1.0)
 
@@ -244,11 +246,14 @@ class SocketUpstream:
         exchange = lane.exchange = Exchange(lane, headers, out.aside, lane.heard)
         lane.fresh = connection.idle = False
         begun = self._loop.time()
-        connection.send(msgspec.json.encode({"type": "response.create", **members}))
+        text = msgspec.json.encode({"type": "response.create", **members})
+        connection.send(text, 0.0 if fresh else self._limits.doubt)
         try:
             await exchange.begun()
         except Truncated as error:
-            raise self._unanswered(lane, connection.closed_with, fresh, self._loop.time() - begun) from error
+            # a kept connection that was being closed when we took it says so within a round trip
+            stale = not fresh and (connection.dead or self._loop.time() - begun <= _STALE_SECONDS)
+            raise self._unanswered(lane, connection.closed_with, fresh=fresh, stale=stale) from error
         return exchange
 
     def _told(self, exchange: Exchange) -> Incoming:
@@ -266,15 +271,15 @@ class SocketUpstream:
             return _Again()
         return self._shun(lane.place, _DOUBTED_SECONDS, "it was closed right after the handshake")
 
-    def _unanswered(self, lane: _Lane, code: int, fresh: bool, seconds: float) -> Exception:
+    def _unanswered(self, lane: _Lane, code: int, *, fresh: bool, stale: bool) -> Exception:
         """What it means that a connection was closed instead of an answer.
 
-        A request is sent again only where it met a kept connection that was just being closed, or was itself the
-        reason: any other may have been read, and each reading is paid for.
+        A request is sent again only where it met a kept connection that was just being closed or had long been dead,
+        or was itself the reason: any other may have been read, and each reading is paid for.
         """
         if code in _WRONG_WAY:
             return self._shun(lane.place, _DOUBTED_SECONDS, f"it was closed with code {code}")
-        if not fresh and seconds <= _STALE_SECONDS:
+        if stale:
             return _Again()
         if fresh:
             self._shun(lane.place, _DOUBTED_SECONDS, "it was closed without an answer")

@@ -91,9 +91,11 @@ class Line:
 
 
 @asynccontextmanager
-async def connected(*statuses: int, behind_proxy: bool = False, **limits: Any) -> AsyncIterator[Line]:
+async def connected(
+    *statuses: int, behind_proxy: bool = False, pongs: bool = True, **limits: Any
+) -> AsyncIterator[Line]:
     limits = {"spacing": (0.0, 0.0), **limits}
-    one = Line(Switchboard(*statuses, behind_proxy=behind_proxy), Limits(**limits))
+    one = Line(Switchboard(*statuses, behind_proxy=behind_proxy, pongs=pongs), Limits(**limits))
     try:
         yield one
     finally:

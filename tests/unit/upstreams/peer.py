@@ -32,6 +32,7 @@ class Peer(asyncio.Transport):
         self.aborted = False
         self.closing = False
         self.deaf = False
+        self.pongs = True
         self.close_code: int | None = None
 
     # ---- what a test says ----
@@ -72,8 +73,9 @@ class Peer(asyncio.Transport):
     # ---- what the connection asks of its transport ----
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if self.deaf:
-            self.pings += 1
+        is_ping = bytes(data[:1]) == b"\x89"
+        if self.deaf or (is_ping and not self.pongs):
+            self.pings += is_ping
             return
         self.server.receive_data(bytes(data))
         for event in self.server.events_received():
@@ -131,11 +133,15 @@ class Peer(asyncio.Transport):
 
 
 class Switchboard(Dialer):
-    """Connects to peers of its own making; `statuses` are for the next ones, then all are accepted."""
+    """Connects to peers of its own making; `statuses` are for the next ones, then all are accepted.
 
-    def __init__(self, *statuses: int, behind_proxy: bool = False) -> None:
+    `pongs`: whether they answer pings.
+    """
+
+    def __init__(self, *statuses: int, behind_proxy: bool = False, pongs: bool = True) -> None:
         super().__init__()
         self.statuses = list(statuses)
+        self.pongs = pongs
         self.behind_proxy = behind_proxy
         self.peers: list[Peer] = []
 
@@ -145,6 +151,7 @@ class Switchboard(Dialer):
     async def connect(self, place: Place, spoken: Callable[[], Spoken]) -> Spoken:
         connection = spoken()
         peer = Peer(connection, self.statuses.pop(0) if self.statuses else 101)
+        peer.pongs = self.pongs
         self.peers.append(peer)
         connection.connection_made(peer)
         return connection

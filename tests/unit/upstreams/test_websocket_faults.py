@@ -91,6 +91,32 @@ async def test_kept_connection_was_being_closed() -> None:
             assert line.http.asked == []
 
 
+async def test_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept connection on which nothing comes any more, not even a pong, as after a laptop has slept: a new one."""
+    monkeypatch.setattr("strowger.upstreams.websocket._STALE_SECONDS", 0.0)
+    async with connected(doubt=0.02) as line:
+        await line.ask(line.says(CREATED, DONE))
+        line.peers[0].deaf = True
+        assert (await line.ask(second(line)))[0] == 200
+        assert (line.peers[0].aborted, line.http.asked) == (True, [])
+
+
+@pytest.mark.parametrize("pongs", [True, False])
+async def test_slow_is_not_dead(pongs: bool) -> None:
+    """A kept connection whose upstream is slow, but answers pings or never did, is waited for."""
+    async with connected(doubt=0.01, pongs=pongs) as line:
+        await line.ask(line.says(CREATED, DONE))
+        peer = line.peers[0]
+
+        async def late() -> None:
+            await line.heard(2)
+            await asyncio.sleep(0.05)
+            peer.say(CREATED, DONE)
+
+        assert (await line.ask(late))[0] == 200
+        assert len(line.peers) == 1
+
+
 async def test_gone_meanwhile() -> None:
     """A kept connection that was closed meanwhile is not used."""
     async with connected() as line:

@@ -308,9 +308,9 @@ class SocketUpstream:
             if upgrade.status != 403:
                 return lane, upgrade
         lock = self._spacing(place) or anyio.Lock()
+        self._spaced[place.shown] = self._loop.time() + _SPACED_SECONDS, lock
         async with lock:
             self._check_way(place)  # whoever was before us may have found out that there is none
-            self._spaced[place.shown] = self._loop.time() + _SPACED_SECONDS, lock
             first, *more = self._limits.spacing
             await anyio.sleep(first * random.uniform(0.5, 1.5))
             lane, upgrade = await self._handshake(place, headers, key)

@@ -315,3 +315,17 @@ async def test_one_after_another() -> None:
                 tasks.start_soon(ask, key)
         assert answers == [(200, OVER_HTTP)] * 3
         assert len(line.peers) == 3
+
+
+async def test_refused_at_the_same_time() -> None:
+    """Of two that come too soon at once only one tries again; the other waits for what it finds out."""
+    async with connected(403, 403, 0, handshake=0.05) as line:
+        answers: list[tuple[int, bytes]] = []
+
+        async def ask(key: str) -> None:
+            answers.append(await line.ask(nothing, line.out(key=key)))
+
+        async with anyio.create_task_group() as tasks:
+            for key in ("s1", "s2"):
+                tasks.start_soon(ask, key)
+        assert (answers, len(line.peers)) == ([(200, OVER_HTTP)] * 2, 3)

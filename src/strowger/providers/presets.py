@@ -332,6 +332,7 @@ _PRESETS: Mapping[str, Preset] = {
         base_url="https://api.perplexity.ai/v1",
         key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
         models=("perplexity/*",),
+        aliases=(("sonar", "perplexity/sonar"),),
         capabilities={
             **RESPONSES,
             "origin": "perplexity",

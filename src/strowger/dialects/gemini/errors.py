@@ -81,6 +81,9 @@ _TABLE: dict[ErrorKind, tuple[int, str]] = {
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?")
 _NO_LIMIT_LEFT = re.compile(r"limit: ?0(?![\d.])", re.IGNORECASE)
 _NO_MODEL = re.compile(r"\bmodels/\S+ is not found|publisher model .{1,300} (?:was )?not found", re.IGNORECASE)
+# No limit of the account's: the model has no room. Vertex says so to those who have bought none ("error-code-429").
+_NO_ROOM = re.compile(r"no capacity available|vertex-ai/\S*error-code-429|experiencing high demand", re.IGNORECASE)
+_NO_MONEY = re.compile(r"spending cap", re.IGNORECASE)
 _NO_KEY = re.compile(r"api key (?:not valid|expired|not found)|unregistered callers", re.IGNORECASE)
 _LONGEST = 300
 
@@ -188,6 +191,10 @@ def _kind(status: int, error: Told) -> ErrorKind:
         return ErrorKind.UNAUTHENTICATED
     if _NO_MODEL.search(text):
         return ErrorKind.UNKNOWN_MODEL
+    if _NO_MONEY.search(text):
+        return ErrorKind.QUOTA_EXHAUSTED
+    if _NO_ROOM.search(text) and not error.brief:
+        return ErrorKind.OVERLOADED
     if error.status == "RESOURCE_EXHAUSTED" and (error.brief or error.delay is not None or "check quota" in text):
         return ErrorKind.RATE_LIMITED  # the words for it are those of an empty account
     number = int(error.code) if status == 200 and error.code.isdigit() and len(error.code) == 3 else status

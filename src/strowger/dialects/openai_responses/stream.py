@@ -230,7 +230,7 @@ class StreamDecoder:
         elif kind in {"response.completed", "response.incomplete", "response.done"}:
             self._terminal(event, data, out)
         elif kind in {"response.failed", "response.cancelled"}:
-            self._failed(event, out)
+            self._failed(event, data, out)
         elif kind == "response.created":
             self._created = members(event.response) or self._created
         else:
@@ -299,8 +299,9 @@ class StreamDecoder:
 
     # ---- the end ----
 
-    def _failed(self, event: _Event, out: list[Event]) -> None:
-        response = members(event.response) or {}
+    def _failed(self, event: _Event, data: bytes, out: list[Event]) -> None:
+        # Perplexity tells the error beside where others have the response that holds it
+        response = members(event.response) or members(Raw(data)) or {}
         if string(response.get("status")) == "cancelled":
             out.append(self._fail(Failure(ErrorKind.UPSTREAM, "the upstream's answer was cancelled", "cancelled")))
         else:

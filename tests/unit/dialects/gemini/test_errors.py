@@ -21,6 +21,10 @@ from strowger.ir.events import Failure
 from tests.unit.dialects.gemini.replies import dumps
 
 RPC = "type.googleapis.com/google.rpc."
+VERTEX_WORDS = (
+    "Resource exhausted. Please try again later. Please refer to"
+    " https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429 for more details."
+)
 QUOTA_WORDS = "You exceeded your current quota, please check your plan and billing details."
 
 
@@ -56,6 +60,10 @@ def delay(duration: str) -> dict[str, Any]:
         (404, "NOT_FOUND", "Not found: cache content metadata 8.", ErrorKind.NOT_FOUND),
         (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", ErrorKind.RATE_LIMITED),
         (429, "RESOURCE_EXHAUSTED", QUOTA_WORDS, ErrorKind.QUOTA_EXHAUSTED),
+        (429, "RESOURCE_EXHAUSTED", "No capacity available for model gemini-x on the server", ErrorKind.OVERLOADED),
+        (429, "RESOURCE_EXHAUSTED", VERTEX_WORDS, ErrorKind.OVERLOADED),
+        (429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending cap.", ErrorKind.QUOTA_EXHAUSTED),
+        (503, "UNAVAILABLE", "This model is currently experiencing high demand.", ErrorKind.OVERLOADED),
         (499, "CANCELLED", "The operation was cancelled.", ErrorKind.UPSTREAM),
         (500, "INTERNAL", "An internal error has occurred.", ErrorKind.UPSTREAM),
         (503, "UNAVAILABLE", "The model is overloaded. Please try again later.", ErrorKind.OVERLOADED),

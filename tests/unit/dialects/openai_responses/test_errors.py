@@ -32,6 +32,15 @@ from tests.unit.dialects.openai_responses.answering import dumps
             {"error": {"message": "no", "type": "x", "code": "invalid_api_key"}},
             "unauthenticated",
         ),
+        # Perplexity's codes are the status
+        (
+            401,
+            {"error": {"message": "Invalid API key provided", "type": "invalid_api_key", "code": 401}},
+            "unauthenticated",
+        ),
+        (429, {"error": {"message": "Request rate limit exceeded", "type": "rate_limit", "code": 429}}, "rate_limited"),
+        (400, {"error": {"message": "Invalid model 'x'.", "type": "invalid_model", "code": 400}}, "unknown_model"),
+        (422, {"detail": [{"loc": ["body", "input"], "msg": "Field required", "type": "missing"}]}, "bad_request"),
         (
             400,
             {"error": {"message": "The model 'x' does not exist.", "code": "model_not_found"}},

@@ -58,7 +58,7 @@ def read_codex_file(path: Path) -> Copied:
         raise CredentialError(f"the file {path} cannot be read: {error.strerror}", hint=_HINT) from None
     try:
         found = msgspec.json.decode(data, type=_File)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CredentialError(f"the file {path} is not what Codex writes", hint=_HINT) from None
     if found.tokens is None or not found.tokens.access_token:
         if found.OPENAI_API_KEY:

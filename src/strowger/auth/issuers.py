@@ -166,7 +166,7 @@ def claims(token: str) -> Mapping[str, object]:
         return {}
     try:
         data: object = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -412,7 +412,7 @@ def _error_code(reply: Reply) -> str:
     """The issuer's short word: `error`, `error.code` or `code`; empty when there is none or it is prose."""
     try:
         data: object = msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(data, dict):
         return ""
@@ -428,7 +428,7 @@ def _code(value: object) -> str:
 def _table(reply: Reply) -> Mapping[str, object]:
     try:
         data: object = msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise IssuerRefused("the issuer's answer is not a JSON object", reason=Reason.INVALID)

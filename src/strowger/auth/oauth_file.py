@@ -159,7 +159,7 @@ def _put(table: _Table, path: str, value: object) -> None:
 def _decoded(data: bytes) -> dict[str, object] | None:
     try:
         value: object = msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -167,7 +167,7 @@ def _decoded(data: bytes) -> dict[str, object] | None:
 def _decoded_raw(data: bytes) -> _Table | None:
     try:
         return msgspec.json.decode(data, type=_Table)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -382,7 +382,7 @@ def _pick(text: str, reference: SecretRef) -> str:
         return text.strip()
     try:
         value: object = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CredentialError(f"{what} is not JSON", hint="leave `path` out if it holds just the secret") from None
     for key in reference.path.split("."):
         if isinstance(value, dict):

@@ -344,7 +344,7 @@ def _members(login: Login) -> tuple[dict[str, object], dict[str, object]]:
 def _decoded(data: bytes) -> dict[str, object] | None:
     try:
         value: object = msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

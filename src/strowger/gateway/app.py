@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
 from strowger import __version__
@@ -35,6 +37,7 @@ from strowger.gateway.endpoints import Call, Endpoint, Verb, match, spoken_at
 from strowger.gateway.health import Health
 from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line
+from strowger.gateway.pulse import Spawn
 from strowger.gateway.recall import Memory
 from strowger.gateway.sending import Sender
 from strowger.gateway.settings import Settings, timing_of
@@ -132,6 +135,18 @@ def _noted(log: Log) -> Callable[[str], None]:
     return lambda text: log.write("warning", "credential", {"note": text})
 
 
+def _spawner(tasks: TaskGroup, log: Log) -> Spawn:
+    """Starts what outlives a call. If it breaks, that is logged, and the calls of everybody else go on."""
+
+    async def run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await task()
+        except Exception as error:  # noqa: BLE001 - the edge: one task, of any kind, must not take the gateway down
+            log.write("error", "task", {"error": type(error).__name__})
+
+    return lambda task: tasks.start_soon(run, task)
+
+
 def _log(config: Config) -> Log:
     return Log(Path(config.log.file).expanduser() if config.log.file else None, config.log.level)
 
@@ -184,7 +199,8 @@ async def build(
         stack.push_async_callback(upstream.aclose)
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        sources = Sources(env, exchange=exchange(upstream), spawn=tasks.start_soon, note=_noted(log))
+        spawn = _spawner(tasks, log)
+        sources = Sources(env, exchange=exchange(upstream), spawn=spawn, note=_noted(log))
 
         def table(config: Config) -> RouteTable:
             config = _with_demo_address(config, demo_url)
@@ -220,10 +236,10 @@ async def build(
             sender=sender,
             health=health,
             recorder=Recorder(config.flows.keep, (_logged(log),)),
-            memory=Memory(conversations, tasks.start_soon),
+            memory=Memory(conversations, spawn),
             timing=timing_of(config),
-            spawn=tasks.start_soon,
+            spawn=spawn,
         )
-        models = Models(sender, spawn=tasks.start_soon)
+        models = Models(sender, spawn=spawn)
         settings = Settings(config, line, table, again, log)
         yield Gateway(line, models, Counting(line), Admin(line, models, settings), settings)

@@ -216,7 +216,7 @@ def _profiles(body: bytes) -> bytes:
     """The inference profiles of Claude's models as a list of models; a profile is what can be called."""
     try:
         profiles = msgspec.json.decode(body, type=_Profiles).inference_profile_summaries
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
     return msgspec.json.encode(
         {

@@ -127,7 +127,7 @@ class VertexClaudeTerms(VertexTerms):
 def _listing(body: bytes) -> bytes:
     try:
         models = msgspec.json.decode(body, type=_Page).publisher_models
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
     return msgspec.json.encode({"models": [{"name": f"models/{model.name.rpartition('/')[2]}"} for model in models]})
 

@@ -24,7 +24,8 @@ _CODEX_TOOL_OUTPUT = 10_000
 
 class Listed(msgspec.Struct, frozen=True):
     """A model as its provider lists it. `created` is in Unix seconds, 0 when it is not said. `efforts` are the words
-    for how hard it shall think, none when nobody says. `hidden`: it is there, but not for users to choose.
+    for how hard it shall think, none when nobody says. `hidden`: it is there, but not for users to choose. `lite`: the
+    capability of this name, None when nobody says.
     """
 
     id: str
@@ -33,10 +34,12 @@ class Listed(msgspec.Struct, frozen=True):
     facts: Facts = UNKNOWN
     efforts: tuple[str, ...] = ()
     hidden: bool = False
+    lite: bool | None = None
 
     def told(self) -> dict[str, object]:
         """What this says of the model's capabilities."""
         told: dict[str, object] = {"efforts": self.efforts} if self.efforts else {}
+        told |= {} if self.lite is None else {"lite": self.lite}
         return told | ({"images": False} if self.facts.images is False else {})
 
 
@@ -59,7 +62,7 @@ def parse_listing(body: bytes) -> tuple[Listed, ...]:
     """A provider's answer to GET /models, in the shape of any dialect. Raises Malformed."""
     try:
         listing = msgspec.json.decode(body, type=_Listing | list[_ListedItem])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"the list of models cannot be read: {error}") from None
     # OpenAI's and Anthropic's list is called `data`, Google's and Codex's `models`, Together's has no name.
     items = listing if isinstance(listing, list) else listing.data or listing.models
@@ -75,7 +78,8 @@ def _listed(item: _ListedItem) -> Listed:
     levels = item.supported_reasoning_levels or []
     efforts = tuple(level.effort for level in levels if level.effort)
     hidden = item.visibility not in {None, "list"}
-    return Listed(name, shown, _seconds(item.created, item.created_at), _facts(item), efforts, hidden)
+    seconds = _seconds(item.created, item.created_at)
+    return Listed(name, shown, seconds, _facts(item), efforts, hidden, item.use_responses_lite)
 
 
 def _facts(item: _ListedItem) -> Facts:
@@ -226,8 +230,9 @@ class _ListedItem(msgspec.Struct):
     outputTokenLimit: object = None  # noqa: N815 - as Google writes it
     top_provider: _Served | None = None  # OpenRouter
     architecture: _Architecture | None = None  # OpenRouter
-    input_modalities: list[str] | None = None  # Codex, and so the next two
+    input_modalities: list[str] | None = None  # Codex, and so the next three
     supported_reasoning_levels: list[_Level] | None = None
+    use_responses_lite: bool | None = None
     visibility: str | None = None
     supports_image_in: bool | None = None  # Moonshot
 

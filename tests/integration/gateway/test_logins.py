@@ -152,6 +152,34 @@ async def test_what_the_client_hears(
     assert not [secret for secret in secrets if secret in "".join(told)]
 
 
+UNREADABLE = {"no UTF-8": b'{"error": "\xe4"}', "endless": b"[" * 100_000}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("whose", ["the issuer's", "the file's", "the list's"])
+async def test_what_cannot_be_read_does_no_harm(tmp_path: Path, issuer: CodexIssuer, whose: str, body: bytes) -> None:
+    """Bytes that no decoder takes, from an issuer, in a login or in a list of models, stop one call and no gateway."""
+    login = issuer.login()
+    kept(tmp_path, login, time.time() - (7200 if whose == "the issuer's" else 0))
+    if whose == "the issuer's":
+        issuer.fails(TOKEN, 200, body, times=9)
+    if whose == "the file's":
+        store_of(tmp_path).path("codex").write_bytes(body)
+    backend = Backend(issuer)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body) if request.method == "GET" else await backend(request)
+
+    async with upstream(answer) as url, gateway(settings(url)) as rig:
+        status, _, _ = await rig.post("/v1/chat/completions", chat_request(stream=True))
+        async with rig.session.get(rig.url + "/v1/models") as response:
+            listed = response.status
+        async with rig.session.get(rig.url + "/health") as response:
+            assert response.status == 200
+    assert status == (200 if whose == "the list's" else 403)
+    assert listed == 200
+
+
 async def test_what_is_said_when_all_is_well(
     tmp_path: Path, issuer: CodexIssuer, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         ("", "is not a JSON object"),
         ("[]", "is not a JSON object"),
         ('{"planted": ', "is not a JSON object"),
+        ("[" * 9999, "is not a JSON object"),
         ("{}", "has no string at `access_token`"),
         ('{"access_token": {"planted": 1}}', "has no string at `access_token`"),
     ],

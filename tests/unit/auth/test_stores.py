@@ -80,7 +80,17 @@ def test_no_login(store: LoginStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b'{"access_token": 5}', b'{"access_token": "a", "plan": 1}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"access_token": 5}',
+        b'{"access_token": "a", "plan": 1}',
+        b'{"a": "\xff"}',
+        b"[" * 9999,
+    ],
 )
 def test_a_damaged_file(store: LoginStore, content: bytes) -> None:
     """A file that makes no sense asks for a new login, which replaces it."""

@@ -204,7 +204,20 @@ def test_nameless_models_are_left_out() -> None:
     assert parse_listing(b'{"data":[{"id":""},{}]}') == ()
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"{}", b'{"error":{}}', b'{"data":[1]}', b'{"data":"x"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[1]",
+        b"{}",
+        b'{"error":{}}',
+        b'{"data":[1]}',
+        b'{"data":"x"}',
+        b'{"data":[{"id":"\xff"}]}',
+        b'{"x":' + b"[" * 9999,
+    ],
+)
 def test_what_is_no_listing(body: bytes) -> None:
     """Anything else is Malformed, never another exception."""
     with pytest.raises(Malformed):

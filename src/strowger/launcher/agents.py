@@ -110,7 +110,8 @@ _EVERY_DIALECT = {
 # For models of which nobody says what they hold: small enough for most of today's.
 CONTEXT_GUESS, OUTPUT_GUESS = 200_000, 32_000
 
-Listing = Callable[[Sequence[Model]], object]
+Listing = Callable[[Sequence[Model], str], object]
+"""What an agent wants to be told of models; the second is how hard they shall think, empty when nobody says."""
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -157,20 +158,19 @@ class Spec(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-def _opencode_models(models: Sequence[Model]) -> object:
+def _opencode_models(models: Sequence[Model], effort: str) -> object:
     """What opencode wants as `provider.X.models`; where it knows no limits it never compacts."""
-    return {
-        model.id: {
-            "name": model.display_name or model.id,
-            "limit": {"context": model.facts.context, "output": model.facts.output or OUTPUT_GUESS},
-        }
-        if model.facts.context
-        else {"name": model.display_name or model.id}
-        for model in models
-    }
+    listed: dict[str, dict[str, object]] = {}
+    for model in models:
+        listed[model.id] = {"name": model.display_name or model.id}
+        if context := model.facts.context:
+            listed[model.id]["limit"] = {"context": context, "output": model.facts.output or OUTPUT_GUESS}
+        if effort:
+            listed[model.id]["options"] = {"effort": effort}
+    return listed
 
 
-def _pi_models(models: Sequence[Model]) -> object:
+def _pi_models(models: Sequence[Model], _: str) -> object:
     """What pi wants as the `models` of a provider. Unless one reasons, pi does not bring home what it has signed."""
     free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
     return [
@@ -187,7 +187,7 @@ def _pi_models(models: Sequence[Model]) -> object:
     ]
 
 
-def _litellm_models(models: Sequence[Model]) -> object:
+def _litellm_models(models: Sequence[Model], _: str) -> object:
     """What aider's library wants to know of a model that it has not heard of."""
     return {
         f"openai/{model.id}": {

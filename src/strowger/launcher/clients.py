@@ -160,13 +160,14 @@ def _values(spec: Spec, url: str, model: str | None, effort: str | None, menu: S
     """What the places in a text stand for; what is not known is empty."""
     listed = offered(menu, model)
     facts = next((entry.facts for entry in listed if entry.id == model), None)
+    told = spec.efforts.get(effort, effort) if effort else ""
     return {
         "url": url,
         "model": model or "",
-        "effort": spec.efforts.get(effort, effort) if effort else "",
+        "effort": told,
         "context": str(facts.context) if facts and facts.context else "",
         "output": str(facts.output) if facts and facts.output else str(OUTPUT_GUESS),
-        "models": json.dumps(spec.listing(listed), separators=(",", ":")) if spec.listing else "",
+        "models": json.dumps(spec.listing(listed, told), separators=(",", ":")) if spec.listing else "",
     }
 
 

@@ -56,12 +56,13 @@ def test_models_in_each_agents_words() -> None:
     assert opencode is not None
     assert pi is not None
     assert aider is not None
-    assert opencode([BIG, ODD]) == {
+    assert opencode([BIG, ODD], "") == {
         "big": {"name": "Big", "limit": {"context": 400_000, "output": 64_000}},
         "p:odd": {"name": "p:odd"},
     }
-    big, odd = json.loads(json.dumps(pi([BIG, ODD])))
+    assert opencode([ODD], "high") == {"p:odd": {"name": "p:odd", "options": {"effort": "high"}}}
+    big, odd = json.loads(json.dumps(pi([BIG, ODD], "high")))
     assert (big["contextWindow"], big["maxTokens"], big["input"]) == (400_000, 64_000, ["text"])
     assert (odd["contextWindow"], odd["maxTokens"], odd["input"]) == (200_000, 32_000, ["text", "image"])
     assert all(each["reasoning"] for each in (big, odd))
-    assert json.loads(json.dumps(aider([BIG])))["openai/big"]["max_input_tokens"] == 400_000
+    assert json.loads(json.dumps(aider([BIG], "")))["openai/big"]["max_input_tokens"] == 400_000

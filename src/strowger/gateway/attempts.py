@@ -51,17 +51,21 @@ class Attempts:
         if len(targets) == 1 and self._health.calm and len(provider.accounts) < 2 and not provider.capacity_fallback:
             # Most calls: there is nothing to choose.
             answer = await self._ask(Candidate(targets[0], provider.accounts[0] if provider.accounts else None))
-            if answer is None:
-                raise most_telling(self._errors)
-            return answer
-        ranking = rank(targets, self._health, self._flow.session)
+        else:
+            answer = await self._ranked(rank(targets, self._health, self._flow.session))
+        told = most_telling(self._errors) if answer is None else None
+        # An error holds on to the frames that it went through, and they to the request.
+        self._errors.clear()
+        if answer is None:
+            assert told is not None
+            raise told
+        return answer
+
+    async def _ranked(self, ranking: Ranking) -> Answer | None:
         for passed in ranking.passed:
             self._flow.attempts.append(self._passed(passed))
         self._full.update(one.place for one in (*ranking.resting, *ranking.passed) if _is_full(one))
-        answer = await self._in_order(ranking.asked) or await self._rested(ranking)
-        if answer is None:
-            raise most_telling(self._errors)
-        return answer
+        return await self._in_order(ranking.asked) or await self._rested(ranking)
 
     async def _in_order(self, candidates: Sequence[Candidate]) -> Answer | None:
         """Each in its turn. A host that is being probed by another call comes last."""

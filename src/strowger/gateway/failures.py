@@ -42,6 +42,8 @@ _LASTING = frozenset({501, 505})
 # The code of a failure that our own decoder found: the upstream was answering.
 _UNREADABLE = "malformed"
 
+_NEVER = 1e9
+
 # Members of error bodies that say when: Unix time, or seconds from now.
 _RESETS = re.compile(rb'"(resets?_at|resets_in_seconds|reset_after_seconds)"\s*:\s*"?(\d+(?:\.\d+)?)')
 _SEARCHED = 65536
@@ -98,7 +100,9 @@ def most_telling(errors: list[GatewayError]) -> GatewayError:
 
 def _weight(error: GatewayError) -> tuple[int, float]:
     if error.kind in LIMITS:
-        return 4, -(error.retry_after if error.retry_after is not None else 0.0)
+        # Too fast is over soon, also where nobody says when; an empty account may stay so.
+        unknown = 0.0 if error.kind is ErrorKind.RATE_LIMITED else _NEVER
+        return 4, -(unknown if error.retry_after is None else error.retry_after)
     if error.kind in {ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN}:
         return 3, 0.0
     if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.UNKNOWN_MODEL, ErrorKind.UNSUPPORTED}:

@@ -19,7 +19,7 @@ from typing import Literal
 from msgspec import Struct
 
 from strowger.config.schema import Retries
-from strowger.errors import ErrorKind, GatewayError
+from strowger.errors import ErrorKind, GatewayError, Refused
 from strowger.gateway.failures import LIMITS, is_outage, refused_credential
 from strowger.providers.base import Account, Provider
 from strowger.providers.quota import Reading
@@ -195,7 +195,7 @@ class Health:
             self._count(
                 (provider.name, provider.base_url, model if error.kind is ErrorKind.OVERLOADED else _EVERY_MODEL)
             )
-        else:
+        elif isinstance(error, Refused) or isinstance(error.__cause__, Refused):
             self._reached(provider, model)
         if provider.client_auth:
             return  # whose account it was is the client's to know, and the next one may be another's

@@ -44,6 +44,8 @@ _SSE: Headers = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-C
 _JSON: Headers = (("Content-Type", "application/json"),)
 # Claude Code repeats a 429 ten times, also that of an empty account, unless it is told that there is no use.
 _STOPS = ("x-should-retry", "false")
+# Longer than this Claude Code does not wait, and the SDKs do not even look.
+_WORTH_WAITING = 60.0
 
 
 class Timing(Struct, frozen=True):
@@ -298,10 +300,17 @@ class _OneCall:
                 status, headers, body = error.status, tuple(returned(error.headers)), error.body
             elif error.status == 200 and looks_like_json(error.body):
                 body = error.body
-            if error.kind is ErrorKind.QUOTA_EXHAUSTED and not any(name.lower() == _STOPS[0] for name, _ in headers):
-                headers = (*headers, _STOPS)
+        if _is_final(error) and not any(name.lower() == _STOPS[0] for name, _ in headers):
+            headers = (*headers, _STOPS)
         flow.status = status
         await reply.whole(status, (*headers, *flow_headers(flow)), body)
+
+
+def _is_final(error: GatewayError) -> bool:
+    """Whether a client that repeats its call by itself does so in vain, or for longer than anybody wants to watch."""
+    if error.kind is ErrorKind.QUOTA_EXHAUSTED:
+        return True
+    return error.kind is ErrorKind.RATE_LIMITED and (error.retry_after or 0.0) > _WORTH_WAITING
 
 
 def match_route(routes: RouteTable, call: Call, model: str) -> Route:

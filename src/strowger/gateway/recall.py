@@ -212,9 +212,10 @@ def missing(what: str, name: str, param: str | None = None) -> ClientError:
 
 
 def _kept_there(route: Route, turns: list[Turn] | None) -> bool:
-    """Whether every target would find the turn by itself."""
+    """Whether every target would find the turn by itself. The accounts of a vendor do not find each other's."""
     return all(
         target.provider.dialect == RESPONSES
+        and len(target.provider.accounts) < 2
         and target.provider.capabilities(target.model).stateful
         and (turns is None or turns[-1].provider == target.provider.name)
         for target in route.targets

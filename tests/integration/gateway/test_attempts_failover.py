@@ -238,6 +238,19 @@ async def test_an_empty_account_stops_claude_code() -> None:
         assert here.main.asked(WORK) == 1
 
 
+async def test_a_limit_of_hours_is_not_waited_for_by_the_client_either() -> None:
+    """Claude Code waits for a minute at most: told at once, its user can do something about it."""
+    async with ways() as here:
+        here.main.steps[WORK].append(status(429, "rate_limit_error", retry_after="7200"))
+        first, second = [await here.ask() for _ in range(2)]
+        assert [code for code, _, _ in (first, second)] == [429, 429]
+        assert [headers["x-should-retry"] for _, headers, _ in (first, second)] == ["false", "false"]
+        assert here.main.asked(WORK) == 1
+    async with ways() as here:
+        here.main.steps[WORK].append(status(429, "rate_limit_error", retry_after="20"))
+        assert "x-should-retry" not in (await here.ask())[1]
+
+
 async def test_a_heartbeat_may_have_begun_the_stream() -> None:
     """While we wait between tries the client gets its pings; a failure after that is told inside the stream."""
     async with ways(heartbeat_seconds=0.02, retries=PATIENT) as here:

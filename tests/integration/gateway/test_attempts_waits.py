@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from typing import Any
 
@@ -11,8 +12,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from strowger.gateway.endpoints import Call
 from tests.fakes.anthropic import refuse
-from tests.fakes.script import say
+from tests.fakes.script import Delivery, say
 from tests.integration.gateway.faults import HOME, MODEL, QUICK, SPARE, WORK, Ways, ways
 
 pytestmark = pytest.mark.anyio
@@ -317,3 +319,23 @@ async def test_spreading(spread: str) -> None:
             assert (here.main.asked(WORK), here.main.asked(HOME)) == (5, 5)
         text = here.rig.log.getvalue()
         assert all(key not in text for key in (WORK, HOME, SPARE))
+
+
+async def test_nothing_is_held_on_to_after_a_failure() -> None:
+    """An answer may take minutes: errors before it, with the request in their frames, are let go as it begins."""
+    async with ways(accounts=2) as here:
+        here.main.steps[WORK].append(BROKEN)
+        here.main.steps[WORK].append(BROKEN)
+        here.main.steps[HOME].append(say("one two three", deltas=3, delivery=Delivery(cut="stall", cut_after=3)))
+        gc.collect()
+        gc.disable()
+        try:
+            async with here.rig.session.post(
+                here.rig.url + "/v1/messages",
+                json={"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}], "stream": True},
+            ) as response:
+                await response.content.readuntil(b"\n\n")
+                held = [one for one in gc.get_objects() if isinstance(one, Call) and one.body]
+                assert held == []
+        finally:
+            gc.enable()

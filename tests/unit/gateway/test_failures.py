@@ -106,6 +106,9 @@ def test_the_most_telling_failure() -> None:
     assert most_telling([first, key, model, last]) is key
     assert most_telling([first, model, last]) is model
     assert most_telling([first, last]) is last
+    empty, fast = refused(429, K.QUOTA_EXHAUSTED), refused(429, K.RATE_LIMITED)
+    assert most_telling([fast, empty]) is fast
+    assert most_telling([empty, late]) is late
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from strowger.config.references import parse_reference
 from strowger.config.schema import ProviderConfig, Retries
-from strowger.errors import CredentialError, ErrorKind, GatewayError, Refused, Unreachable
+from strowger.errors import BadRequest, CredentialError, ErrorKind, GatewayError, Refused, Unreachable
 from strowger.gateway.health import Health
 from strowger.providers.base import Provider, build_provider
 from strowger.providers.quota import Reading, Window
@@ -284,6 +284,14 @@ def test_only_failures_in_a_row_count() -> None:
     for _ in range(20):
         rig.fail(Refused("no", status=400, kind=ErrorKind.BAD_REQUEST))
     assert rig.health.standing(rig.provider, "m") == "closed"
+
+
+def test_what_was_never_sent_closes_no_breaker() -> None:
+    """A credential that is missing, or a body that cannot be carried, says nothing of the host."""
+    rig = Rig()
+    for error in (DOWN, DOWN, CredentialError("not set"), BadRequest("no"), DOWN):
+        rig.fail(error)
+    assert rig.health.standing(rig.provider, "m") == "open"
 
 
 def test_a_model_without_room_says_nothing_of_the_others() -> None:

@@ -29,6 +29,9 @@ SLOWER_SECONDS = 5.0
 
 _PERMANENT = frozenset({"refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated", "invalid_grant"})
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Whoever says more says that it never ends.
+_LONGEST_LIFE_SECONDS = 10 * 366 * 86400.0
+_LAST_SECOND = 253402300799.0  # of the year 9999
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -328,8 +331,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def iso(moment: float) -> str:
-    """Unix seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+    """Unix seconds as ISO 8601 in UTC; what no calendar holds is its nearest second."""
+    return datetime.fromtimestamp(min(max(moment, 0.0), _LAST_SECOND), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _ask(issuer: Issuer, path: str, fields: Mapping[str, str], form: Format, device_id: str) -> Ask:
@@ -349,7 +352,10 @@ def _life(data: Mapping[str, object], access: str, now: float) -> tuple[float | 
         lifetime = max(ends - (made if made is not None else now), 0.0)
     if ends is None and lifetime is not None:
         ends = now + lifetime
-    return ends, lifetime
+    return (
+        None if ends is None else min(ends, now + _LONGEST_LIFE_SECONDS),
+        None if lifetime is None else min(lifetime, _LONGEST_LIFE_SECONDS),
+    )
 
 
 def _reason(issuer: Issuer, reply: Reply) -> Reason:

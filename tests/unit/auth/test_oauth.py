@@ -189,6 +189,19 @@ def test_a_lifetime_that_is_none(expires_in: object) -> None:
     assert (it.lifetime, it.expires_at) == (None, None)
 
 
+@pytest.mark.parametrize("much", [1e300, "1e300", 10**17])
+def test_a_lifetime_that_no_calendar_holds(much: object) -> None:
+    """What ends after all of us is said to end in ten years, so that it can be written down as a date."""
+    for answer in ({"access_token": "a", "expires_in": much}, {"access_token": jwt({"exp": much})}):
+        it = read_tokens(KIMI, reply(200, answer), now=NOW)
+        if it.expires_at is not None:
+            assert it.lifetime is not None
+            assert 0 < it.lifetime <= 3660 * 86400
+            assert iso(it.expires_at) < "2040"
+    assert iso(1e300) == "9999-12-31T23:59:59Z"
+    assert iso(-1e300) == "1970-01-01T00:00:00Z"
+
+
 def test_a_refresh_may_leave_out_anything() -> None:
     """What a reply to a refresh does not say stays as it was; a new access token has its own end."""
     assert read_tokens(CODEX, reply(200, {}), now=NOW, old=OLD) == OLD

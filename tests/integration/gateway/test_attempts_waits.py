@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from strowger.gateway.endpoints import Call
+from strowger.gateway.attempts import Attempts
 from tests.fakes.anthropic import refuse
 from tests.fakes.script import Delivery, say
 from tests.integration.gateway.faults import HOME, MODEL, QUICK, SPARE, WORK, Ways, ways
@@ -335,7 +335,7 @@ async def test_nothing_is_held_on_to_after_a_failure() -> None:
                 json={"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}], "stream": True},
             ) as response:
                 await response.content.readuntil(b"\n\n")
-                held = [one for one in gc.get_objects() if isinstance(one, Call) and one.body]
+                held = [one for one in gc.get_objects() if isinstance(one, Attempts)]
                 assert held == []
         finally:
             gc.enable()

@@ -89,13 +89,14 @@ def _gate(request: pytest.FixtureRequest) -> Iterator[None]:
 def _own_environment(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """No test reads or writes the developer's configuration, state or keys, nor goes through their proxy.
+    """No test reads or writes the developer's configuration, state or keys, nor goes by their proxy or certificates.
 
     Each has a home of its own, which is not even created for tests without I/O: making one for each of thousands of
     recordings would cost more than the tests.
     """
     for name in list(os.environ):
-        if name.upper().endswith(_SECRET_ENDS) or (name.upper().startswith(_SET_BY_USERS) and name not in _OURS):
+        ours = name in _OURS or not name.upper().startswith(_SET_BY_USERS)
+        if name.upper().endswith(_SECRET_ENDS) or name in _CERTIFICATES or not ours:
             monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / f"home-{next(_homes)}"
     if not is_without_io(request.path):
@@ -112,6 +113,7 @@ def is_without_io(path: Path) -> bool:
 
 _homes = itertools.count()
 _SECRET_ENDS = ("_API_KEY", "_AUTH_TOKEN", "_PROXY")
+_CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 _SET_BY_USERS = ("STROWGER_", "ANTHROPIC_", "OPENAI_", "CLAUDE")
 _OURS = {"STROWGER_SHARED", "STROWGER_CLIENTS"}
 _XDG = {

@@ -25,7 +25,11 @@ _TOO_LONG = Malformed(f"the head of the upstream's answer is longer than {MAX_HE
 
 
 class Dropped(Exception):
-    """The connection ended before the first byte of an answer."""
+    """The connection ended before the first byte of an answer. `cause` is what the system or TLS said, if anything."""
+
+    def __init__(self, cause: Exception | None = None) -> None:
+        super().__init__()
+        self.cause = cause
 
 
 class Connection(asyncio.Protocol):
@@ -177,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def _broken(self, error: Exception | None) -> Exception:
         if not self._has_head and self._head_bytes == 0:
-            return Dropped()
+            return Dropped(error)
         reason = f": {error}" if error is not None and str(error) else ""
         return Truncated(f"the upstream's answer broke off{reason}")
 

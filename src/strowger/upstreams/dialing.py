@@ -210,8 +210,7 @@ def _told(shown: str, proxy: Proxy | None = None) -> Iterator[None]:
             hint=_UNTRUSTED.get(error.verify_code, _NO_AUTHORITY),
         ) from error
     except ssl.SSLError as error:
-        reason = error.reason or str(error)
-        raise Unreachable(f"no TLS with {shown}: {reason}", hint=_no_tls_hint(reason, proxy)) from error
+        raise no_tls(shown, error, proxy) from error
     except OSError as error:
         raise Unreachable(
             f"no connection to {shown}: {_reason(error)}",
@@ -221,12 +220,16 @@ def _told(shown: str, proxy: Proxy | None = None) -> Iterator[None]:
         ) from error
 
 
-def _no_tls_hint(reason: str, proxy: Proxy | None) -> str:
+def no_tls(shown: str, error: ssl.SSLError, proxy: Proxy | None = None) -> Unreachable:
+    """That a host, or the `proxy` on the way, and we do not come together, and what to look at."""
+    reason = error.reason or str(error)
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
-        return "where the host wants a certificate of ours, set client_cert and client_key in [network]"
-    if proxy:
-        return f"is the proxy of {proxy.named_by} https where it should be http?"
-    return "is base_url https where it should be http?"
+        hint = "where the host wants a certificate of ours, set client_cert and client_key in [network]"
+    elif proxy:
+        hint = f"is the proxy of {proxy.named_by} https where it should be http?"
+    else:
+        hint = "is base_url https where it should be http?"
+    return Unreachable(f"no TLS with {shown}: {reason}", hint=hint)
 
 
 def request_head(method: str, place: Place, headers: Headers, length: int | None, proxy: Proxy | None = None) -> bytes:

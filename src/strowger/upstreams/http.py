@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from strowger import __version__
-from strowger.errors import Malformed, Truncated, Unanswered
+from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
 from strowger.upstreams.base import Headers, Incoming, Outgoing, gathered
 from strowger.upstreams.connection import Connection, Dropped
-from strowger.upstreams.dialing import Dialer, Network, Origin, Place, place_of, request_head
+from strowger.upstreams.dialing import Dialer, Network, Origin, Place, no_tls, place_of, request_head
 from strowger.upstreams.tunnel import refused
 
 USER_AGENT = f"strowger/{__version__}"
@@ -146,14 +146,14 @@ class HttpUpstream:
             begun = time.monotonic()
             try:
                 return await self._exchange(kept, key, head, out.body)
-            except Dropped:
+            except Dropped as dropped:
                 if time.monotonic() - begun > _STALE_SECONDS:
-                    raise _unanswered(place) from None
+                    raise _unanswered(place, dropped) from None
         connection = await self.dialer.connect(place, Connection)
         try:
             incoming = await self._exchange(connection, key, head, out.body)
-        except Dropped:
-            raise _unanswered(place) from None
+        except Dropped as dropped:
+            raise _unanswered(place, dropped) from None
         if proxy is not None and incoming.status == 407:
             incoming.close()
             raise refused(proxy, place.name, 407, "Proxy Authentication Required")
@@ -223,5 +223,8 @@ class HttpUpstream:
         await self.aclose()
 
 
-def _unanswered(place: Place) -> Unanswered:
+def _unanswered(place: Place, dropped: Dropped) -> Unreachable:
+    # With TLS 1.3 a host that refuses us says so only after its own part of the handshake; it has read nothing then.
+    if isinstance(dropped.cause, ssl.SSLError) and "ALERT" in (dropped.cause.reason or ""):
+        return no_tls(place.shown, dropped.cause)
     return Unanswered(f"the upstream closed the connection without an answer: {place.shown}")

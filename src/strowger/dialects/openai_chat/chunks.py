@@ -17,6 +17,9 @@ ABSENT = Raw(b"")
 """Default of raw members (a raw member cannot be optional: it would only take null)."""
 
 
+_NULL = len(b"null")
+
+
 def present(raw: Raw) -> bool:
     """Whether a raw member is there and not null."""
     return len(raw) > 4 or (len(raw) > 0 and bytes(raw) != b"null")
@@ -106,6 +109,23 @@ def decode_chunk(data: bytes) -> Chunk | None:
     except msgspec.ValidationError:
         seen = msgspec.json.decode(data)
         return salvaged(Chunk, seen) if isinstance(seen, dict) else None
+
+
+def only_text(chunk: Chunk, index: int | None) -> str | None:
+    """The text of a chunk that adds a text to the answer of that index, and says nothing else; None of any other."""
+    choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
+    if choice is None or choice.delta is None or choice.index != index or chunk.x_groq is not None:
+        return None
+    beside = (chunk.usage, chunk.error, chunk.citations, chunk.search_results)
+    if any(len(raw) > _NULL for raw in (*beside, choice.logprobs, choice.usage, choice.message, choice.delta.audio)):
+        return None
+    if choice.finish_reason is not None or choice.stop_reason is not None or choice.matched_stop is not None:
+        return None
+    delta = choice.delta
+    more = (delta.reasoning_content, delta.reasoning, delta.reasoning_details, delta.refusal, delta.annotations)
+    if any(more) or delta.tool_calls or delta.function_call is not None:
+        return None
+    return delta.content if isinstance(delta.content, str) else None
 
 
 def decode_delta(raw: Raw) -> Delta:

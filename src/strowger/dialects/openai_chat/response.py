@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
+from strowger.dialects.likeness import Likeness
 from strowger.dialects.openai_chat.assembly import Assembly
 from strowger.dialects.openai_chat.chunks import (
     Choice,
@@ -26,6 +27,7 @@ from strowger.dialects.openai_chat.chunks import (
     decode_chunk,
     decode_delta,
     index_of,
+    only_text,
     present,
 )
 from strowger.dialects.openai_chat.citing import citation, pages
@@ -85,6 +87,7 @@ class ChatDecoder:
         self._spelled = False
         self._tags: ThinkTags | None = ThinkTags()
         self._calls = Assembly(setup, self._sequencer)
+        self._likeness = Likeness(b"content")
         self._usage: Usage | None = None
         self._reason: str | None = None
         self._stop: str | None = None
@@ -98,6 +101,12 @@ class ChatDecoder:
             return out
         if self._head is not None:
             self._head.append(data)
+        elif not self._uncited and data.startswith(b"data: ") and data.endswith(b"\n\n") and self._sse.between:
+            text = self._likeness.text(data[6:-2])
+            if text is not None:  # one event, as it mostly is, and like the one before
+                if text:
+                    self._content(text, out)
+                return out
         try:
             frames = self._sse.feed(data)
         except FrameTooLargeError as error:
@@ -139,6 +148,10 @@ class ChatDecoder:
         if frames:
             self._head = None
         for event, data in frames:
+            if not event and not self._uncited and (text := self._likeness.text(data)) is not None:
+                if text:
+                    self._content(text, out)
+                continue
             self._frame(event, data, out)
             if self._ended:
                 return True
@@ -189,6 +202,8 @@ class ChatDecoder:
         if choices:
             if not self._started:
                 self._start(chunk, data, out)
+            elif self._likeness.learns and (text := only_text(chunk, self._choice)) and not event:
+                self._likeness.learn(data, text)
             for choice in choices:
                 self._take(choice, data, out)
                 if self._ended:

@@ -32,6 +32,7 @@ from tests.fakes.server import Seen, hang, json_response, run_alone
 TOKEN = "fake-chatgpt-token"
 ACCOUNT = "11111111-2222-4333-8444-555555555555"
 BETA = "responses_websockets=2026-02-06"
+LITE = "ws_request_header_x_openai_internal_codex_responses_lite"
 # What may differ between a request and the one that it goes on from.
 _FREE = words("type input previous_response_id generate client_metadata stream")
 _COMPACT = words("model input instructions tools parallel_tool_calls reasoning service_tier prompt_cache_key text")
@@ -103,7 +104,8 @@ class FakeCodex(FakeResponses):
 
     `accounts`: of those whose token is good. `upgrades`: what the next handshakes are answered, None = accepted;
     `burst`: how many handshakes a second are accepted, 0 = any number. `life`: how many requests a socket answers
-    before it says that its time is over, 0 = any number. `contexts`: all items that the model had before it, of each
+    before it says that its time is over, 0 = any number. `lite`: models that take requests in the shape of Responses
+    Lite only. `contexts`: all items that the model had before it, of each
     request that broke no rule.
     """
 
@@ -119,11 +121,13 @@ class FakeCodex(FakeResponses):
         upgrades: tuple[Refuse | Hang | None, ...] = (),
         burst: int = 0,
         life: int = 0,
+        lite: tuple[str, ...] = (),
         tls: Authority | None = None,
     ) -> None:
         self.accounts = {account.id: account for account in accounts or (ChatGPTAccount(),)}
         first = next(iter(self.accounts))
         self._ledgers = {name: Ledger(name, replay=replay) for name in self.accounts}
+        self.lite = lite
         super().__init__(CODEX, script=script, models=models, account=first, window=window, replay=replay, tls=tls)
         self.tokens = {TOKEN: first}
         self.issuer = issuer
@@ -175,10 +179,30 @@ class FakeCodex(FakeResponses):
 
     def check(self, body: Json, recent: dict[str, Answered] | None = None) -> tuple[Answered | None, list[Json]]:
         before, items = super().check(body, recent)
+        self._check_shape(body)
         tier = body.get("service_tier")
         if tier not in (None, "priority", "flex"):
             raise Refusal(f"Unsupported service_tier: {tier}", kind="detail")
         return before, items
+
+    def _check_shape(self, body: Json) -> None:
+        """Responses Lite, for the models that want it and for no other."""
+        model, marked = str(body.get("model")), LITE in (body.get("client_metadata") or {})
+        if model in self.lite and not marked:
+            raise Refusal(f"Model not found {model}", status=404, kind="detail")
+        if not marked:
+            return
+        tools = [tool for item in body["input"] if item.get("type") == "additional_tools" for tool in item["tools"]]
+        kinds = {tool.get("type") for tool in (*tools, *(body.get("tools") or ()))}
+        context = (body.get("reasoning") or {}).get("context")
+        for wrong, why in (
+            (body.get("parallel_tool_calls") is not False, "requires parallel_tool_calls to be false."),
+            (context != "all_turns", "requires reasoning.context to be all_turns."),
+            (not kinds <= {"function", "custom", "namespace", "tool_search"}, "only supports function tools."),
+            ("tools" in body or "instructions" in body, "takes tools and instructions from the input."),
+        ):
+            if wrong:
+                raise Refusal(f"X-OpenAI-Internal-Codex-Responses-Lite {why}", code="unsupported_value")
 
     def step(self, body: Json, before: Answered | None, items: list[Json]) -> Step:
         self.contexts.append([*(before.history if before else ()), *items])
@@ -219,7 +243,8 @@ class FakeCodex(FakeResponses):
         headers = {**self.headers(), "etag": self.etag}
         if request.headers.get("if-none-match") == self.etag:
             return web.Response(status=304, headers=headers)
-        return json_response({"models": [described(name) for name in self._names]}, headers=headers)
+        shown = [{**described(name), "use_responses_lite": name in self.lite} for name in self._names]
+        return json_response({"models": shown}, headers=headers)
 
     def compact(self, body: Any) -> web.Response:
         for name in body if isinstance(body, dict) else ():

@@ -158,6 +158,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Gemini: a call that comes back without its thought signature is refused."""
     summaries: bool = True
     """Responses: a summary of the reasoning may be asked for."""
+    lite: bool = False
+    """Responses: tools and instructions have to stand in the input; only functions and free-text tools are taken."""
 
     # the rest
     structured_output: str = "json_schema"

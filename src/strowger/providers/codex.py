@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from strowger.auth.credential import Credential
 from strowger.auth.issuers import USER_AGENT
 from strowger.config.schema import ProviderConfig
+from strowger.dialects.openai_responses.lite import MARK
 from strowger.providers.codex_answers import Filled
 from strowger.providers.codex_limits import from_event, from_headers
 from strowger.providers.codex_turns import HEADER, Turns
@@ -64,6 +65,8 @@ _IDS = uuid.UUID("6f1c9f5e-0b0e-5c55-9a7e-3f5c8f6d4a10")
 _DECODER = msgspec.json.Decoder(dict[str, Raw])
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _COMPACT = "/responses/compact"
+_STREAM = ("Accept", "text/event-stream")
+_LITE = "x-openai-internal-codex-responses-lite"
 # The usual tier goes without saying: any other word is refused.
 _TIERS = (b'"priority"', b'"flex"')
 
@@ -127,7 +130,7 @@ class Codex(Responses):
             return out
         if out.url.endswith(_COMPACT):
             return replace(out, body=_only(out.body, COMPACT_MEMBERS))
-        out = super().outgoing(replace(out, headers=_with(headers, ("Accept", "text/event-stream"))), facts, used)
+        out = super().outgoing(_marked(replace(out, headers=_with(headers, _STREAM))), facts, used)
         return out if out.socket is not None else self._in_its_turn(out, facts, used)
 
     def incoming(self, incoming: Incoming, facts: Facts) -> Incoming:
@@ -180,6 +183,20 @@ class Codex(Responses):
         session = _plain(facts.session)
         thread = _plain(f"{facts.session}/{facts.agent_id}") if facts.agent_id else session
         return (*kept, ("session-id", session), ("thread-id", thread), ("x-client-request-id", thread))
+
+
+def _marked(out: Outgoing) -> Outgoing:
+    """A request in the lite shape says so in a header, for HTTP, and in its body, for a socket."""
+    in_body = MARK.encode() in out.body
+    if in_body == any(line[0].lower() == _LITE for line in out.headers):
+        return out
+    if in_body:
+        return replace(out, headers=(*out.headers, (_LITE, "true")))
+    members = _members(out.body)
+    if members is None:
+        return out
+    labels = {**(_members(bytes(members.get("client_metadata", b""))) or {}), MARK: Raw(b'"true"')}
+    return replace(out, body=msgspec.json.encode({**members, "client_metadata": Raw(msgspec.json.encode(labels))}))
 
 
 def _plain(text: str) -> str:

@@ -41,6 +41,7 @@ CODEX_MODELS: tuple[tuple[str, Overrides], ...] = (
         for glob in ("gpt-5.[6-9]*", "gpt-[6-9]*")
     ),
     *((glob, {"efforts": ("low", "medium", "high", "xhigh")}) for glob in ("gpt-5.*-codex*", "codex-*")),
+    ("gpt-5.6*", {"lite": True}),
 )
 
 CODEX_LISTED: tuple[tuple[str, int], ...] = (

@@ -51,10 +51,12 @@ class Backend(Struct):
         lines = {"x_claude_code_session_id": "s-1", **ANTHROPIC}
         return await self.rig.post("/v1/messages", rigging.anthropic_request(model=MODEL, **more), **lines)
 
-    async def say(self, messages: list[Any], **headers: str) -> list[Any]:
+    async def say(self, messages: list[Any], agent: str = "", **more: Any) -> list[Any]:
         """The content of the answer to a conversation that thinks."""
-        body = {"model": MODEL, "max_tokens": 2000, "thinking": {"type": "adaptive"}, "messages": messages}
-        lines = {"x_claude_code_session_id": "s-1", **ANTHROPIC, **headers}
+        body = {"model": MODEL, "max_tokens": 2000, "thinking": {"type": "adaptive"}, "messages": messages, **more}
+        lines = {"x_claude_code_session_id": "s-1", **ANTHROPIC}
+        if agent:
+            lines["x_claude_code_agent_id"] = agent
         status, _, answer = await self.rig.post("/v1/messages", body, **lines)
         assert status == 200, answer
         content: list[Any] = json.loads(answer)["content"]
@@ -322,7 +324,7 @@ async def test_a_conversation_goes_on_over_one_socket() -> None:
             messages.append({"role": "user", "content": f"question {number}"})
             answer = await it.say(messages)
             messages.append({"role": "assistant", "content": answer})
-        await it.say([{"role": "user", "content": "aside"}], x_claude_code_agent_id="a1")
+        await it.say([{"role": "user", "content": "aside"}], agent="a1")
         told = [seen.body for seen in it.fake.inferences() if not seen.refused]
         assert [len(body["input"]) for body in told] == [1, 1, 1, 7, 1]
         assert ["previous_response_id" in body for body in told] == [False, True, True, False, False]
@@ -443,3 +445,29 @@ async def test_a_second_account_takes_over(tmp_path: Path) -> None:
             assert asked == ["home", "home", "work", "work"]
             readings = rig.gateway.line.health.readings
             assert {name: readings["codex", name].limit_reached for name in accounts} == {"home": True, "work": False}
+
+
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_models_that_want_another_shape(transport: str) -> None:
+    """The backend's list says which do: from then on tools and instructions stand in the input, and are found there."""
+    async with backend(
+        transport=transport, continuation=True, fakes={"lite": ("gpt-6-sol",), "models": (MODEL, "gpt-6-sol")}
+    ) as it:
+        provider = it.rig.gateway.line.routes.providers["codex"]
+        assert (await it.ask(stream=True))[0] == 200
+        await it.fake.until(lambda: provider.capabilities("gpt-6-sol").lite)
+        it.fake.script(Reply(parts=(Think("Hm."), Call("look", {"at": "it"}))), say("seen"))
+        tools = [{"name": "look", "input_schema": {"type": "object", "properties": {"at": {"type": "string"}}}}]
+        whole: dict[str, Any] = {"system": "Be good.", "tools": tools, "tool_choice": {"type": "any"}}
+        messages: list[Any] = [{"role": "user", "content": "hi"}]
+        content = await it.say(messages, model="gpt-6-sol", **whole)
+        messages.append({"role": "assistant", "content": content})
+        result = {"type": "tool_result", "tool_use_id": content[-1]["id"], "content": "a cat"}
+        messages.append({"role": "user", "content": [result]})
+        assert (await it.say(messages, model="gpt-6-sol", **whole))[-1]["text"] == "seen"
+        sent = it.fake.inferences()[1]
+        assert [item["type"] for item in sent.body["input"]][:2] == ["additional_tools", "message"]
+        assert sent.header("x-openai-internal-codex-responses-lite") == "true"
+        assert it.sent().keys() & {"tools", "instructions"} == set()
+        assert len(it.fake.contexts[-1]) == 6
+        assert ("previous_response_id" in it.sent()) is (transport == "websocket")

@@ -13,6 +13,7 @@ from strowger import __version__
 from strowger.auth.credential import Credential
 from strowger.config.references import Secret
 from strowger.config.schema import ProviderConfig
+from strowger.dialects.openai_responses.lite import MARK
 from strowger.providers import PRESETS, build_provider
 from strowger.providers.codex import MEMBERS, READS_MODELS_OF, Codex, Responses
 from strowger.providers.terms import Facts
@@ -114,6 +115,18 @@ def test_only_what_the_backend_takes_leaves() -> None:
     body = json.loads(sent(codex(), {**much, **more}).body)
     assert body == PLAIN
     assert body.keys() <= MEMBERS
+
+
+def test_the_lite_shape_says_so() -> None:
+    """In a header for HTTP and in the body for a socket, whichever of them the request came with."""
+    header, label = "x-openai-internal-codex-responses-lite", {MARK: "true"}
+    told = sent(codex(), {**PLAIN, "client_metadata": label})
+    assert named(told)[header] == "true"
+    given: dict[str, Any] = {header.replace("-", "_"): "true"}
+    for metadata in ({}, {"client_metadata": {"a": "b"}}):
+        request = sent(codex(), {**PLAIN, **metadata}, **given)
+        assert json.loads(request.body)["client_metadata"] == {**metadata.get("client_metadata", {}), **label}
+    assert header not in named(sent(codex(), PLAIN))
 
 
 def test_compaction_has_fewer_members() -> None:

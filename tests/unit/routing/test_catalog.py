@@ -275,13 +275,13 @@ def test_what_codex_lists() -> None:
     """Windows, efforts and what a model takes; what is not for users to choose is known, but not shown."""
     level = [{"effort": "low", "description": "a"}, {"effort": "max", "description": "b"}]
     shown = {"slug": "gpt-5.5", "context_window": 272000, "supported_reasoning_levels": level, "visibility": "list"}
-    hidden = {"slug": "gpt-5.4", "visibility": "hide", "input_modalities": ["text"]}
+    hidden = {"slug": "gpt-5.4", "visibility": "hide", "input_modalities": ["text"], "use_responses_lite": True}
     listed = parse_listing(json.dumps({"models": [shown, hidden]}).encode())
     assert [(item.id, item.efforts, item.hidden) for item in listed] == [
         ("gpt-5.5", ("low", "max"), False),
         ("gpt-5.4", (), True),
     ]
-    assert [item.told() for item in listed] == [{"efforts": ("low", "max")}, {"images": False}]
+    assert [item.told() for item in listed] == [{"efforts": ("low", "max")}, {"lite": True, "images": False}]
     found = {entry.id for entry in entries(table(), {"openai": listed})}
     assert "gpt-5.5" in found
     assert "gpt-5.4" not in found

@@ -14,6 +14,7 @@ from strowger.dialects.base import NOWHERE, Capabilities, Spot
 from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.envelope import MARK
 from strowger.dialects.obstacles import finder
+from strowger.dialects.openai_responses.lite import is_lite, narrowed
 from strowger.dialects.openai_responses.render import KEPT, STABLE
 from strowger.dialects.openai_responses.wire import COMPACT, PREFIXES, VENDOR
 
@@ -37,6 +38,8 @@ def passes(body: bytes, caps: Capabilities, spot: Spot = NOWHERE) -> bool:
         return True
     if spot.form == COMPACT:
         return caps.origin == VENDOR
+    if caps.lite:
+        caps = narrowed(caps)
     if not caps.betas and not _stable_only(body, caps):
         return False
     limit = _LIMIT.search(body)
@@ -55,6 +58,8 @@ def _stable_only(body: bytes, caps: Capabilities) -> bool:
         members = _KEYS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False  # the parser says what is wrong with it
+    if caps.lite and not is_lite(members):
+        return False
     if not caps.whole_answers and bytes(members.get("stream", b"")) != b"true":
         return False
     if caps.stateful:

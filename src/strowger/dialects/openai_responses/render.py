@@ -16,6 +16,7 @@ from strowger.dialects.efforts import clamped
 from strowger.dialects.losses import extra_severity, refuse_extras, says_nothing
 from strowger.dialects.openai_responses.history import render_items, system_texts
 from strowger.dialects.openai_responses.job import Job
+from strowger.dialects.openai_responses.lite import narrowed, reshape
 from strowger.dialects.openai_responses.offered import render_tools, thinks
 from strowger.dialects.openai_responses.parts import Json, nested, put_back
 from strowger.dialects.openai_responses.request import Form
@@ -43,8 +44,10 @@ _NULL, _FALSE = b"null", b"false"
 
 def render_request(request: Request, model: str, caps: Capabilities) -> Rendered:
     """IR to a body for `model`, with what could not be carried. Raises Unsupported for what must not be dropped."""
-    job = Job(request, caps)
+    job = Job(request, narrowed(caps) if caps.lite else caps)
     body = _members(job, model)
+    if caps.lite:
+        reshape(body)
     stop = () if job.ours else tuple(word for word in request.sampling.stop if word)
     return Rendered(_ENCODER.encode(body), tuple(job.losses), dict(job.sent_names), stop, converted=job.converted)
 

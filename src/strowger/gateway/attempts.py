@@ -53,13 +53,16 @@ class Attempts:
             answer = await self._ask(Candidate(targets[0], provider.accounts[0] if provider.accounts else None))
         else:
             answer = await self._ranked(rank(targets, self._health, self._flow.session))
-        told = most_telling(self._errors) if answer is None else None
-        # An error holds on to the frames that it went through, and they to the request.
-        self._errors.clear()
         if answer is None:
-            assert told is not None
-            raise told
+            raise self._verdict()
+        self._errors.clear()
         return answer
+
+    def _verdict(self) -> GatewayError:
+        """What the client hears. An error holds on to the frames that it went through, so none is kept."""
+        told = most_telling(self._errors)
+        self._errors.clear()
+        return told
 
     async def _ranked(self, ranking: Ranking) -> Answer | None:
         for passed in ranking.passed:

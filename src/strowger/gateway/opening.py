@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from strowger.dialects.base import Dialect
-from strowger.errors import CredentialError, ErrorKind, Malformed, Refused, UpstreamError
+from strowger.errors import CredentialError, ErrorKind, GatewayError, Malformed, Refused, UpstreamError
 from strowger.flows.flow import Attempt, Flow
 from strowger.gateway.access import Client
 from strowger.gateway.headers import text_header
@@ -22,8 +22,9 @@ from strowger.gateway.lanes import TRANSLATE, VERBATIM, Draft
 from strowger.gateway.pulse import Pulse
 from strowger.gateway.ranking import Candidate
 from strowger.gateway.receivers import Masked, Receiver, failure_error, looks_like_json
-from strowger.gateway.sending import Sender
+from strowger.gateway.sending import Sender, Sent
 from strowger.ir.events import Failure
+from strowger.providers.base import Provider
 from strowger.providers.terms import Facts
 from strowger.routing.table import Target
 from strowger.upstreams.base import Headers, Incoming, Outgoing
@@ -124,11 +125,18 @@ class Opening:
             body = await self._words(incoming)
         finally:
             incoming.close()
-        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, headers, masked(body))
-        error.headers = _masked_headers(incoming.header_items, masked)
-        if incoming.status == 401 and sent.used and not provider.client_auth:
-            raise refused_key(error, provider.name) from error
-        raise error
+        raise self._refusal(provider, sent, masked(body))
+
+    def _refusal(self, provider: Provider, sent: Sent, body: bytes) -> GatewayError:
+        """What an error status means. Made here, as an error in a variable of a frame that it goes through stays."""
+        incoming = sent.incoming
+        error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, incoming.headers, body)
+        error.headers = _masked_headers(incoming.header_items, sent.masked)
+        if incoming.status != 401 or not sent.used or provider.client_auth:
+            return error
+        told = refused_key(error, provider.name)
+        told.__cause__ = error
+        return told
 
     def _facts(self, draft: Draft) -> Facts:
         flow = self._flow

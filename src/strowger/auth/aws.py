@@ -28,6 +28,10 @@ class AwsKeys(Credential, frozen=True):
     secret: Secret = Secret("")
     session: Secret = Secret("")
 
+    def secrets(self) -> tuple[Secret, ...]:
+        """The token of the session travels with each request, so that a host may quote it."""
+        return (self.value, self.secret, self.session)
+
 
 class Found(Protocol):
     """What we use of botocore's credentials. Blocking."""

@@ -59,6 +59,10 @@ class Credential(msgspec.Struct, frozen=True):
     kind: CredentialKind = "bearer"
     companions: tuple[tuple[str, str], ...] = ()
 
+    def secrets(self) -> tuple[Secret, ...]:
+        """All of it that nobody may read in an answer, a log or an error."""
+        return (self.value,)
+
 
 class AuthSource(Protocol):
     """Where a credential comes from. Safe to share between calls."""

@@ -76,7 +76,7 @@ class Sender:
             incoming.close()
             used = await provider.credentials(own, account)
             incoming = await self._send(provider, out, facts, used, account)
-        return Sent(incoming, used, mask(credential.value for credential in used))
+        return Sent(incoming, used, mask(secret for credential in used for secret in credential.secrets()))
 
     async def _send(
         self, provider: Provider, out: Outgoing, facts: Facts, used: Sequence[Credential], account: Account | None

@@ -242,7 +242,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets in memory now, for redaction."""
         sources = (*self.headers, *(account.source for account in self.accounts))
-        return tuple(known.value for source in sources if (known := source.known()) is not None)
+        known = (source.known() for source in sources)
+        return tuple(secret for one in known if one is not None for secret in one.secrets())
 
 
 SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]

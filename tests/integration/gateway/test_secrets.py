@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from strowger.config.references import parse_reference
-from strowger.config.schema import Match, RouteConfig
+from strowger.config.references import SecretRef, parse_reference
+from strowger.config.schema import Match, ProviderConfig, RouteConfig
 from strowger.flows.flow import summary
 from tests.integration.gateway.rig import (
     CHAT_HELLO,
@@ -47,7 +47,7 @@ class Echo:
             return web.Response(body=CHAT_HELLO, headers={"content-type": "text/event-stream"})
         text = f"refused {dict(request.headers)}"
         return web.json_response(
-            {"error": {"message": text, "type": "x", "param": None, "code": None}}, status=self.status
+            {"message": text, "error": {"message": text, "type": "x", "param": None, "code": None}}, status=self.status
         )
 
 
@@ -81,6 +81,27 @@ async def test_planted_secrets_stay_where_they_belong(
     for text in (body.decode(), str(headers), log, out, err, *flows, *internals):
         for secret in secrets:
             assert secret not in text
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
+async def test_what_a_signed_request_carries_is_not_told(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of AWS's and the token of their session are in no error and no log, also when the host quotes them."""
+    keys = {
+        "AWS_ACCESS_KEY_ID": "AKIAPLANTED",
+        "AWS_SECRET_ACCESS_KEY": "aws-secret-4411",
+        "AWS_SESSION_TOKEN": "s-55d1",
+    }
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    async with upstream(Echo(status)) as url:
+        region = {"auth_header": "authorization", "region": "eu-west-1"}
+        aws = ProviderConfig(preset="bedrock", dialect="anthropic", base_url=url, auth=SecretRef("aws"), **region)
+        async with gateway(config({"up": aws})) as rig:
+            _, headers, body = await rig.post("/v1/messages", anthropic_request(), anthropic_version="2023-06-01")
+            told = body.decode() + str(headers) + rig.log.getvalue() + str(await rig.flow())
+    assert "refused" in told
+    for value in keys.values():
+        assert value not in told
 
 
 async def test_an_anthropic_credential_is_never_sent_elsewhere() -> None:

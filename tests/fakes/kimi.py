@@ -16,6 +16,7 @@ from tests.fakes.authority import Authority
 from tests.fakes.chat import FakeChat, refuse
 from tests.fakes.chat import error_response as chat_error
 from tests.fakes.flavours import KIMI
+from tests.fakes.issuer_kimi import KimiIssuer
 from tests.fakes.refusal import Json, Refusal
 from tests.fakes.script import Refuse, ScriptItem
 from tests.fakes.server import Seen, json_response, run_alone
@@ -47,7 +48,9 @@ _FOREIGN_NAMES = ("kimi_cli", "kimi_code", "kimi-cli", "kimi-code")
 
 
 class FakeKimi(FakeChat):
-    """`keys` are API keys; `devices` are tokens of a login, each with the id of its device."""
+    """`keys` are API keys; `devices` are tokens of a login, each with the id of its device. Those that `issuer` gives
+    out are good as long as it says so.
+    """
 
     root = "/coding"
 
@@ -57,22 +60,27 @@ class FakeKimi(FakeChat):
         script: tuple[ScriptItem, ...] = (),
         keys: tuple[str, ...] = (KEY,),
         devices: dict[str, str] | None = None,
+        issuer: KimiIssuer | None = None,
         tls: Authority | None = None,
     ) -> None:
         self.devices = dict(devices or {})
+        self.issuer = issuer
         super().__init__(KIMI, script=script, keys=(*keys, *self.devices), tls=tls)
         self._messages = FakeAnthropic(keys=self.keys, any_model=True)
         self._messages.root = self.root
 
-    def grant(self, token: str, device: str) -> None:
-        """From now on this token is good, on this device; other tokens of it are not."""
-        self.devices = {token: device}
-        self.keys = self._messages.keys = (token,)
+    def _learn(self) -> None:
+        """Which tokens of the issuer's are good now, and on which device."""
+        if self.issuer is not None:
+            granted = {token: grant.device for grant in self.issuer.grants for token in grant.access}
+            self.devices = {token: device for token, device in granted.items() if self.issuer.accepts(token)}
+            self.keys = self._messages.keys = tuple(self.devices)
 
     def is_inference(self, seen: Seen) -> bool:
         return seen.method == "POST" and seen.path in ("/coding/v1/chat/completions", "/coding/v1/messages")
 
     async def answer(self, request: web.Request, seen: Seen) -> web.StreamResponse:
+        self._learn()
         path = request.path.removeprefix(self.root)
         messages = path.startswith("/v1/messages")
         try:

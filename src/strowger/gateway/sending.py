@@ -82,7 +82,8 @@ class Sender:
         self, provider: Provider, out: Outgoing, facts: Facts, used: Sequence[Credential], account: Account | None
     ) -> Incoming:
         added = provider.header_lines(used, out.url)
-        headers = [line for line in out.headers if line[0].lower() not in added]
+        taken = {name.lower() for name in added}
+        headers = [line for line in out.headers if line[0].lower() not in taken]
         present = {name.lower() for name, _ in headers}
         headers.extend(line for line in provider.default_headers if line[0] not in present)
         headers.extend(added.items())

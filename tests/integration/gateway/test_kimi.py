@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from strowger.config.references import literal
+from strowger.auth.oauth import Tokens
+from strowger.auth.stores import Login, LoginStore
+from strowger.config.references import Secret, literal, parse_reference
 from strowger.config.schema import ProviderConfig
 from tests.fakes.chat import prompt_too_long
 from tests.fakes.flavours import KIMI
+from tests.fakes.issuer_kimi import KimiIssuer
 from tests.fakes.kimi import KEY, FakeKimi, exhausted, not_admitted, used_up
 from tests.fakes.script import Call, Reply, Say, Think, Usage
-from tests.integration.gateway.rig import Rig, anthropic_request, chat_request, config, gateway
+from tests.integration.gateway.rig import ENV, Rig, anthropic_request, chat_request, config, gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -202,3 +207,48 @@ async def test_models() -> None:
         listed = {model["id"]: model for model in (await response.json())["data"]}
         assert listed["kimi-for-coding"]["context_length"] == 262_144
         assert listed["k3"]["context_length"] == 1_048_576
+
+
+# ---- a login ----
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic"])
+async def test_a_login(dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token goes in our own name on its own device, whatever the client says of itself; after a 401 it is refreshed
+    on that device, once, and the call repeated.
+    """
+    async with KimiIssuer() as issuer, FakeKimi(issuer=issuer) as fake:
+        monkeypatch.setitem(ENV, "HOME", str(tmp_path))
+        monkeypatch.setitem(ENV, "STROWGER_KIMI_ISSUER", issuer.base_url)
+        store = LoginStore({"HOME": str(tmp_path)})
+        device = store.device_id()
+        answer = issuer.login(device=device)
+        now = time.time()
+        tokens = Tokens(
+            access=Secret(answer["access_token"]),
+            refresh=Secret(answer["refresh_token"]),
+            expires_at=now + 900,
+            lifetime=900.0,
+        )
+        store.save(Login("kimi", tokens, obtained_at=now, refreshed_at=now, device_id=device))
+        preset, path = ("kimi", "/coding/v1") if dialect == "openai_chat" else ("kimi-anthropic", "/coding")
+        provider = ProviderConfig(
+            preset=preset,
+            dialect=dialect,  # type: ignore[arg-type]
+            base_url=fake.base_url + path,
+            auth=parse_reference("login:kimi"),
+        )
+        theirs = {"user_agent": "KimiCLI/1.37.0", "x_msh_device_id": "theirs", "x_msh_os_version": "9"}
+        path = "/v1/chat/completions" if dialect == "openai_chat" else "/v1/messages"
+        asked = {"model": "k2.6", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        async with gateway(config({"kimi": provider})) as rig:
+            for _ in range(2):
+                status, _, body = await rig.post(path, asked, anthropic_version="2023-06-01", **theirs)
+                assert status == 200, body
+                issuer.grants[0].access.clear()
+        assert [seen.status for seen in fake.inferences()] == [200, 401, 200]
+        assert issuer.count("/api/oauth/token") == 1
+        for seen in fake.inferences():
+            assert (seen.header("x-msh-platform"), seen.header("x-msh-device-id")) == ("strowger", device)
+            assert (seen.header("user-agent") or "").startswith("strowger/")
+            assert seen.header("x-msh-os-version") is None

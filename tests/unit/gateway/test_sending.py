@@ -14,7 +14,7 @@ from strowger.providers.quota import Reading
 from strowger.providers.terms import Facts, Terms
 from strowger.upstreams.base import Headers, Incoming, Outgoing
 
-CALL = Outgoing("POST", "http://127.0.0.1/v1", (("X-Own", "1"), ("Authorization", "Bearer client")), b"{}")
+CALL = Outgoing("POST", "http://127.0.0.1/v1", (("X-Own", "1"), ("Authorization", "Bearer client"), ("x-account", "theirs")), b"{}")
 
 
 class Answer:

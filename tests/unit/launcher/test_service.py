@@ -10,7 +10,7 @@ import pytest
 
 from strowger.launcher.service import own_variables, planned
 
-WORDS = ("/opt/my tools/strowger", "serve", "--config", '/home/u/50% "odd" $HOME\\c.toml')
+WORDS = ("/opt/my tools/strowger", "serve", "--config", '/home/me/50% "odd" $HOME\\c.toml')
 
 
 def test_systemd(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_systemd(tmp_path: Path) -> None:
     service = planned(WORDS, {"HOME": str(tmp_path)}, platform="linux")
     assert service.path == tmp_path / ".config/systemd/user/strowger.service"
     line = next(line for line in service.text.splitlines() if line.startswith("ExecStart="))
-    assert line == ('ExecStart="/opt/my tools/strowger" "serve" "--config" "/home/u/50%% \\"odd\\" $$HOME\\\\c.toml"')
+    assert line == ('ExecStart="/opt/my tools/strowger" "serve" "--config" "/home/me/50%% \\"odd\\" $$HOME\\\\c.toml"')
     assert "NoNewPrivileges=yes" in service.text
     assert service.start[-1] == ("systemctl", "--user", "restart", "strowger.service")
 

@@ -71,7 +71,12 @@ def merits_another_try(error: GatewayError) -> bool:
 
 
 def is_capacity(error: GatewayError) -> bool:
-    """Whether this model has no room now, or no quota, while another of the same provider may."""
+    """Whether this model has no room now, or no quota, while another of the same provider may.
+
+    An issuer that is busy is no model without room: every model of the provider waits for it.
+    """
+    if isinstance(error, CredentialError):
+        return False
     return error.kind is ErrorKind.OVERLOADED or error.kind in LIMITS
 
 

@@ -19,6 +19,7 @@ from strowger.errors import (
     Unsupported,
 )
 from strowger.gateway.failures import (
+    is_capacity,
     is_outage,
     merits_another_try,
     most_telling,
@@ -178,3 +179,9 @@ def test_an_exhausted_account_waits_for_the_longest_time() -> None:
     error = refused(429, K.QUOTA_EXHAUSTED, body=b'{"error":{"type":"usage_limit_reached","resets_at":1790007200}}')
     error.retry_after = 1.0
     assert told_wait(error, NOW) == 7200
+
+
+def test_a_busy_issuer_is_no_model_without_room() -> None:
+    """Another model of the provider would wait for the same login."""
+    assert not is_capacity(CredentialError("the issuer is busy", kind=ErrorKind.OVERLOADED))
+    assert is_capacity(Refused("no room", status=503, kind=ErrorKind.OVERLOADED))

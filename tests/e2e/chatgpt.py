@@ -80,14 +80,14 @@ def log_in(home: Path, issuer: CodexIssuer) -> str:
 
 @contextmanager
 def subscribed(
-    home: Path, *, continuation: bool = True, transport: str = "auto", life: int = 0
+    home: Path, *, continuation: bool = True, transport: str = "auto", lite: tuple[str, ...] = ()
 ) -> Iterator[Subscription]:
-    """Somebody who is logged in, with a gateway in a home of its own."""
+    """Somebody who is logged in, with a gateway in a home of its own. `lite`: models that want Responses Lite."""
     home = home / "gateway"
     home.mkdir()
     with ExitStack() as stack:
         issuer = stack.enter_context(CodexIssuer(lifetime=HOUR).in_thread())
-        codex = stack.enter_context(FakeCodex(issuer=issuer).in_thread())
+        codex = stack.enter_context(FakeCodex(issuer=issuer, lite=lite).in_thread())
         other = stack.enter_context(FakeChat(OPENAI).in_thread())
         config = home / "config.toml"
         addresses = {"codex": codex.root, "other": other.base_url}

@@ -93,6 +93,20 @@ def check_sockets(it: Subscription) -> None:
     assert [status for seen in asked if (status := seen.status) != 101] == [400, 400]
 
 
+def test_claude_code_on_a_lite_model(home: Path) -> None:
+    """Its tools are found in the input, where such a model wants them, and each turn still says only what is new."""
+    program = required(clients.claude_329(), "claude-2.1.329")
+    with subscribed(home, lite=("gpt-5.6-sol",)) as it:
+        ran = claude(program, home, it.gateway.base_url, "RUN_TOOL", "--model", "claude-codex-gpt-5.6-sol:high")
+        assert (ran.code, ran.result["is_error"]) == (0, False), ran.result
+        assert RESULT in ran.result["result"]
+        assert it.refused() == []
+        first, second = [seen.body for seen in it.codex.inferences()]
+        assert first["input"][0]["type"] == "additional_tools"
+        assert first["reasoning"] == {"effort": "high", "summary": "auto", "context": "all_turns"}
+        assert "previous_response_id" in second
+
+
 @pytest.mark.parametrize("sockets", [False, True], ids=["sse", "websocket"])
 def test_codex_through_the_gateway(home: Path, sockets: bool) -> None:
     """Codex itself, on a login that it knows nothing of: its bytes pass untouched, under our name and account."""

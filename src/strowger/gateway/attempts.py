@@ -97,10 +97,10 @@ class Attempts:
         """Those whose rest ends in time, the soonest first; where nobody else was there, one that may be looked at."""
         left = [one for one in ranking.resting if not one.fills_in or one.place in self._full]
         for _ in range(len(left) * self._retries.attempts):
-            waiting = [(self._rest_seconds(one), number, one) for number, one in enumerate(left)]
-            if not waiting:
+            if not left:
                 break
-            seconds, _, soonest = min(waiting)
+            seconds, number = min((self._rest_seconds(one), number) for number, one in enumerate(left))
+            soonest = left[number]
             delay = _spread(seconds)
             if not self._affordable(delay):
                 break
@@ -111,7 +111,7 @@ class Attempts:
             if answer is not None:
                 return answer
             if self._rest_seconds(soonest) <= 0:
-                left.remove(soonest)  # it is not its limits that are in the way
+                del left[number]  # it is not its limits that are in the way
         if not self._errors:
             return await self._look(ranking)
         return None

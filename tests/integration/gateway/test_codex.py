@@ -471,3 +471,14 @@ async def test_models_that_want_another_shape(transport: str) -> None:
         assert it.sent().keys() & {"tools", "instructions"} == set()
         assert len(it.fake.contexts[-1]) == 6
         assert ("previous_response_id" in it.sent()) is (transport == "websocket")
+
+
+async def test_what_the_configuration_asks_for() -> None:
+    """Members for every request, and no summaries; a client's own wish goes before them."""
+    options = {"text": {"verbosity": "low"}, "service_tier": "flex"}
+    async with backend(options=options, capabilities={"summaries": False}) as it:
+        await it.say([{"role": "user", "content": "hi"}])
+        assert (it.sent()["text"], it.sent()["service_tier"]) == ({"verbosity": "low"}, "flex")
+        assert "summary" not in it.sent().get("reasoning", {})
+        await it.say([{"role": "user", "content": "hi"}], model=f"{MODEL}-fast:low")
+        assert (it.sent()["service_tier"], it.sent()["reasoning"]) == ("priority", {"effort": "low"})

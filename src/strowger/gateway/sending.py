@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -110,6 +111,14 @@ class Sender:
             self._note(provider, account or next(iter(provider.accounts), None), reading)
 
 
+def _spellings(value: bytes) -> Iterable[bytes]:
+    """How a text may stand in an error's JSON, or in an address."""
+    yield value.replace(b"/", rb"\/")
+    yield quote(value, safe="").encode()
+    for plus, equals in ((rb"\u002b", rb"\u003d"), (rb"\u002B", rb"\u003D")):
+        yield value.replace(b"+", plus).replace(b"=", equals)
+
+
 def mask(secrets: Iterable[Secret]) -> Masked:
     """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
 
@@ -123,6 +132,7 @@ def mask(secrets: Iterable[Secret]) -> Masked:
             values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
             # a header's value may have a scheme before the secret
             values |= {value.rpartition(b" ")[2] for value in values}
+            values |= {spelt for value in values for spelt in _spellings(value)}
             known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
         for value in known:
             data = data.replace(value, b"***")

@@ -14,7 +14,9 @@ from strowger.providers.quota import Reading
 from strowger.providers.terms import Facts, Terms
 from strowger.upstreams.base import Headers, Incoming, Outgoing
 
-CALL = Outgoing("POST", "http://127.0.0.1/v1", (("X-Own", "1"), ("Authorization", "Bearer client"), ("x-account", "theirs")), b"{}")
+CALL = Outgoing(
+    "POST", "http://127.0.0.1/v1", (("X-Own", "1"), ("Authorization", "Bearer client"), ("x-account", "theirs")), b"{}"
+)
 
 
 class Answer:
@@ -154,3 +156,9 @@ def test_mask() -> None:
     """A secret is taken out of an answer with and without its scheme; short texts are left, being words."""
     masked = mask([Secret("Bearer abcdefgh"), Secret("abc")])
     assert masked(b"Bearer abcdefgh, abcdefgh, abc") == b"***, ***, abc"
+
+
+@pytest.mark.parametrize("quoted", ["ab/cd+ef=", r"ab\/cd+ef=", "ab%2Fcd%2Bef%3D", r"ab/cd\u002bef\u003d"])
+def test_mask_of_what_is_quoted_in_another_spelling(quoted: str) -> None:
+    """Some servers escape a slash in JSON, or quote what they were sent as it would stand in an address."""
+    assert mask([Secret("ab/cd+ef=")])(f"<{quoted}>".encode()) == b"<***>"

@@ -228,7 +228,7 @@ class LoginFlow:
         except UpstreamError as error:
             raise CredentialError(
                 f"{self._issuer.title} cannot be reached",
-                hint="check the network; behind a proxy, set HTTPS_PROXY and SSL_CERT_FILE",
+                hint="check the network; HTTPS_PROXY names a company's proxy, ca_file in [network] its certificate",
             ) from error
         self._look_at_clock(reply)
         return reply

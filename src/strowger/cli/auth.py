@@ -148,8 +148,8 @@ async def _logged_out(issuer: Issuer, store: LoginStore, name: str) -> str:
 
 async def _revoked(issuer: Issuer, stored: Login) -> str:
     """Have the issuer end a login. Gives why it did not."""
+    from strowger.cli.outside import outside
     from strowger.providers.exchange import exchange
-    from strowger.upstreams.http import HttpUpstream
 
     if _is_codex_own(stored):
         return "Codex uses the same login, so it was not ended at the issuer"
@@ -157,7 +157,7 @@ async def _revoked(issuer: Issuer, stored: Login) -> str:
     if ask is None:
         return f"{issuer.title} offers no way to end it there; its tokens run out by themselves"
     try:
-        async with HttpUpstream() as upstream:
+        async with outside() as upstream:
             read_revoke(await exchange(upstream, timeout=10.0)(ask))
     except GatewayError as error:
         return f"it could not be ended at {issuer.title}, where it goes on until it runs out: {error.message}"
@@ -182,11 +182,11 @@ _HEADER = ("LOGIN", "ACCOUNT", "PLAN", "EXPIRES", "STATE", "LAST RENEWED", "KEPT
 async def _checked(store: LoginStore) -> list[Entry]:
     """Every login, after those that are due have been renewed; what kept one from it is its problem."""
     from strowger.auth.refreshing import OAuthSource
+    from strowger.cli.outside import outside
     from strowger.providers.exchange import exchange
-    from strowger.upstreams.http import HttpUpstream
 
     problems: dict[str, CredentialError] = {}
-    async with HttpUpstream() as upstream:
+    async with outside() as upstream:
         for entry in await anyio.to_thread.run_sync(store.list):
             if entry.login is not None:
                 shelf = store.shelf(entry.issuer, entry.name)

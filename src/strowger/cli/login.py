@@ -127,8 +127,8 @@ async def _logged_in(
     keychain: bool,
 ) -> Login:
     """Go one of the three ways, and store what comes of it."""
+    from strowger.cli.outside import outside
     from strowger.providers.exchange import exchange
-    from strowger.upstreams.http import HttpUpstream
 
     device_id = await anyio.to_thread.run_sync(store.device_id) if issuer.name == "kimi" else ""
     kept: list[Login] = []
@@ -137,7 +137,7 @@ async def _logged_in(
         kept.append(fresh(issuer, tokens, name=name, device_id=device_id, keychain=keychain))
         await put(store, kept[0])
 
-    async with HttpUpstream() as upstream:
+    async with outside() as upstream:
         flow = LoginFlow(issuer, exchange=exchange(upstream), teller=terminal, keep=keep, device_id=device_id)
         try:
             if device or not issuer.authorise:

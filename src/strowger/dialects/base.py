@@ -62,7 +62,8 @@ class Spot(Struct, frozen=True):
     """What the URL says of a call, in dialects that say it there and not in the body.
 
     `stream` is None where the body says it. `form` is a shape of the same dialect that the endpoint has and others do
-    not: Gemini's stream as one JSON array (`array`), its `code_assist` envelope; the `compact` endpoint of Responses.
+    not: Gemini's stream as one JSON array (`array`), its `code_assist` envelope; the `compact` endpoint of Responses;
+    Anthropic's API in the envelope of a cloud (`bedrock`, `vertex`).
     """
 
     model: str = ""

@@ -8,6 +8,7 @@ or an impossible length ends it: nothing that follows could be believed. Must no
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from struct import Struct as Layout
 from typing import NamedTuple
 
@@ -103,3 +104,14 @@ def _headers(frame: bytes, at: int, end: int) -> dict[str, str]:
     if at != end:
         raise BrokenFramingError("the headers of a message cannot be read")
     return found
+
+
+def encode(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """A message on the wire; all headers are texts."""
+    written = b"".join(
+        bytes([len(name)]) + name.encode() + bytes([_TEXT]) + _LENGTH.pack(len(value.encode())) + value.encode()
+        for name, value in headers.items()
+    )
+    lengths = _PRELUDE.pack(_OVERHEAD + len(written) + len(payload), len(written), 0)[: -_CRC.size]
+    body = lengths + _CRC.pack(zlib.crc32(lengths)) + written + payload
+    return body + _CRC.pack(zlib.crc32(body))

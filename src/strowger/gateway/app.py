@@ -28,7 +28,7 @@ from strowger.errors import ConfigError, GatewayError, UnknownPath
 from strowger.flows.conversations import Conversations
 from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Listener, Recorder
-from strowger.gateway import code_assist
+from strowger.gateway import cloud_clients, code_assist
 from strowger.gateway.access import Access
 from strowger.gateway.admin import Admin
 from strowger.gateway.counting import Counting
@@ -78,6 +78,8 @@ class Gateway:
     async def handle(self, call: Call, reply: Reply) -> None:
         """Answer a call of any kind. Raises ClientGone; errors are answered here."""
         verb = call.endpoint.verb
+        if call.endpoint.spot.form in cloud_clients.FORMS:
+            call, reply = cloud_clients.plain(call, reply)
         if verb is Verb.CREATE:
             await self.line.handle(call, reply)
             return

@@ -104,6 +104,9 @@ SERVED = (
     "POST /v1/responses",
     "POST /v1beta/models/{model}:generateContent",
     "POST /v1beta/models/{model}:streamGenerateContent",
+    "POST /model/{model}/invoke",
+    "POST /model/{model}/invoke-with-response-stream",
+    "POST /v1/projects/{project}/locations/{region}/publishers/anthropic/models/{model}:rawPredict",
     "GET /v1/models",
 )
 
@@ -114,6 +117,12 @@ _GEMINI = re.compile(
 _STORED = re.compile(r"(?:/v1)?/responses/(?P<id>[^/]+)(?P<rest>/input_items|/cancel)?")
 _CODE_ASSIST = "/v1internal:"
 _GENERATES = {"generateContent": False, "streamGenerateContent": True}
+
+# Clients that take us for a cloud: Claude Code with CLAUDE_CODE_USE_BEDROCK or CLAUDE_CODE_USE_VERTEX.
+_BEDROCK = re.compile(r"/model/(?P<model>.+)/(?P<method>invoke|invoke-with-response-stream)")
+_VERTEX = re.compile(
+    r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>.+):(?P<method>rawPredict|streamRawPredict)"
+)
 
 _ADMIN = "/_strowger/"
 
@@ -131,6 +140,8 @@ def spoken_at(path: str, headers: Mapping[str, str]) -> str:
     """The dialect of a client from as much of a path as there is: for what never became a call."""
     if path.endswith("/chat/completions"):
         return CHAT
+    if path.startswith("/model/") or "/publishers/anthropic/" in path:
+        return ANTHROPIC
     if "/messages" in path:
         return ANTHROPIC
     if "/responses" in path:
@@ -169,6 +180,8 @@ def _found(method: str, path: str, headers: Mapping[str, str], query: str) -> En
         return Endpoint(Verb.STORED, RESPONSES, name=stored["id"] + (stored["rest"] or ""))
     if path.startswith(_CODE_ASSIST):
         return _code_assist(path[len(_CODE_ASSIST) :], query)
+    if (called := _BEDROCK.fullmatch(path) or _VERTEX.fullmatch(path)) is not None:
+        return _cloud(method, path, called)
     if (called := _GEMINI.fullmatch(path)) is not None:
         return _gemini(method, path, called["model"], called["method"], query)
     if method in _GET:
@@ -183,6 +196,15 @@ def _allow(method: str, methods: tuple[str, ...], path: str) -> None:
         raise ClientError(
             f"{path[:200]} is served with {' or '.join(methods)}, not {method[:20]}", kind=ErrorKind.NOT_FOUND
         )
+
+
+def _cloud(method: str, path: str, called: re.Match[str]) -> Endpoint:
+    _allow(method, _POST, path)
+    form = "bedrock" if called.re is _BEDROCK else "vertex"
+    model, stream = called["model"], called["method"] in {"invoke-with-response-stream", "streamRawPredict"}
+    if form == "vertex" and model == "count-tokens":
+        return Endpoint(Verb.COUNT_TOKENS, ANTHROPIC, spot=Spot(stream=False, form=form))
+    return Endpoint(Verb.CREATE, ANTHROPIC, spot=Spot(model, stream, form))
 
 
 def _gemini(method: str, path: str, model: str, called: str, query: str) -> Endpoint | None:

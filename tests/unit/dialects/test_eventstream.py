@@ -10,7 +10,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.dialects.eventstream import BrokenFramingError, EventStreamDecoder, Message
+from strowger.dialects.eventstream import BrokenFramingError, EventStreamDecoder, Message, encode
 
 
 def text(name: str, value: str) -> bytes:
@@ -100,3 +100,11 @@ def test_headers_that_make_no_sense(headers: bytes) -> None:
     """A whole message with headers that lead out of it, or of no known type."""
     with pytest.raises(BrokenFramingError):
         EventStreamDecoder().feed(frame(headers, b"x"))
+
+
+def test_what_is_written_can_be_read() -> None:
+    """By AWS's own reader."""
+    theirs = EventStreamBuffer()
+    theirs.add_data(encode({":event-type": "chunk", "x": "ü"}, b"payload"))
+    event = next(theirs)
+    assert (event.headers, event.payload) == ({":event-type": "chunk", "x": "ü"}, b"payload")

@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": ("strowger.cli.serve:serve", "Run the gateway until it is stopped."),
     "run": ("strowger.cli.run:run", "Run a client on the gateway, with an environment that leads there."),
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
+    "doctor": ("strowger.cli.doctor:doctor", "Say what is installed, what works, and what stands in the way."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
     "env": ("strowger.cli.env:env", "Print what a client needs in its environment to use the gateway."),
     "sessions": ("strowger.cli.sessions:sessions", "List the clients that run, and where their calls go."),

@@ -1,0 +1,338 @@
+"""What is installed, what works, and what stands in the way: looked for, with a hint for each thing that needs one.
+
+Nothing is changed and nothing waits for long: each question has its own bound. Findings are texts that may be shown:
+never a secret, only where one is to be found. Must not know how it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from msgspec import Struct
+
+from strowger import __version__
+from strowger.auth.sources import resolve
+from strowger.auth.stores import Login, LoginStore, login_command
+from strowger.client import Admin, Status
+from strowger.config.checks import credentials_of, is_loopback
+from strowger.config.layers import InvalidConfig, Loaded, load
+from strowger.config.references import SecretRef
+from strowger.config.schema import Config
+from strowger.errors import ConfigError, CredentialError, GatewayError, LoginNeeded
+from strowger.launcher import clients, sessions
+from strowger.launcher.agents import AGENTS, PROXIES, Spec
+from strowger.launcher.features import Feature, features
+from strowger.launcher.versions import parts, runs_on_node, told, version_of
+from strowger.providers.presets import PRESETS
+
+Level = Literal["ok", "note", "attention"]
+
+_CREDENTIAL_SECONDS = 8.0
+_ONLINE_SECONDS = 10.0
+_ONLINE_GRACE = 5.0
+
+
+class Finding(Struct, frozen=True, omit_defaults=True):
+    """One thing that was looked at. Only what needs `attention` makes the whole a failure."""
+
+    level: Level
+    about: str
+    says: str = ""
+    hint: str | None = None
+
+
+class Agent(Struct, frozen=True, omit_defaults=True):
+    """An agent that is installed, or how to install it."""
+
+    name: str
+    title: str
+    path: str | None = None
+    version: str | None = None
+    needs: str | None = None
+    install: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """All of it. `features` are Claude Code's, in the version that was found; empty where there is none."""
+
+    version: str
+    python: str
+    system: str
+    configuration: tuple[Finding, ...]
+    gateways: tuple[Finding, ...]
+    providers: tuple[Finding, ...]
+    agents: tuple[Agent, ...]
+    environment: tuple[Finding, ...]
+    features: tuple[Feature, ...] = ()
+
+    @property
+    def attention(self) -> list[str]:
+        """What needs attention, by name."""
+        every = (*self.configuration, *self.gateways, *self.providers, *self.environment)
+        found = [finding.about for finding in every if finding.level == "attention"]
+        return found + [agent.title for agent in self.agents if agent.needs]
+
+
+async def examine(
+    env: Mapping[str, str], folder: Path, *, path: Path | None = None, profile: str | None = None, online: bool = False
+) -> Report:
+    """Look at everything, as it is for a command started in `folder`. `online`: ask each provider for its models."""
+    loaded, configuration = _configuration(env, path, profile)
+    running = [found async for found in _running(env)]
+    agents: dict[str, Agent] = {}
+    providers: dict[str, Finding] = {}
+
+    async def look_at_agent(spec: Spec) -> None:
+        agents[spec.name] = await _agent(spec, env)
+
+    async def look_at_provider(config: Config, name: str) -> None:
+        providers[name] = await _provider(config, name, env)
+
+    async with anyio.create_task_group() as tasks:
+        for spec in AGENTS.values():
+            tasks.start_soon(look_at_agent, spec)
+        for name in loaded.config.providers if loaded else ():
+            tasks.start_soon(look_at_provider, loaded.config, name)  # type: ignore[union-attr]
+    found = tuple(providers[name] for name in loaded.config.providers) if loaded else ()
+    if loaded and online:
+        found = await _asked(loaded.config, found, env)
+    claude = agents["claude"]
+    return Report(
+        version=__version__,
+        python=f"Python {platform.python_version()}",
+        system=f"{platform.system()} {platform.machine()}",
+        configuration=tuple(configuration),
+        gateways=tuple(_gateways(running, env)),
+        providers=found,
+        agents=tuple(agents[name] for name in AGENTS),
+        environment=tuple(_environment(env, folder, [session.url for session, _ in running])),
+        features=tuple(features(parts(claude.version))) if claude.path else (),
+    )
+
+
+# ---- configuration ----
+
+
+def _configuration(
+    env: Mapping[str, str], path: Path | None, profile: str | None
+) -> tuple[Loaded | None, list[Finding]]:
+    try:
+        loaded = load(path, env=env, presets=PRESETS, profile=profile)
+    except InvalidConfig as error:
+        return None, [
+            Finding("attention", each.where or "configuration", each.message, each.hint) for each in error.problems
+        ]
+    except ConfigError as error:
+        return None, [Finding("attention", error.where or "configuration", error.message, error.hint)]
+    found = [Finding("note", each.where or "configuration", each.message, each.hint) for each in loaded.warnings]
+    place = str(loaded.path) if loaded.path else "no configuration file"
+    if not loaded.config.providers:
+        hint = "`strowger config init` writes one; `strowger run --demo claude` needs none"
+        return loaded, [Finding("attention", place, "no provider is configured", hint), *found]
+    counted = f"valid: {len(loaded.config.providers)} provider(s), {len(loaded.config.routes)} route(s)"
+    return loaded, [Finding("ok", place, counted), *found]
+
+
+# ---- gateways ----
+
+
+async def _running(env: Mapping[str, str]) -> AsyncIterator[tuple[sessions.Session, Status | str]]:
+    for session in sessions.running(sessions.directory(env)):
+        async with Admin(session.url, session.admin_token) as admin:
+            try:
+                yield session, await admin.status()
+            except GatewayError as error:
+                yield session, error.message
+
+
+def _gateways(running: list[tuple[sessions.Session, Status | str]], env: Mapping[str, str]) -> Iterator[Finding]:
+    folder = sessions.directory(env)
+    try:
+        mine = folder.lstat()
+        if hasattr(os, "geteuid") and (mine.st_uid != os.geteuid() or not stat.S_ISDIR(mine.st_mode)):
+            hint = "set XDG_RUNTIME_DIR to a directory that only you can enter"
+            yield Finding(
+                "attention", str(folder), "is not a directory of yours, so no gateway can be found there", hint
+            )
+    except OSError:
+        pass  # nothing has run here yet
+    for session, status in running:
+        about = f"{session.url} (process {session.pid}, {session.kind})"
+        if isinstance(status, str):
+            yield Finding(
+                "attention", about, f"does not answer: {status}", f"end process {session.pid}, and start it again"
+            )
+        elif status.version != __version__:
+            yield Finding("note", about, f"is still version {status.version}", "start it again to have this one")
+        else:
+            yield Finding("ok", about, f"answers, {len(status.launches)} client(s)")
+    if not running:
+        yield Finding("note", "none is running", "`strowger run` starts one of its own, `strowger serve` one for all")
+
+
+# ---- providers ----
+
+
+async def _provider(config: Config, name: str, env: Mapping[str, str]) -> Finding:
+    """How the credentials of a provider are: found, missing, or not to be had in time."""
+    kept = list(credentials_of(config.providers[name]))
+    if not kept:
+        return Finding("ok", name, "needs no credential")
+    said: list[str] = []
+    hint: str | None = None
+    for at, reference in kept:
+        problem = await _problem(reference, env)
+        account = f"{at[-1]}: " if at[0] == "accounts" else ""
+        how = problem.message if problem else await _age(reference, env)
+        said.append(f"{account}{shown(reference)} {how}")
+        hint = hint or (problem.hint or _remedy(reference, problem) if problem else None)
+        if problem and hint is None:
+            hint = "`strowger config check` says where it stands"
+    return Finding("attention" if hint else "ok", name, "; ".join(said), hint)
+
+
+async def _problem(reference: SecretRef, env: Mapping[str, str]) -> CredentialError | None:
+    if reference.kind == "client":
+        return None
+    with anyio.move_on_after(_CREDENTIAL_SECONDS):
+        try:
+            await resolve(reference, env=env)
+            login = await _login(reference, env)
+        except CredentialError as error:
+            return error
+        if login and _is_over(login) and not login.tokens.refresh:
+            return LoginNeeded("has run out", hint=f"`{login_command(reference.target, reference.account)}`")
+        return None
+    return CredentialError(f"took more than {_CREDENTIAL_SECONDS:g} s", hint="run what it stands for yourself")
+
+
+async def _login(reference: SecretRef, env: Mapping[str, str]) -> Login | None:
+    if reference.kind != "login":
+        return None
+    return await anyio.to_thread.run_sync(LoginStore(env).load, reference.target, reference.account)
+
+
+def _is_over(login: Login) -> bool:
+    return login.tokens.expires_at is not None and login.tokens.expires_at <= time.time()
+
+
+async def _age(reference: SecretRef, env: Mapping[str, str]) -> str:
+    login = await _login(reference, env)
+    return "found; it has run out, and is renewed when used" if login and _is_over(login) else "found"
+
+
+def _remedy(reference: SecretRef, problem: CredentialError) -> str | None:
+    if isinstance(problem, LoginNeeded) and reference.kind == "login":
+        return f"`{login_command(reference.target, reference.account)}`"
+    return None
+
+
+def shown(reference: SecretRef) -> str:
+    """A reference as it may be shown to anybody: of a command, which may hold a secret, the program only."""
+    if reference.kind == "command" and reference.args:
+        return f"command:{reference.args[0]} …"
+    return "the client's own login:" if reference.kind == "client" else reference.text
+
+
+async def _asked(config: Config, found: tuple[Finding, ...], env: Mapping[str, str]) -> tuple[Finding, ...]:
+    """The same, after each provider was asked for its list of models: one small request, which costs nothing."""
+    # All of the gateway, and only here.
+    from strowger.gateway.app import build
+    from strowger.gateway.models import Models
+    from strowger.launcher.host import quiet_log
+
+    listed: dict[str, int] = {}
+    problems: Mapping[str, str] = dict.fromkeys(config.providers, "it took too long")
+    with anyio.move_on_after(_ONLINE_SECONDS + _ONLINE_GRACE):
+        async with build(config, env=env, log=quiet_log(config, env)) as gateway:
+            models = Models(gateway.line.sender, wait=_ONLINE_SECONDS)
+            for entry in await models.entries(gateway.line.routes):
+                listed[entry.provider] = listed.get(entry.provider, 0) + (not entry.discovery)
+            problems = models.problems(gateway.line.routes)
+    return tuple(_answered(one, listed.get(one.about, 0), problems.get(one.about)) for one in found)
+
+
+def _answered(finding: Finding, models: int, problem: str | None) -> Finding:
+    if problem is None:
+        return Finding(finding.level, finding.about, f"{finding.says}; answers, {models} model(s)", finding.hint)
+    says = f"{finding.says}; asked for its models: {problem}"
+    refused = any(problem.endswith(f"status {code}") for code in (401, 403))
+    if refused:
+        return Finding("attention", finding.about, says, finding.hint or "it takes this credential no more: renew it")
+    if any(problem.endswith(f"status {code}") for code in (404, 405)):
+        return Finding(finding.level, finding.about, f"{says}, so it has no such list", finding.hint)
+    return Finding(
+        "attention", finding.about, says, finding.hint or "is it reachable from here, and through your proxy?"
+    )
+
+
+# ---- agents ----
+
+
+async def _agent(spec: Spec, env: Mapping[str, str]) -> Agent:
+    program = clients.find(spec.name, spec, env)
+    if program is None:
+        return Agent(spec.name, spec.title, install=spec.install)
+    version = await version_of(program, env)
+    needs = await _needed_node(spec, program, env)
+    return Agent(spec.name, spec.title, program, version, needs)
+
+
+async def _needed_node(spec: Spec, program: str, env: Mapping[str, str]) -> str | None:
+    if spec.node is None or not runs_on_node(Path(program)):
+        return None
+    wanted = ".".join(str(number) for number in spec.node)
+    there = await told(("node", "--version"), env)
+    if there is None:
+        return f"needs Node.js {wanted} or newer; there is no `node` on the PATH"
+    return None if (parts(there) or ()) >= spec.node else f"needs Node.js {wanted} or newer; `node` is {there}"
+
+
+# ---- environment ----
+
+
+def _environment(env: Mapping[str, str], folder: Path, urls: list[str]) -> Iterator[Finding]:
+    yield from _proxies(env)
+    yield from _bypasses(env, urls)
+    for file, names in clients.overridden_by_settings(env, folder).items():
+        says = f"sets {', '.join(names)}, which Claude Code prefers over the gateway's"
+        yield Finding("attention", file, says, "take it out there, or Claude Code goes past the gateway")
+    if env.get("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"):
+        says = "keeps Claude Code from asking the gateway for its models"
+        yield Finding("note", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", says, "/model then offers only its own")
+
+
+def _proxies(env: Mapping[str, str]) -> Iterator[Finding]:
+    names = [name for each in PROXIES for name in (each, each.lower()) if env.get(name)]
+    if not names:
+        return
+    spared = {host.strip() for name in ("NO_PROXY", "no_proxy") for host in env.get(name, "").split(",")}
+    if spared & {"*", "127.0.0.1"}:
+        yield Finding("ok", ", ".join(names), "set, and NO_PROXY spares this machine")
+        return
+    hint = "`strowger run` adds it; for clients that you start yourself: NO_PROXY=127.0.0.1,localhost"
+    yield Finding("note", ", ".join(names), "set, and NO_PROXY does not spare 127.0.0.1", hint)
+
+
+def _bypasses(env: Mapping[str, str], urls: list[str]) -> Iterator[Finding]:
+    """Variables that decide where Claude Code goes, and who pays."""
+    base = env.get("ANTHROPIC_BASE_URL", "").rstrip("/")
+    parsed = urlsplit(base)
+    if base and any(base == url or base.startswith(f"{url}/") for url in urls):
+        yield Finding("ok", "ANTHROPIC_BASE_URL", "leads to a gateway that runs")
+    elif base and is_loopback(parsed.hostname or ""):
+        hint = 'eval "$(strowger env claude)" leads to the one that runs, `unset ANTHROPIC_BASE_URL` to Anthropic'
+        yield Finding("attention", "ANTHROPIC_BASE_URL", "leads to this machine, where no gateway of ours runs", hint)
+    strip = set(AGENTS["claude"].strip) - ({"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"} if base else set())
+    if names := sorted(name for name in env if name.upper() in strip and env[name]):
+        says = "decide where plain `claude` goes, and who pays"
+        yield Finding("note", ", ".join(names), says, "`strowger run claude` takes them out of its environment")

@@ -1,0 +1,88 @@
+"""What the doctor looks at, asked directly: nothing is waited for, and nothing is shown that could be a secret."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from strowger import __version__
+from strowger.config.references import Secret, SecretRef
+from strowger.launcher import doctor
+from strowger.launcher.doctor import Report, examine, shown
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def examined(home: Path, config: str, *, online: bool = False, **env: str) -> Report:
+    """A report on a home with a configuration, and nothing else."""
+    path = home / "config.toml"
+    path.write_text(config)
+    everything = {"HOME": str(home), "PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(home / "run"), **env}
+    everything |= {"XDG_STATE_HOME": str(home / "state")}
+    return await examine(everything, home, path=path, online=online)
+
+
+async def test_an_empty_home(tmp_path: Path) -> None:
+    """What is ours is told; what is not there is no fault but for the missing provider."""
+    report = await examined(tmp_path, "")
+    assert report.version == __version__
+    assert report.python.startswith("Python 3.")
+    assert report.attention == [str(tmp_path / "config.toml")]
+    assert [finding.level for finding in report.gateways] == ["note"]
+    assert report.environment == ()
+
+
+async def test_a_command_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that gives no key in time counts as a fault, and is named by its program only."""
+    monkeypatch.setattr(doctor, "_CREDENTIAL_SECONDS", 0.3)
+    words = f'["{sys.executable}", "-c", "import time; time.sleep(600)"]'
+    report = await examined(tmp_path, f'[providers.a]\npreset = "deepseek"\nauth = {{ command = {words} }}\n')
+    (finding,) = report.providers
+    assert finding.level == "attention"
+    assert "took more than 0.3 s" in finding.says
+    assert "time.sleep" not in finding.says
+
+
+async def test_a_provider_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the call and says nothing: that ends, and is told."""
+    monkeypatch.setattr(doctor, "_ONLINE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        config = f'[providers.a]\ndialect = "openai_chat"\nbase_url = "{url}"\n'
+        report = await examined(tmp_path, config, online=True)
+    (finding,) = report.providers
+    assert finding.level == "attention"
+    assert "no answer in 0.3 s" in finding.says
+    assert finding.hint
+
+
+async def test_the_place_of_pid_files_is_not_ours(tmp_path: Path) -> None:
+    """A file in the directory's place hides every gateway, so it is told."""
+    folder = tmp_path / "run" / "strowger"
+    folder.mkdir(parents=True)
+    (folder / "sessions").write_text("")
+    report = await examined(tmp_path, '[providers.demo]\npreset = "demo"\n')
+    assert report.attention == [str(folder / "sessions")]
+
+
+@pytest.mark.parametrize(
+    "reference, text",
+    [
+        (SecretRef("env", "MY_KEY"), "env:MY_KEY"),
+        (SecretRef("literal", literal=Secret("planted")), "***"),
+        (SecretRef("command", args=("security", "-w", "planted")), "command:security …"),
+        (SecretRef("client"), "the client's own login:"),
+        (SecretRef("login", "codex", account="work"), "login:codex/work"),
+    ],
+)
+def test_references_are_shown_without_what_they_lead_to(reference: SecretRef, text: str) -> None:
+    """Whatever a screen shows somebody may look at."""
+    assert shown(reference) == text

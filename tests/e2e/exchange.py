@@ -32,7 +32,7 @@ from tests.fakes.server import FakeServer, Seen
 
 TOKEN = "e2e-client-token-that-must-go-no-further"
 SECRETS = (TOKEN, ANTHROPIC_KEY, CHAT_KEY, RESPONSES_KEY, GEMINI_KEY)
-START_SECONDS = 20.0
+START_SECONDS = 45.0
 # A model of each provider, under a name that leads to it.
 MODELS = {
     "cloud": "cloud:claude-sonnet-5",

@@ -62,7 +62,7 @@ async def turn(socket: ClientWebSocketResponse, **more: Any) -> list[Any]:
     await socket.send_json({"type": "response.create", **body(**more)})
     events: list[Any] = []
     while not events or events[-1]["type"] not in ENDS:
-        events.append(await socket.receive_json(timeout=5))
+        events.append(await socket.receive_json(timeout=30))
     return events
 
 
@@ -351,7 +351,7 @@ async def test_one_at_a_time() -> None:
         await socket.send_json({"type": "response.create", **body()})
         await socket.send_json({"type": "response.create", **body()})
         errors = [
-            event for event in [await socket.receive_json(timeout=5) for _ in range(4)] if event["type"] == "error"
+            event for event in [await socket.receive_json(timeout=30) for _ in range(4)] if event["type"] == "error"
         ]
         assert [error["error"]["code"] for error in errors] == ["response_already_in_progress"]
 
@@ -362,7 +362,7 @@ async def test_end_of_life() -> None:
         await turn(socket)
         last = (await turn(socket))[-1]
         assert last["error"]["code"] == "websocket_connection_limit_reached"
-        assert (await socket.receive(timeout=5)).type is WSMsgType.CLOSE
+        assert (await socket.receive(timeout=30)).type is WSMsgType.CLOSE
 
 
 async def test_refusals() -> None:
@@ -390,7 +390,7 @@ async def test_odd_wires(do: Any, kind: WSMsgType) -> None:
     """A binary frame, a close in mid-answer, a line that breaks."""
     async with FakeCodex(script=(Reply(parts=(Say("x"), Wire(do))),)) as fake, connected(fake) as socket:
         await socket.send_json({"type": "response.create", **body()})
-        while (message := await socket.receive(timeout=5)).type is WSMsgType.TEXT:
+        while (message := await socket.receive(timeout=30)).type is WSMsgType.TEXT:
             assert "response.completed" not in message.data
         assert message.type is kind
 

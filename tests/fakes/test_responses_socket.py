@@ -51,7 +51,7 @@ async def rest(socket: ClientWebSocketResponse) -> list[Any]:
     """The frames to the end of a response."""
     events: list[Any] = []
     while not events or events[-1]["type"] not in ENDS:
-        events.append(await socket.receive_json(timeout=5))
+        events.append(await socket.receive_json(timeout=30))
     return events
 
 
@@ -127,7 +127,7 @@ async def test_one_at_a_time(fake: FakeResponses) -> None:
     async with connected(fake) as socket:
         await socket.send_json(CREATE)
         for _ in range(3):
-            await socket.receive_json(timeout=5)
+            await socket.receive_json(timeout=30)
         error = (await turn(socket))[-1]
         assert error["error"]["code"] == "response_already_in_progress"
         events = await turn(socket, stream_id="b")
@@ -159,7 +159,7 @@ async def test_steering_is_refused(fake: FakeResponses) -> None:
     """Steering gets the answer of a model that does not have it."""
     async with connected(fake) as socket:
         await socket.send_json({"type": "response.steer", "previous_response_id": "resp_1", "input": "stop"})
-        told = await socket.receive_json(timeout=5)
+        told = await socket.receive_json(timeout=30)
     assert (told["type"], told["error"]["code"]) == ("response.steer.failed", "steering_not_supported")
 
 
@@ -169,7 +169,7 @@ async def test_life_of_a_socket_ends(fake: FakeResponses) -> None:
     async with connected(fake) as socket:
         error = (await turn(socket))[-1]
         assert error["error"]["code"] == "websocket_connection_limit_reached"
-        assert (await socket.receive(timeout=5)).type is WSMsgType.CLOSE
+        assert (await socket.receive(timeout=30)).type is WSMsgType.CLOSE
 
 
 @pytest.mark.parametrize("upgrade, status", [(no_sockets(), 426), (rate_limited(), 429)])
@@ -199,8 +199,8 @@ async def test_broken_off(fake: FakeResponses, cut: Any) -> None:
     async with connected(fake) as socket:
         await socket.send_json(CREATE)
         for _ in range(4):
-            assert (await socket.receive_json(timeout=5))["type"] not in ENDS
-        after = await socket.receive(timeout=5)
+            assert (await socket.receive_json(timeout=30))["type"] not in ENDS
+        after = await socket.receive(timeout=30)
         if cut == "error":
             assert after.json()["error"]["message"] == "went wrong"
         elif cut == "garbage":
@@ -216,10 +216,10 @@ async def test_no_answer(fake: FakeResponses) -> None:
     fake.script(Hang(drop=True))
     async with connected(fake) as socket:
         await socket.send_json(CREATE)
-        assert (await socket.receive(timeout=5)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+        assert (await socket.receive(timeout=30)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
     async with connected(fake) as socket:
         await socket.send_bytes(b"{}")
-        assert (await socket.receive(timeout=5)).type is WSMsgType.CLOSE
+        assert (await socket.receive(timeout=30)).type is WSMsgType.CLOSE
 
 
 async def test_scripts_tell_the_same_as_over_http(fake: FakeResponses) -> None:

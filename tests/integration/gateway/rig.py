@@ -87,7 +87,7 @@ class Rig:
         """The newest flow, once it has ended."""
         from strowger.flows.flow import summary
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while True:
                 for flow in self.gateway.recorder.latest(1):
                     if flow.outcome != "running":

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from strowger.client import Admin, Status
+from strowger.config.references import parse_reference
+from strowger.config.schema import ProviderConfig
 from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, Unreachable
 from tests.integration.gateway.rig import config, gateway, provider
 
@@ -121,6 +123,11 @@ async def test_status_does_not_wait_for_commands_that_hang(monkeypatch: pytest.M
         "b": provider("openai_chat", url, auth="env:NO_SUCH_KEY"),
         "c": provider("openai_chat", url, auth=hanging),
         "d": provider("openai_chat", url),
+        "e": ProviderConfig(
+            dialect="openai_chat",
+            base_url=url,
+            accounts={"here": parse_reference("env:UPSTREAM_KEY"), "gone": parse_reference("env:NO_SUCH_KEY")},
+        ),
     }
     async with gateway(config(providers)) as rig, Admin(rig.url, rig.gateway.access.admin_token) as admin:
         status = await admin.status()
@@ -129,5 +136,7 @@ async def test_status_does_not_wait_for_commands_that_hang(monkeypatch: pytest.M
         ("b", "missing"),
         ("c", "unknown"),
         ("d", "ok"),
+        ("e", "missing"),
     ]
+    assert "account gone" in (status.providers[-1].problem or "")
     assert status.providers[0].problem == "it was not there within 0.1 s"

@@ -187,7 +187,8 @@ async def _provider(provider: Provider) -> Mapping[str, object]:
         credential, problem = "unknown", f"it was not there within {_CREDENTIAL_SECONDS:g} s"
         with anyio.move_on_after(_CREDENTIAL_SECONDS):
             try:
-                await provider.credentials()
+                for account in provider.accounts:
+                    await provider.credentials(account=account)
                 credential, problem = "ok", None
             except CredentialError as error:
                 credential, problem = "missing", error.message

@@ -12,10 +12,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from strowger.config.layers import Loaded
 from strowger.gateway.attempts import Attempts
 from tests.fakes.anthropic import refuse
+from tests.fakes.chat import FakeChat
 from tests.fakes.script import Delivery, say
-from tests.integration.gateway.faults import HOME, MODEL, QUICK, SPARE, WORK, Ways, ways
+from tests.integration.gateway import faults
+from tests.integration.gateway.faults import HOME, MODEL, QUICK, SPARE, WORK, Troubled, Ways, ways
+from tests.integration.gateway.rig import gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -204,6 +208,23 @@ async def test_hanging_up_ends_a_wait() -> None:
                     raise AssertionError("it was answered")
             flow = await here.rig.flow()
         assert (flow["outcome"], here.main.asked(WORK)) == ("cancelled", 1)
+
+
+async def test_a_reload_starts_everybody_anew() -> None:
+    """Whoever has mended a key, or bought more, need not wait for the end of the old limit; the policy is new, too."""
+    async with Troubled() as main:
+        loaded: list[Loaded] = []
+        settings = faults.settings(main.base_url, "http://127.0.0.1:9", accounts=1, targets=1)
+        async with gateway(settings, again=lambda _: loaded[0]) as rig:
+            here = Ways(rig, main, FakeChat())
+            main.steps[WORK].append(limit(7200))
+            assert [(await here.ask())[0] for _ in range(2)] == [429, 429]
+            assert main.asked(WORK) == 1
+            loaded.append(Loaded(replace(settings, retries=replace(QUICK, attempts=3)), {}))
+            await rig.gateway.settings.reload()
+            main.steps[WORK].extend((BROKEN, BROKEN))
+            assert (await here.ask())[0] == 200
+            assert main.asked(WORK) == 4
 
 
 # ---- breakers ----

@@ -178,7 +178,8 @@ def _base_url(url: str, preset: str | None, path: Path) -> Iterator[Problem]:
         yield Problem(path, "`base_url` must not hold a user or a password", "use `auth` for credentials")
     elif gap := _GAP.search(url):
         name = gap.group(1)
-        yield Problem(path, f"the address of this provider needs `{name}`", f'such as {name} = "{_SUCH_AS[name]}"')
+        example = "global" if name == "region" and ".googleapis.com" in url else _SUCH_AS[name]
+        yield Problem(path, f"the address of this provider needs `{name}`", f'such as {name} = "{example}"')
     elif parts.query or parts.fragment:
         yield Problem(path, "`base_url` must end with its path", "leave out everything from `?` or `#` on")
 

@@ -181,7 +181,8 @@ class Health:
         look = now + self.retries.cooldown_seconds
         self._rests[key] = Rest(now + seconds, self.wall() + seconds, now, look, told, kind)
         self._rests.move_to_end(key)
-        if len(self._rests) > _MOST_KEPT:
+        # Nobody may ever ask for the oldest again.
+        while len(self._rests) > _MOST_KEPT or self.left_seconds(next(iter(self._rests.values()))) <= 0:
             self._rests.popitem(last=False)
 
     # ---- what calls have found ----

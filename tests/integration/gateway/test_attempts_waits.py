@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import re
 from typing import Any
 
@@ -16,7 +17,7 @@ from strowger.config.layers import Loaded
 from strowger.gateway.attempts import Attempts
 from tests.fakes.anthropic import refuse
 from tests.fakes.chat import FakeChat
-from tests.fakes.script import Delivery, say
+from tests.fakes.script import Delivery, Hang, say
 from tests.integration.gateway import faults
 from tests.integration.gateway.faults import HOME, MODEL, QUICK, SPARE, WORK, Troubled, Ways, ways
 from tests.integration.gateway.rig import gateway
@@ -360,3 +361,28 @@ async def test_nothing_is_held_on_to_after_a_failure() -> None:
                 assert held == []
         finally:
             gc.enable()
+
+
+async def test_whatever_goes_wrong_is_over_when_it_is_over() -> None:
+    """Hundreds of calls at once through every kind of trouble: each is answered, once; then all is as it was before."""
+    chance = random.Random(7)
+    policy = replace(QUICK, cooldown_seconds=0.05, breaker_failures=3, breaker_seconds=0.02)
+    trouble = (BROKEN, limit(0.01), limit(0.3), refuse(529, "overloaded_error", "Overloaded"), Hang(drop=True))
+    async with ways(accounts=2, targets=2, retries=policy, spread="round_robin") as here:
+        here.spare.script(*[say("from spare", deltas=1)] * 400)
+        for key in (WORK, HOME):
+            here.main.steps[key].extend(
+                chance.choice((*trouble, say("fine", deltas=1), say("fine", deltas=1))) for _ in range(150)
+            )
+        answers = await together(here, 300, session="one")
+        assert [code for code, _, _ in answers] == [200] * 300
+        assert all(answer.count(b"event: message_stop") == 1 for _, _, answer in answers)
+        for steps in here.main.steps.values():
+            steps.clear()
+        health = here.rig.gateway.line.health
+        with anyio.fail_after(10):
+            while not health.calm:
+                assert (await here.ask())[0] == 200
+                list(health.resting())
+                await anyio.sleep(0.01)
+        assert b"from spare" not in (await here.ask())[2]

@@ -157,6 +157,18 @@ def test_only_the_providers_own_word_is_believed() -> None:
     assert (told.told, rig.rests()) == (True, 600)
 
 
+def test_rests_that_are_over_are_forgotten() -> None:
+    """Also those of models that nobody asks for any more, at the next refusal."""
+    rig = Rig()
+    for number in range(5):
+        rig.fail(limited(), 10, model=f"m{number}")
+    rig.pass_(11)
+    rig.fail(limited(), 1)
+    rig.pass_(2)
+    assert rig.rests() == 0
+    assert rig.health.calm
+
+
 def test_no_wait_is_no_rest() -> None:
     """`retry-after: 0`."""
     rig = Rig()

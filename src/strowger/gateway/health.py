@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Literal
 
@@ -32,6 +33,7 @@ _LONGEST_REST = 8 * 86400.0
 # Models are the clients' to name, so what is known of them is bounded; the oldest goes.
 _MOST_KEPT = 2000
 _MOST_SESSIONS = 5000
+_LOOKED_AT = 8
 _LONGEST_SESSION = 200
 # For how long vendors keep a prompt's cache after it was last used, and where a request asks for more.
 WARM_SECONDS = 300.0
@@ -181,9 +183,9 @@ class Health:
         look = now + self.retries.cooldown_seconds
         self._rests[key] = Rest(now + seconds, self.wall() + seconds, now, look, told, kind)
         self._rests.move_to_end(key)
-        # Nobody may ever ask for the oldest again.
-        while len(self._rests) > _MOST_KEPT or self.left_seconds(next(iter(self._rests.values()))) <= 0:
-            self._rests.popitem(last=False)
+        for oldest, rest in list(islice(self._rests.items(), _LOOKED_AT)):  # nobody may ever ask for them again
+            if len(self._rests) > _MOST_KEPT or self.left_seconds(rest) <= 0:
+                del self._rests[oldest]
 
     # ---- what calls have found ----
 

@@ -167,6 +167,8 @@ def test_rests_that_are_over_are_forgotten() -> None:
     rig.pass_(2)
     assert rig.rests() == 0
     assert rig.health.calm
+    rig.fail(limited(), 1e-9)  # over before it is laid
+    assert rig.rests() == 0
 
 
 def test_no_wait_is_no_rest() -> None:

@@ -125,8 +125,7 @@ class Admin:
         return {"id": launch.id, "token": launch.token, "env": dict(config.launch.env), "effort": config.launch.effort}
 
     async def _switch(self, launch_id: str, body: bytes) -> dict[str, object]:
-        if launch_id not in {launch.id for launch in self._access.launches}:
-            raise UnknownPath(f"there is no launch {launch_id[:60]}")
+        self._check_open(launch_id)
         try:
             to = msgspec.json.decode(body, type=_SwitchRequest).to
         except msgspec.MsgspecError as error:
@@ -135,7 +134,16 @@ class Admin:
             choice = await self._settings.switch(launch_id, to)
         except ConfigError as error:
             raise BadRequest(str(error), hint=error.hint) from None
+        try:
+            self._check_open(launch_id)
+        except UnknownPath:  # it has ended while its choice was read
+            self._settings.take(launch_id)
+            raise
         return {"profile": choice.profile, "via": choice.via}
+
+    def _check_open(self, launch_id: str) -> None:
+        if launch_id not in {launch.id for launch in self._access.launches}:
+            raise UnknownPath(f"there is no launch {launch_id[:60]}")
 
     async def _status(self, routes: RouteTable) -> dict[str, object]:
         recorder = self._recorder

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
 import anyio.to_thread
 
 from strowger.config.layers import AS_STARTED, Choice, Loaded
@@ -46,24 +47,29 @@ class Settings:
         self._again = again
         self._log = log
         self._choices: dict[str, Choice] = {}
+        # What is read takes a while, and must not take the place of what was chosen meanwhile.
+        self._lock = anyio.Lock()
 
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration anew and go on with it. Gives the sections whose change needs a new start.
 
         Raises ConfigError, and then nothing has changed.
         """
-        try:
-            config = (await self._read(AS_STARTED)).config
-            table = self._table(config)
-            launches = {
-                launch: self._table((await self._read(choice)).config) for launch, choice in self._choices.items()
-            }
-        except ConfigError as error:
-            self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
-            raise
-        self._line.adopt(table, timing_of(config), launches)
-        self._line.health.adopt(config.retries)
-        self.config = config
+        async with self._lock:
+            try:
+                config = (await self._read(AS_STARTED)).config
+                table = self._table(config)
+                launches = {
+                    launch: self._table((await self._read(choice)).config)
+                    for launch, choice in tuple(self._choices.items())
+                }
+            except ConfigError as error:
+                self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
+                raise
+            open_ones = {launch: chosen for launch, chosen in launches.items() if launch in self._choices}
+            self._line.adopt(table, timing_of(config), open_ones)
+            self._line.health.adopt(config.retries)
+            self.config = config
         waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
         self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
         return waiting
@@ -73,13 +79,14 @@ class Settings:
 
         Raises ConfigError, and then nothing has changed.
         """
-        if choice == AS_STARTED:
-            self.take(launch)
-            return self.config
-        config = (await self._read(choice)).config
-        self._line.launches[launch] = self._table(config)
-        self._choices[launch] = choice
-        return config
+        async with self._lock:
+            if choice == AS_STARTED:
+                self.take(launch)
+                return self.config
+            config = (await self._read(choice)).config
+            self._line.launches[launch] = self._table(config)
+            self._choices[launch] = choice
+            return config
 
     async def switch(self, launch: str, to: str) -> Choice:
         """Give a launch what `to` names: a profile, else a provider (or "provider:model"), or what everybody has.

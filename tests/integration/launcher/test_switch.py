@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import anyio
+import anyio.to_thread
 import pytest
 from aiohttp import web
 
@@ -99,13 +101,15 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(folder: Path) -> AsyncIterator[Rig]:
+async def rigged(folder: Path, before: Callable[[Choice], None] = lambda _: None) -> AsyncIterator[Rig]:
+    """`before` is called, in a thread, before the configuration is read again."""
     two = Two()
     async with upstream(two.chat) as chat, upstream(two.messages) as messages:
         file = folder / "config.toml"
         file.write_text(CONFIG.format(chat=chat, messages=messages))
 
         def again(choice: Choice) -> Loaded:
+            before(choice)
             return load(file, env=os.environ, presets=PRESETS, profile=choice.profile, via=choice.via)
 
         setup = Setup(again(AS_STARTED).config, path=file, again=again)
@@ -204,3 +208,35 @@ async def test_what_cannot_be_changes_nothing(tmp_path: Path, to: str, told: str
             await rig.admin.open_launch("client", 1, profile="nothing")
         assert [each.id for each in (await rig.admin.status()).launches] == [launch.id]
         assert await rig.say(launch.token) == "from messages"
+
+
+async def test_a_switch_while_a_configuration_is_read(tmp_path: Path) -> None:
+    """A reload takes back no switch that was made meanwhile, loses no launch, and brings none back."""
+    reached, go_on = threading.Event(), threading.Event()
+    go_on.set()
+
+    def before(choice: Choice) -> None:
+        if choice.profile and not go_on.is_set():
+            reached.set()
+            go_on.wait(10)
+
+    async with rigged(tmp_path, before) as rig:
+        first, second, third = [await rig.admin.open_launch(name, 1, profile="other") for name in ("a", "b", "c")]
+        opened: list[str] = []
+
+        async def switched() -> None:
+            await rig.admin.switch(first.id, "default")
+            opened.append((await rig.admin.open_launch("d", 4, via="messages:large")).token)
+
+        go_on.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.admin.reload)
+            await anyio.to_thread.run_sync(reached.wait)
+            tasks.start_soon(switched)
+            await rig.admin.close_launch(second.id)
+            assert await rig.say(third.token) == "from messages"
+            go_on.set()
+        assert await rig.say(first.token) == "from chat"
+        assert await rig.say(third.token) == "from messages"
+        assert await rig.say(opened[0]) == "from messages"
+        assert rig.host.gateway.line.launches.keys().isdisjoint({first.id, second.id})

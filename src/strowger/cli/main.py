@@ -25,7 +25,7 @@ FAILED, MISUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 COMMANDS = {
     "serve": ("strowger.cli.serve:serve", "Run the gateway until it is stopped."),
-    "run": ("strowger.cli.run:run", "Run a client on the gateway, with an environment that leads there."),
+    "run": ("strowger.cli.run:run", "Run a client on the gateway."),
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
     "doctor": ("strowger.cli.doctor:doctor", "Say what is installed, what works, and what stands in the way."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
@@ -70,7 +70,15 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", message="strowger %(version)s")
 def cli() -> None:
-    """The local exchange for coding agents: any agent in, any model out, and you can listen on every line."""
+    """The local exchange for coding agents: any agent in, any model out, and you can listen on every line.
+
+    \b
+        strowger run claude             a client, where the configuration says
+        strowger --deepseek -p "hi"     short for: strowger run --via deepseek claude -- -p "hi"
+        strowger switch codex           the client that runs, elsewhere
+
+    The short form takes the name of a profile, of a provider, or of a preset whose key is there.
+    """
 
 
 @click.command()
@@ -100,6 +108,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line. Gives the exit code; whatever went wrong has been printed."""
     if "_STROWGER_COMPLETE" in os.environ:  # a shell asks for completions: click answers, and exits
         cli.main(list(arguments), prog_name="strowger")
+    arguments = _written_out(arguments)
     try:
         # Not through `cli.main`, which has its own way with interrupts and closed pipes.
         with cli.make_context("strowger", list(arguments)) as context:
@@ -120,6 +129,23 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the command line's boundary: nobody is left above to tell the user
         return _told(_innermost(error))
     return code if isinstance(code, int) else 0
+
+
+def _written_out(arguments: Sequence[str]) -> Sequence[str]:
+    """`strowger --deepseek …` is short for Claude Code on that profile, or via that provider."""
+    first = arguments[0] if arguments else ""
+    if not first.startswith("--") or first == "--" or first in {"--help", "--version"}:
+        return arguments
+    from strowger.cli.names import option_for
+
+    name = first.removeprefix("--")
+    option = option_for(name)
+    rest = arguments[1:]
+    return (
+        arguments
+        if option is None
+        else ["run", option, name, "claude", *(() if rest[:1] == ["--"] else ("--",)), *rest]
+    )
 
 
 def _misuse(error: click.ClickException) -> GatewayError:

@@ -35,14 +35,28 @@ def choices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return targets if before else [*_running(incomplete), *targets]
 
 
+def option_for(name: str) -> str | None:
+    """The option of `strowger run` that takes this name: that for profiles, that for providers, or none."""
+    from strowger.providers.presets import PRESETS
+
+    profiles, providers = _read(None)
+    if name in profiles:
+        return "--profile"
+    return "--via" if name in providers or name in PRESETS else None
+
+
 def _loaded(ctx: click.Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the profiles and of the providers."""
+    path = ctx.params.get("path")
+    return _read(path if isinstance(path, Path) else None)
+
+
+def _read(path: Path | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from strowger.config.layers import load
     from strowger.providers.presets import PRESETS
 
-    path = ctx.params.get("path")
     try:
-        loaded = load(path if isinstance(path, Path) else None, env=os.environ, presets=PRESETS)
+        loaded = load(path, env=os.environ, presets=PRESETS)
     except GatewayError:
         return (), ()
     return loaded.profiles, tuple(loaded.config.providers)

@@ -13,7 +13,7 @@ import click
 
 from strowger import __version__
 from strowger.cli.config import config_option, profile_option
-from strowger.cli.loop import run_async
+from strowger.cli.loop import run_async, settle_in
 from strowger.cli.render import count, table
 from strowger.cli.setup import load_setup, unset
 from strowger.config.checks import is_loopback
@@ -66,6 +66,7 @@ async def _serve(setup: Setup) -> int:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, received)
             async with hosted(setup, env=os.environ, kind="serve") as host:
+                settle_in()
                 for line in _banner(host, setup):
                     click.echo(line, err=True)
                 await stop.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import anyio.lowlevel
 import pytest
 
-from strowger.cli.loop import run_async
+from strowger.cli.loop import run_async, settle_in
 
 
 def test_it_gives_the_result_and_the_error() -> None:
@@ -35,3 +37,15 @@ def test_it_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     run_async(look)
     assert loops[0].startswith("asyncio")
+
+
+def test_a_process_that_stays_is_not_looked_through_again_and_again() -> None:
+    """What it began with is left out of every collection from then on."""
+    before = gc.get_threshold()
+    try:
+        settle_in()
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold()[0] > 700
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -20,7 +20,6 @@ from strowger.launcher.features import MODES, Feature
 NEEDS_ATTENTION = 1
 
 _MARKS = {"ok": ("✓", "green"), "note": ("·", "blue"), "attention": ("!", "yellow")}
-_SURVIVAL = {"yes": "yes", "off": "off *", "partly": "partly *", "no": "no", "unknown": "unknown"}
 _WIDEST = 120
 
 
@@ -108,12 +107,12 @@ def _agents(agents: tuple[Agent, ...], width: int) -> Iterator[str]:
 def _features(features: tuple[Feature, ...], version: str, width: int) -> Iterator[str]:
     yield ""
     yield click.style(f"Features of Claude Code {version} behind the gateway", bold=True)
-    rows = [(each.name, *(_SURVIVAL[word] for word in (each.run, each.token, each.client))) for each in features]
+    rows = [(each.name, each.run, each.token, each.client) for each in features]
     yield from table(rows, indent=2, header=("FEATURE", *(mode.upper() for mode in MODES)))
     for mode, means in MODES.items():
         yield from _wrapped(f"{mode}: {means}", width, "    ", "      ")
     for each in features:
-        setting = f" (* {each.setting})" if each.setting else ""
+        setting = f" (set {each.setting})" if each.setting else ""
         yield from _wrapped(f"{each.name}: {each.why}{setting}", width, "  ", "    ")
 
 

@@ -10,7 +10,7 @@ import os
 import platform
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ from strowger.errors import ConfigError, CredentialError, GatewayError, LoginNee
 from strowger.launcher import clients, sessions
 from strowger.launcher.agents import AGENTS, PROXIES, Spec
 from strowger.launcher.features import Feature, features
-from strowger.launcher.versions import parts, runs_on_node, told, version_of
+from strowger.launcher.versions import missing_node, parts, version_of
 from strowger.providers.presets import PRESETS
 
 Level = Literal["ok", "note", "attention"]
@@ -119,6 +119,10 @@ async def examine(
     )
 
 
+def _count(things: Sized, one: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else one + 's'}"
+
+
 # ---- configuration ----
 
 
@@ -138,7 +142,7 @@ def _configuration(
     if not loaded.config.providers:
         hint = "`strowger config init` writes one; `strowger run --demo claude` needs none"
         return loaded, [Finding("attention", place, "no provider is configured", hint), *found]
-    counted = f"valid: {len(loaded.config.providers)} provider(s), {len(loaded.config.routes)} route(s)"
+    counted = f"valid, {_count(loaded.config.providers, 'provider')}, {_count(loaded.config.routes, 'route')}"
     return loaded, [Finding("ok", place, counted), *found]
 
 
@@ -174,7 +178,7 @@ def _gateways(running: list[tuple[sessions.Session, Status | str]], env: Mapping
         elif status.version != __version__:
             yield Finding("note", about, f"is still version {status.version}", "start it again to have this one")
         else:
-            yield Finding("ok", about, f"answers, {len(status.launches)} client(s)")
+            yield Finding("ok", about, f"answers, {_count(status.launches, 'client')}")
     if not running:
         yield Finding("note", "none is running", "`strowger run` starts one of its own, `strowger serve` one for all")
 
@@ -192,8 +196,8 @@ async def _provider(config: Config, name: str, env: Mapping[str, str]) -> Findin
     for at, reference in kept:
         problem = await _problem(reference, env)
         account = f"{at[-1]}: " if at[0] == "accounts" else ""
-        how = problem.message if problem else await _age(reference, env)
-        said.append(f"{account}{shown(reference)} {how}")
+        how = problem.message if problem else f"{shown(reference)} {await _age(reference, env)}"
+        said.append(f"{account}{how}")
         hint = hint or (problem.hint or _remedy(reference, problem) if problem else None)
         if problem and hint is None:
             hint = "`strowger config check` says where it stands"
@@ -210,9 +214,12 @@ async def _problem(reference: SecretRef, env: Mapping[str, str]) -> CredentialEr
         except CredentialError as error:
             return error
         if login and _is_over(login) and not login.tokens.refresh:
-            return LoginNeeded("has run out", hint=f"`{login_command(reference.target, reference.account)}`")
+            return LoginNeeded(
+                f"{shown(reference)} has run out", hint=f"`{login_command(reference.target, reference.account)}`"
+            )
         return None
-    return CredentialError(f"took more than {_CREDENTIAL_SECONDS:g} s", hint="run what it stands for yourself")
+    said = f"{shown(reference)} took more than {_CREDENTIAL_SECONDS:g} s"
+    return CredentialError(said, hint="run what it stands for yourself")
 
 
 async def _login(reference: SecretRef, env: Mapping[str, str]) -> Login | None:
@@ -263,7 +270,12 @@ async def _asked(config: Config, found: tuple[Finding, ...], env: Mapping[str, s
 
 def _answered(finding: Finding, models: int, problem: str | None) -> Finding:
     if problem is None:
-        return Finding(finding.level, finding.about, f"{finding.says}; answers, {models} model(s)", finding.hint)
+        return Finding(
+            finding.level,
+            finding.about,
+            f"{finding.says}; answers, {models} {'model' if models == 1 else 'models'}",
+            finding.hint,
+        )
     says = f"{finding.says}; asked for its models: {problem}"
     refused = any(problem.endswith(f"status {code}") for code in (401, 403))
     if refused:
@@ -283,18 +295,8 @@ async def _agent(spec: Spec, env: Mapping[str, str]) -> Agent:
     if program is None:
         return Agent(spec.name, spec.title, install=spec.install)
     version = await version_of(program, env)
-    needs = await _needed_node(spec, program, env)
+    needs = await missing_node(spec.node, program, env)
     return Agent(spec.name, spec.title, program, version, needs)
-
-
-async def _needed_node(spec: Spec, program: str, env: Mapping[str, str]) -> str | None:
-    if spec.node is None or not runs_on_node(Path(program)):
-        return None
-    wanted = ".".join(str(number) for number in spec.node)
-    there = await told(("node", "--version"), env)
-    if there is None:
-        return f"needs Node.js {wanted} or newer; there is no `node` on the PATH"
-    return None if (parts(there) or ()) >= spec.node else f"needs Node.js {wanted} or newer; `node` is {there}"
 
 
 # ---- environment ----
@@ -334,5 +336,5 @@ def _bypasses(env: Mapping[str, str], urls: list[str]) -> Iterator[Finding]:
         yield Finding("attention", "ANTHROPIC_BASE_URL", "leads to this machine, where no gateway of ours runs", hint)
     strip = set(AGENTS["claude"].strip) - ({"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"} if base else set())
     if names := sorted(name for name in env if name.upper() in strip and env[name]):
-        says = "decide where plain `claude` goes, and who pays"
-        yield Finding("note", ", ".join(names), says, "`strowger run claude` takes them out of its environment")
+        says = "set, so plain `claude` goes by it"
+        yield Finding("note", ", ".join(names), says, "`strowger run claude` takes it out of Claude Code's environment")

@@ -89,7 +89,6 @@ _SPANS: dict[str, tuple[_Span, ...]] = {
                 _WINDOW,
                 "yes",
                 "for Claude's models, with [1m] behind the name; it takes other models for 200,000 tokens",
-                "--model 'NAME[1m]'",
             ),
         ),
         # seen in 2.1.329: unknown names get a million

@@ -37,6 +37,7 @@ from strowger.launcher.agents import Spec
 from strowger.launcher.sessions import Session
 from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
+from strowger.launcher.versions import missing_node, packaged
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # The terminal sends these to every process in its foreground, the child included.
@@ -108,10 +109,13 @@ async def run(
         raise _not_there(order.command, spec)
     for line in clients.advice(spec, env, Path.cwd()):
         tell(line)
+    if missing := await missing_node(spec.node, program, env):
+        tell(f"warning: {spec.title} {missing}")
     child = _Child()
     async with _signals_heeded(child, ending):
         async with _way_in(order, env, setup, tell) as way:
-            tell(f"{Path(program).name} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
+            named = f"{Path(program).name} {packaged(Path(program)) or ''}".rstrip()
+            tell(f"{named} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             own = {**env, **way.env}
             url, effort, menu = way.url, way.effort, way.menu
             model = clients.pick(spec, order.model, order.via, menu)

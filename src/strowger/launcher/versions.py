@@ -38,6 +38,8 @@ def packaged(program: Path) -> str | None:
         return None
     if _VERSION.fullmatch(file.name):  # Claude Code's installer: …/claude/versions/2.1.329
         return file.name
+    if "node_modules" not in file.parts:
+        return None  # a package.json above it would be of the project that it happens to be in
     for folder in file.parents[:_FOLDERS_UP]:
         if folder.name == "node_modules":
             return None
@@ -56,7 +58,7 @@ async def told(command: Sequence[str], env: Mapping[str, str], seconds: float = 
         try:
             done = await anyio.run_process(
                 command,
-                env=env,
+                env=dict(env),
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.STDOUT,
@@ -83,3 +85,14 @@ def runs_on_node(program: Path) -> bool:
     except OSError:
         return False
     return first.startswith(b"#!") and b"node" in first
+
+
+async def missing_node(wanted: tuple[int, ...] | None, program: str, env: Mapping[str, str]) -> str | None:
+    """What a program needs that is not there: a Node.js of a version, where it is a script for one. None: nothing."""
+    if wanted is None or not runs_on_node(Path(program)):
+        return None
+    name = ".".join(str(number) for number in wanted)
+    there = await told(("node", "--version"), env)
+    if there is None:
+        return f"needs Node.js {name} or newer; there is no `node` on the PATH"
+    return None if (parts(there) or ()) >= wanted else f"needs Node.js {name} or newer; `node` is {there}"

@@ -37,6 +37,7 @@ def test_a_package_is_read(tmp_path: Path) -> None:
     (package / "package.json").write_text("{ broken")
     (tmp_path / "package.json").write_text('{"name": "the-users-own", "version": "9.9.9"}')
     assert packaged(tmp_path / "agent") is None
+    assert packaged(script(tmp_path / "bin" / "other", "")) is None
 
 
 def test_an_installers_name_tells(tmp_path: Path) -> None:

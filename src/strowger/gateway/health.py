@@ -42,6 +42,7 @@ WARM_LONG_SECONDS = 3600.0
 _READ_SECONDS = 1.0
 _EVERY_MODEL = ""
 _UNNAMED = "default"
+_WHOLE_PLAN = frozenset({"", "codex", "primary", "secondary"})
 
 Key = tuple[str, str, str]
 
@@ -312,9 +313,10 @@ class Health:
 
 def is_of_account(provider: Provider, error: GatewayError) -> bool:
     """Whether a limit is on all models of an account: an empty balance, a plan's window. Google counts each model."""
-    if error.kind is ErrorKind.QUOTA_EXHAUSTED:
-        return provider.dialect != "gemini"
     headers = {name.lower(): value for name, value in getattr(error, "headers", ())}
+    if error.kind is ErrorKind.QUOTA_EXHAUSTED:
+        # Some models of ChatGPT's have limits of their own.
+        return provider.dialect != "gemini" and headers.get("x-codex-active-limit", "codex") in _WHOLE_PLAN
     claim = headers.get("anthropic-ratelimit-unified-representative-claim", "")
     return headers.get("anthropic-ratelimit-unified-status") == "rejected" and claim in {"", "five_hour", "seven_day"}
 

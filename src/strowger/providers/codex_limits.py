@@ -112,6 +112,7 @@ def _window(headers: Mapping[str, str], family: str, place: str, now: float) -> 
     resets_at, after = _number(headers.get(f"{stem}-reset-at")), _number(headers.get(f"{stem}-reset-after-seconds"))
     return Window(
         name=_named(headers.get(f"x-{family}-limit-name") or family, place),
+        of_some=family != _OWN,
         used_percent=_number(headers.get(f"{stem}-used-percent")),
         minutes=_number(headers.get(f"{stem}-window-minutes")),
         resets_at=now + after if resets_at is None and after is not None else resets_at,
@@ -122,6 +123,7 @@ def _spanned(name: str, span: _Span, now: float) -> Window:
     after = span.reset_after_seconds
     return Window(
         name=name,
+        of_some=" " in name,
         used_percent=span.used_percent,
         minutes=span.window_minutes,
         resets_at=now + after if span.reset_at is None and after is not None else span.reset_at,

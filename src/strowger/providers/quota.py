@@ -18,10 +18,12 @@ Headers = Mapping[str, str]
 
 class Window(Struct, frozen=True, kw_only=True):
     """One limit. `used_percent` is 0 to 100; `limit` and `remaining` are in the window's own unit; `minutes` is its
-    length; `resets_at` is Unix time. What the provider does not say is None.
+    length; `resets_at` is Unix time. What the provider does not say is None. `of_some`: it is for some of the
+    account's models only.
     """
 
     name: str
+    of_some: bool = False
     used_percent: float | None = None
     limit: float | None = None
     remaining: float | None = None
@@ -60,13 +62,18 @@ class Reading(Struct, frozen=True, kw_only=True):
         return self.left_at(self.at)
 
     def left_at(self, now: float) -> float | None:
-        """The same at Unix time `now`: a window that has begun anew since is full."""
-        used = [_used_at(window, now) for window in self.windows if window.used_percent is not None]
+        """The same at Unix time `now`: a window that has begun anew since is full. Those of some models say little of
+        the others.
+        """
+        used = [
+            _used_at(window, now) for window in self.windows if window.used_percent is not None and not window.of_some
+        ]
         return 100.0 - max(used) if used else None
 
     def used_up(self, now: float) -> tuple[Window, ...]:
-        """The windows of which nothing is left."""
-        return tuple(window for window in self.windows if window.is_used_up(now))
+        """The windows of which nothing is left: those of the account, else those of some of its models."""
+        found = tuple(window for window in self.windows if window.is_used_up(now))
+        return tuple(window for window in found if not window.of_some) or found
 
     def after(self, earlier: Reading) -> Reading:
         """This reading and what an earlier one said of windows that this one does not mention."""
@@ -113,7 +120,7 @@ _LENGTHS = {"5h": 300.0, "7d": 10080.0}
 
 
 def _anthropic(headers: Headers, now: float) -> Reading | None:
-    """Of API keys `…-{requests,tokens,…}-{limit,remaining,reset}`, of plans `…-unified-{5h,7d,…}-{utilization,reset}`."""
+    """Of keys `…-{requests,tokens,…}-{limit,remaining,reset}`, of plans `…-unified-{5h,7d,…}-{utilization,reset}`."""
     if not any(mark in headers for mark in _ANTHROPIC_MARKS):
         return None
     found: dict[str, dict[str, str]] = {}
@@ -148,6 +155,7 @@ def _window(name: str, said: Mapping[str, str], now: float, minutes: float | Non
     resets_at = moment(said["reset"], now) if "reset" in said else None
     return Window(
         name=name.replace("-", " "),
+        of_some="_" in name,  # 7d_opus
         used_percent=None if used is None else min(100.0, max(0.0, round(used, 2))),
         limit=limit,
         remaining=remaining,

@@ -106,7 +106,7 @@ def test_the_event_of_a_limit_that_is_reached(limits: dict[str, bool]) -> None:
     reading = from_event(event(rate_limits={**limits, "primary": window}, metered_limit_name="gpt-6"), NOW)
     assert reading is not None
     assert reading.limit_reached
-    assert reading.windows == (Window(name="gpt-6 primary", used_percent=100, resets_at=NOW + 90),)
+    assert reading.windows == (Window(name="gpt-6 primary", of_some=True, used_percent=100, resets_at=NOW + 90),)
 
 
 @pytest.mark.parametrize(

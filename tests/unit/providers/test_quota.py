@@ -42,6 +42,16 @@ def test_a_window_that_has_begun_anew_is_full() -> None:
     assert (reading.left_at(NOW + 10), len(reading.used_up(NOW + 10))) == (100, 0)
 
 
+def test_windows_of_some_models() -> None:
+    """One that is used up leaves the account as full as it is; it only counts where nothing else does."""
+    model = Window(name="spark primary", of_some=True, used_percent=100, resets_at=NOW + 1000)
+    whole = Window(name="primary", used_percent=100, resets_at=NOW + 10)
+    assert Reading(at=NOW, windows=(model,)).left_percent is None
+    assert Reading(at=NOW, windows=(model, Window(name="primary", used_percent=30))).left_percent == 70
+    assert Reading(at=NOW, windows=(model, whole)).used_up(NOW) == (whole,)
+    assert Reading(at=NOW, windows=(model,)).used_up(NOW) == (model,)
+
+
 def test_readings_add_up() -> None:
     """A later answer may mention other windows than an earlier one; what it does not mention still holds."""
     first = Reading(
@@ -65,7 +75,7 @@ def test_an_anthropic_plan() -> None:
         windows=(
             Window(name="5h", used_percent=83, minutes=300, resets_at=1_790_003_600),
             Window(name="7d", used_percent=20, minutes=10080, resets_at=1_790_500_000),
-            Window(name="7d_opus", used_percent=50, minutes=10080),
+            Window(name="7d_opus", of_some=True, used_percent=50, minutes=10080),
         ),
         credits=Credits(has_credits=False),
     )

@@ -39,6 +39,8 @@ _REQUESTS_FAULT = frozenset(
 _PASSING = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.UPSTREAM, ErrorKind.TIMEOUT})
 # Not implemented, HTTP version not supported: it will not be otherwise in a second.
 _LASTING = frozenset({501, 505})
+# A proxy before the model has lost patience with it: it was thinking, which is paid for, and would need as long again.
+_WORKED_ON = frozenset({504, 524})
 # The code of a failure that our own decoder found: the upstream was answering.
 _UNREADABLE = "malformed"
 
@@ -67,7 +69,7 @@ def merits_another_try(error: GatewayError) -> bool:
         return False
     if any(name.lower() == "x-should-retry" and value.strip() == "false" for name, value in error.headers):
         return False
-    return error.status in {200, 408, 429} or (error.status >= 500 and error.status not in _LASTING)
+    return error.status in {200, 408, 429} or (error.status >= 500 and error.status not in _LASTING | _WORKED_ON)
 
 
 def is_capacity(error: GatewayError) -> bool:

@@ -59,7 +59,7 @@ BEFORE = [
     Fault("501", status(501, "api_error"), 1, 501, "upstream"),
     Fault("502", bad_gateway(), 2, 502, "upstream"),
     Fault("503", status(503, "api_error"), 2, 503, "upstream"),
-    Fault("504", status(504, "timeout_error"), 2, 504, "timeout"),
+    Fault("504", status(504, "timeout_error"), 1, 504, "timeout"),
     Fault("529", overloaded(), 2, 529, "overloaded"),
     Fault("dropped before an answer", Hang(drop=True), 1, 502, "upstream"),
     Fault("silent", Hang(), 1, 504, "timeout"),

@@ -136,7 +136,7 @@ class BedrockTerms(Terms):
         if sent is not None:
             stream = sent.stream
             sent.members.pop("stream", None)
-            add_betas(sent.members, known_betas(out, _BETAS))
+            add_betas(sent.members, known_betas(out, _BETAS, sent.members))
             body = msgspec.json.encode(sent.members)
         called = "invoke-with-response-stream" if stream else "invoke"
         headers = (*_plain(out), ("Accept", MEDIA_TYPE if stream else _JSON))

@@ -18,6 +18,17 @@ _OLD_VERSIONS = frozenset({"", "2023-01-01", "2023-06-01"})
 # The features of one beta at Anthropic; clouds have the search of tools under a name of its own.
 _RENAMED = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
 
+# The other half of a beta, which is refused without it. Both go, or neither.
+_HALVES = {
+    "dangerous-tool-use-": "safeguards",
+    "fallback-credit-": "fallback_credit_token",
+    "mcp-client-": "mcp_servers",
+    "message-threads-": "thread",
+    "server-side-fallback-": "fallbacks",
+}
+_DISPLAYS = "thinking-display-"
+_ORDINARY = frozenset({"summarized", "omitted"})
+
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -43,11 +54,31 @@ def enveloped(out: Outgoing, version: str) -> Body | None:
     return Body(members, bytes(members.get("stream", b"")) == b"true")
 
 
-def known_betas(out: Outgoing, known: tuple[str, ...]) -> list[str]:
-    """The betas in a request's header that begin with one of the `known` names."""
-    words = (word.strip() for word in _said(out, "anthropic-beta").split(","))
-    renamed = (_RENAMED.get(word, word) for word in words)
-    return list(dict.fromkeys(word for word in renamed if word.startswith(known)))
+def known_betas(out: Outgoing, known: tuple[str, ...], members: dict[str, Raw]) -> list[str]:
+    """The betas in a request's header that begin with one of the `known` names. Of the others, what they announce is
+    taken out of `members`.
+    """
+    words = dict.fromkeys(word.strip() for word in _said(out, "anthropic-beta").split(","))
+    renamed = dict.fromkeys(_RENAMED.get(word, word) for word in words)
+    for word in renamed:
+        if not word.startswith(known):
+            _drop_half(members, word)
+    return [word for word in renamed if word.startswith(known)]
+
+
+def _drop_half(members: dict[str, Raw], beta: str) -> None:
+    member = next((member for prefix, member in _HALVES.items() if beta.startswith(prefix)), None)
+    if member is not None:
+        members.pop(member, None)
+    if beta.startswith(_DISPLAYS) and "thinking" in members:
+        try:
+            thinking = _MEMBERS.decode(members["thinking"])
+            shown = msgspec.json.decode(thinking.get("display", b"null"))
+        except msgspec.MsgspecError:
+            return
+        if isinstance(shown, str) and shown not in _ORDINARY:
+            del thinking["display"]
+            members["thinking"] = Raw(msgspec.json.encode(thinking))
 
 
 def add_betas(members: dict[str, Raw], betas: Iterable[str]) -> None:

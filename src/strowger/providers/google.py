@@ -102,17 +102,17 @@ class VertexClaudeTerms(VertexTerms):
         if facts.purpose == "models":
             return super().outgoing(out, facts, used)
         model, method, body = facts.model, "rawPredict", out.body
+        headers = [line for line in out.headers if line[0].lower() not in _MOVED]
         sent = enveloped(out, VERSION)
         if sent is not None:
+            if betas := known_betas(out, _BETAS, sent.members):
+                headers.append(("anthropic-beta", ",".join(betas)))
             if facts.purpose == "count":
                 sent.members["model"] = msgspec.Raw(msgspec.json.encode(model))
                 model = "count-tokens"
             elif sent.stream:
                 method = "streamRawPredict"
             body = msgspec.json.encode(sent.members)
-        headers = [line for line in out.headers if line[0].lower() not in _MOVED]
-        if betas := known_betas(out, _BETAS):
-            headers.append(("anthropic-beta", ",".join(betas)))
         url = f"{self._base}/models/{quote(model, safe='@')}:{method}"
         return replace(out, url=url, headers=tuple(headers), body=body)
 

@@ -42,8 +42,28 @@ def test_what_is_no_object(body: bytes) -> None:
 def test_betas() -> None:
     """Known ones, once each, in their order, some under another name."""
     said = out(b"", ANTHROPIC_BETA="b-2,x-1, a-1 ,advanced-tool-use-2025-11-20,b-2")
-    assert known_betas(said, ("a-", "b-", "tool-search-")) == ["b-2", "a-1", "tool-search-tool-2025-10-19"]
-    assert known_betas(out(b""), ("a-",)) == []
+    assert known_betas(said, ("a-", "b-", "tool-search-"), {}) == ["b-2", "a-1", "tool-search-tool-2025-10-19"]
+    assert known_betas(out(b""), ("a-",), {}) == []
+
+
+def test_both_halves_or_neither() -> None:
+    """What a beta announces goes with it; what nobody announced stays, for the cloud to refuse."""
+    said = out(b"", anthropic_beta="dangerous-tool-use-2026-09-03,thinking-display-2026-01-01")
+    members = {
+        "safeguards": Raw(b"[]"),
+        "mcp_servers": Raw(b"[]"),
+        "thinking": Raw(b'{"type":"enabled","display":"updates"}'),
+    }
+    assert known_betas(said, ("a-",), members) == []
+    assert members == {"mcp_servers": Raw(b"[]"), "thinking": Raw(b'{"type":"enabled"}')}
+
+
+@pytest.mark.parametrize("thinking", [b'{"display":"omitted"}', b'{"display":1}', b"[]", b"{}"])
+def test_an_ordinary_display_stays(thinking: bytes) -> None:
+    """And so does what is none."""
+    members = {"thinking": Raw(thinking)}
+    known_betas(out(b"", anthropic_beta="thinking-display-1"), ("a-",), members)
+    assert bytes(members["thinking"]) == thinking
 
 
 def test_betas_in_the_body() -> None:

@@ -88,9 +88,9 @@ class AwsSource:
             if self._found is None:
                 raise CredentialError(f"there are no AWS credentials{_of(self._owner)}", hint=_NOWHERE)
             frozen = self._found.get_frozen_credentials()
-        except botocore.exceptions.BotoCoreError as error:
+        except _failures(botocore) as error:
             raise CredentialError(
-                f"the AWS credentials{_of(self._owner)} cannot be had: {error}", hint=_NOWHERE
+                f"the AWS credentials{_of(self._owner)} cannot be had: {_why(error, botocore)}", hint=_NOWHERE
             ) from None
         return AwsKeys(
             "authorization",
@@ -121,6 +121,23 @@ def sign(
     )
     botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
     return dict(request.headers.items())
+
+
+def _failures(botocore: Any) -> tuple[type[Exception], ...]:
+    """What finding credentials may raise: the user's own programs and files have a part in it."""
+    own = botocore.exceptions
+    return own.BotoCoreError, own.ClientError, OSError, ValueError, LookupError, AttributeError, TypeError
+
+
+def _why(error: Exception, botocore: Any) -> str:
+    """What went wrong, without anything that a program wrote: it may be a secret."""
+    if isinstance(error, botocore.exceptions.CredentialRetrievalError):
+        return f"{error.kwargs.get('provider', 'a provider')} gave none"
+    if isinstance(error, botocore.exceptions.BotoCoreError | botocore.exceptions.ClientError):
+        return str(error)
+    return (
+        error.strerror if isinstance(error, OSError) else None
+    ) or f"what was found is none ({type(error).__name__})"
 
 
 def _of(owner: str) -> str:

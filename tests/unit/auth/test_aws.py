@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import anyio
+import botocore.awsrequest  # asks the system for IPv6, once, which no unit test may
+import botocore.exceptions
 import pytest
 
 from strowger.auth.aws import AwsKeys, AwsSource, sign
@@ -76,6 +78,39 @@ async def test_nothing_to_be_had(profile: str, words: str) -> None:
     with pytest.raises(CredentialError, match=words) as caught:
         await AwsSource(profile, owner="x").credential()
     assert "aws sso login" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print('planted')",
+        "print('[1]')",
+        "print('{\"Version\": 1}')",
+        'print(\'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "planted"}\')',
+        "import sys; sys.stderr.write('planted'); sys.exit(3)",
+        "",
+    ],
+)
+async def test_a_program_that_gives_no_keys(tmp_path: Path, program: str) -> None:
+    """Whatever it does instead, and also if it is not there, there are no keys; what it wrote is not repeated."""
+    script = tmp_path / "odd.py"
+    script.write_text(program)
+    command = f"{sys.executable} {script}" if program else "/nowhere/planted"
+    (tmp_path / "credentials").write_text(f"[odd]\ncredential_process = {command}\n")
+    with pytest.raises(CredentialError, match="the AWS credentials of x cannot be had") as caught:
+        await AwsSource("odd", owner="x").credential()
+    assert "planted" not in caught.value.text
+
+
+async def test_a_role_that_may_not_be_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS says to that is told."""
+
+    def refuse(_: object) -> None:
+        raise botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "AssumeRole")
+
+    monkeypatch.setattr("botocore.session.Session.get_credentials", refuse)
+    with pytest.raises(CredentialError, match="not you"):
+        await AwsSource().credential()
 
 
 async def test_keys_that_expire(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ WARM_LONG_SECONDS = 3600.0
 _READ_SECONDS = 1.0
 _EVERY_MODEL = ""
 _UNNAMED = "default"
-_WHOLE_PLAN = frozenset({"", "codex", "primary", "secondary"})
+_WHOLE_PLAN = frozenset({"", "codex", "premium", "primary", "secondary"})
 
 Key = tuple[str, str, str]
 

@@ -115,7 +115,7 @@ def test_a_limit_is_for_one_model_of_one_account() -> None:
     [
         ("anthropic", limited(ErrorKind.QUOTA_EXHAUSTED), True),
         ("openai_responses", limited(ErrorKind.QUOTA_EXHAUSTED, 403), True),
-        ("openai_responses", limited(ErrorKind.QUOTA_EXHAUSTED, x_codex_active_limit="codex"), True),
+        ("openai_responses", limited(ErrorKind.QUOTA_EXHAUSTED, x_codex_active_limit="premium"), True),
         ("openai_responses", limited(ErrorKind.QUOTA_EXHAUSTED, x_codex_active_limit="codex_spark"), False),
         ("gemini", limited(ErrorKind.QUOTA_EXHAUSTED), False),
         ("anthropic", limited(anthropic_ratelimit_unified_status="rejected"), True),

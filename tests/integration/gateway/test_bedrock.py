@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -13,6 +14,7 @@ import pytest
 
 from strowger.config.references import SecretRef, literal
 from strowger.config.schema import ProviderConfig
+from tests.fakes.authority import Authority
 from tests.fakes.bedrock import PROFILE, TOKEN, FakeBedrock, refuse
 from tests.fakes.script import Call, Delivery, Reply, Say, Think
 from tests.integration.gateway.rig import Rig, anthropic_request, config, gateway
@@ -267,3 +269,29 @@ async def test_a_session_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
         keyed(monkeypatch, "s1")
         status, _, _ = await rig.post("/v1/messages", asked(), anthropic_version="2023-06-01")
         assert status == 200
+
+
+# ---- over TLS ----
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_over_tls(tmp_path: Path, trusted: bool) -> None:
+    """As in the world: to a host whose certificate is trusted, and to no other."""
+    authority = Authority()
+    async with FakeBedrock(tls=authority) as fake:
+        provider = ProviderConfig(
+            preset="bedrock",
+            dialect="anthropic",
+            base_url=fake.base_url,
+            auth=literal(TOKEN),
+            auth_header="authorization",
+            ca_file=authority.bundle(tmp_path) if trusted else None,
+        )
+        async with gateway(config({"bedrock": provider})) as rig, sdk(rig) as client:
+            if trusted:
+                async with client.messages.stream(**asked()) as stream:
+                    assert (await stream.get_final_message()).content
+            else:
+                with pytest.raises(anthropic.APIError):
+                    await client.messages.create(**asked())
+                assert not fake.requests

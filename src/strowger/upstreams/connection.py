@@ -8,6 +8,7 @@ can be used again. Must not know URLs, credentials or pools.
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -22,6 +23,13 @@ _HIGH_WATER = 256 * 1024
 
 
 _TOO_LONG = Malformed(f"the head of the upstream's answer is longer than {MAX_HEAD // 1024} KB")
+
+
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> tuple[str, str]:
+    """A header's name as written and in lower case: there are few, and they come with every answer."""
+    name = raw.decode("utf-8", "surrogateescape")
+    return name, name.lower()
 
 
 class Dropped(Exception):
@@ -50,6 +58,10 @@ class Connection(asyncio.Protocol):
         self._keeps = False
         self._error: Exception | None = None
         self.status = 0
+        self.headers: Headers = ()
+        """The answer's, in order; bytes that are not UTF-8 survive as surrogates."""
+        self.named: dict[str, str] = {}
+        """The same by lower-case name, the last of several."""
         self.kept_since = 0.0
 
     # ---- for the pool ----
@@ -95,30 +107,26 @@ class Connection(asyncio.Protocol):
 
     async def read(self) -> bytes:
         """All that has arrived, at least one byte; empty at the end of the answer. Raises Truncated or Malformed."""
-        while True:
-            parts = self._parts
-            if parts:
-                self._parts, self._waiting = [], 0
-                if self._paused:
-                    self._resume()
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        while not (parts := self._parts):
             if self._complete:
                 return b""
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            # as `_wait`, which would be one more coroutine for each event
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        self._parts, self._waiting = [], 0
+        if self._paused:
+            self._resume()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property
     def ended(self) -> bool:
         """Whether the answer has come to its end and has been read."""
         return self._complete and not self._parts
-
-    @property
-    def headers(self) -> Headers:
-        """The answer's headers, in order; bytes that are not UTF-8 survive as surrogates."""
-        return tuple(
-            (n.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for n, v in self._headers
-        )
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
@@ -202,21 +210,29 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is there; heads of 1xx are followed by another."""
         status = self._parser.get_status_code()
-        if sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD:
+        if sum([len(name) + len(value) for name, value in self._headers]) > MAX_HEAD:
             self._fail(_TOO_LONG)
             return
         if 100 <= status < 200 and status != 101:
             return
         self.status = status
         self._has_head = True
-        # 204 and 304 have no body, and the parser ends them itself
-        self._has_length = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
-        self._has_length = self._has_length and not self._unknown_coding()
-
-    def _unknown_coding(self) -> bool:
-        """A transfer coding that does not end in chunks lasts until the connection closes (RFC 9112 §6.3)."""
-        codings = [value.lower() for name, value in self._headers if name.lower() == b"transfer-encoding"]
-        return bool(codings) and not codings[-1].rstrip().endswith(b"chunked")
+        items: list[tuple[str, str]] = []
+        self.named = named = {}
+        for raw, written in self._headers:
+            name, low = _name(raw)
+            value = written.decode("utf-8", "surrogateescape")
+            items.append((name, value))
+            named[low] = value
+        self.headers = tuple(items)
+        self._headers = []
+        # 204 and 304 have no body, and the parser ends them itself. A transfer coding that does not end in chunks lasts
+        # until the connection closes (RFC 9112 §6.3).
+        coding = named.get("transfer-encoding")
+        if coding is None:
+            self._has_length = "content-length" in named
+        else:
+            self._has_length = coding.rstrip().lower().endswith("chunked")
 
     def on_body(self, data: bytes) -> None:
         """Bytes of the body."""

@@ -39,26 +39,19 @@ _GZIP = b"\x1f"
 class HttpIncoming:
     """An answer that has begun."""
 
-    __slots__ = ("_connection", "_headers", "_inflate", "_pool", "header_items", "status")
+    __slots__ = ("_connection", "_inflate", "_pool", "header_items", "headers", "status")
 
     def __init__(self, connection: Connection, pool: HttpUpstream, key: Origin) -> None:
         self._connection: Connection | None = connection
         self._pool = (pool, key)
         self.status = connection.status
         self.header_items: Headers = connection.headers
-        self._headers: Mapping[str, str] | None = None
+        self.headers: Mapping[str, str] = connection.named
         encoding = self.headers.get("content-encoding", "").strip().lower()
         self._inflate = zlib.decompressobj(_INFLATE[encoding]) if encoding in _INFLATE else None
         if self._inflate is None and encoding not in ("", "identity"):
             self.close()
             raise Malformed(f"the upstream's answer is encoded as {encoding[:40]!r}, which was not asked for")
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers by lower-case name."""
-        if self._headers is None:
-            self._headers = {name.lower(): value for name, value in self.header_items}
-        return self._headers
 
     @property
     def ended(self) -> bool:

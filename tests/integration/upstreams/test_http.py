@@ -207,7 +207,7 @@ class Answered(Connection):
 
     def __init__(self, *pieces: bytes) -> None:
         super().__init__()
-        self._headers = [(b"Content-Encoding", b"gzip")]
+        self.named = {"content-encoding": "gzip"}
         self._pieces = iter(pieces)
 
     async def read(self) -> bytes:

@@ -85,9 +85,8 @@ def forwarded(items: Headers) -> list[tuple[str, str]]:
 
     `accept-encoding: identity` is asked for, so that the stream can be watched while it passes.
     """
-    named = _named_by_connection(items)
     kept = [line for line in items if _travels(line[0])]
-    if named:
+    if len(kept) < len(items) and (named := _named_by_connection(items)):
         kept = [line for line in kept if line[0].lower() not in named]
     kept.append(("Accept-Encoding", "identity"))
     return kept

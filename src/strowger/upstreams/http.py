@@ -11,8 +11,9 @@ import ssl
 import time
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
+from typing import Any
 
 from strowger import __version__
 from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
@@ -58,13 +59,16 @@ class HttpIncoming:
         """Whether the answer has been read to its end."""
         return self._connection is None or self._connection.ended
 
-    async def read(self) -> bytes:
+    def read(self) -> Coroutine[Any, Any, bytes]:
         """The next bytes, empty at the end; raises Truncated or Malformed."""
+        if self._inflate is None and self._connection is not None:
+            return self._connection.read()  # without a coroutine around it, which each event would pay for
+        return self._read()
+
+    async def _read(self) -> bytes:
         connection = self._connection
-        if connection is None:
+        if connection is None or self._inflate is None:
             raise Truncated("the upstream's answer was closed")
-        if self._inflate is None:
-            return await connection.read()
         while data := await connection.read():
             if plain := self._inflated(data):
                 return plain

@@ -206,7 +206,9 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, GatewayError):
-        return str(error)
+        from strowger.cli.render import plain  # most commands end without an error
+
+        return "\n".join(map(plain, str(error).split("\n")))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

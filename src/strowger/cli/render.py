@@ -9,7 +9,7 @@ import click
 
 def table(rows: Sequence[Sequence[str]], *, indent: int = 0, header: Sequence[str] = ()) -> list[str]:
     """Lines with the columns aligned to the left; trailing blanks cut."""
-    every = [header, *rows] if header and rows else list(rows)
+    every = [[plain(cell) for cell in row] for row in ((header, *rows) if header and rows else rows)]
     widths = [max(len(row[column]) for row in every) for column in range(len(every[0]))] if every else []
     lines = [
         " " * indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -18,6 +18,15 @@ def table(rows: Sequence[Sequence[str]], *, indent: int = 0, header: Sequence[st
     if header and lines:
         lines[0] = click.style(lines[0], dim=True)
     return lines
+
+
+def plain(text: str) -> str:
+    """A text of somebody else's as a terminal may show it: signs that would steer it are none that are meant."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    )
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ import click
 
 from strowger.auth.issuers import Issuer
 from strowger.auth.oauth import DeviceCode
-from strowger.cli.render import duration
+from strowger.cli.render import duration, plain
 from strowger.errors import CredentialError
 
 
@@ -54,10 +54,10 @@ class Terminal:
     def code(self, device: DeviceCode) -> None:
         """What to type where."""
         self._say(f"Log in to {self._issuer.title} at this page, in a browser on any device:\n")
-        click.echo(device.complete or device.page)
+        click.echo(plain(device.complete or device.page))
         shows = "There, confirm if it shows this code, and only then"
         self._say(f"\n{shows if device.complete else 'There, type this code'}:\n")
-        click.echo(click.style(device.user_code, bold=True))
+        click.echo(click.style(plain(device.user_code), bold=True))
         self._say("\nGive the code to nobody. Waiting until it is confirmed; Ctrl-C gives up.")
         if self._opens and device.complete:
             self._open(device.complete)
@@ -108,7 +108,7 @@ class Terminal:
 
     def _open(self, url: str) -> None:
         """From a thread that nobody waits for: some browsers stay in the foreground for as long as they live."""
-        if self._opens:
+        if self._opens and url.startswith(("https://", "http://")):
             threading.Thread(target=self._browse, args=(url,), daemon=True).start()
 
     def _browse(self, url: str) -> None:

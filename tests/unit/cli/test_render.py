@@ -15,6 +15,12 @@ def test_columns_are_aligned() -> None:
     assert "A" in render.table([("x",)], header=("A",))[0]
 
 
+def test_nobody_else_steers_the_terminal() -> None:
+    """What a vendor calls a model or a limit cannot set a title, move the cursor or begin a line."""
+    assert render.table([("a\x1b]0;owned\x07b", "c\rd\n")]) == ["a\ufffd]0;owned\ufffdb  c\ufffdd\ufffd"]
+    assert render.plain("grüße, 電話") == "grüße, 電話"
+
+
 @pytest.mark.parametrize(
     "seconds, text",
     [(0, "0s"), (59.9, "59s"), (60, "1m 0s"), (3725, "1h 2m"), (90000, "1d 1h"), (86400, "1d 0h")],

@@ -83,6 +83,16 @@ def test_the_code_stands_alone(capsys: pytest.CaptureFixture[str], complete: str
     assert "dc" not in printed.out + printed.err.replace("code", "")
 
 
+def test_an_issuer_steers_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the terminal by its signs, nor this machine by a page that is none of the web."""
+    opened: list[str] = []
+    monkeypatch.setattr(Terminal, "_browse", lambda _, url: opened.append(url))
+    page = "file:///etc/passwd"
+    Terminal(KIMI, opens=True).code(DeviceCode("A\x1b[2JB", Secret("dc"), page, page, 5, 900))
+    assert capsys.readouterr().out == f"{page}\nA\ufffd[2JB\n"
+    assert opened == []
+
+
 class _Tty(io.StringIO):
     def isatty(self) -> bool:
         return True

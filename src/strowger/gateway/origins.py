@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from msgspec.structs import replace
 
@@ -29,21 +29,32 @@ class Origins:
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
         self._origins: OrderedDict[bytes, str] = OrderedDict()
+        self._issuers: Counter[str] = Counter()
 
     def note(self, signed: Signed) -> None:
         """A signature on its way to a client."""
         if not signed.blob or not signed.origin:
             return
-        self._origins[_digest(signed.blob.encode())] = signed.origin
+        digest = _digest(signed.blob.encode())
+        self._forget(self._origins.get(digest))
+        self._origins[digest] = signed.origin
+        self._issuers[signed.origin] += 1
         while len(self._origins) > self._kept:
-            self._origins.popitem(last=False)
+            self._forget(self._origins.popitem(last=False)[1])
+
+    def _forget(self, origin: str | None) -> None:
+        """One signature less of an issuer."""
+        if origin is not None:
+            self._issuers[origin] -= 1
+            if not self._issuers[origin]:
+                del self._issuers[origin]
 
     def all_from(self, body: bytes, origin: str, signatures: tuple[str, ...] | None = None) -> bool:
         """Whether no signature in a body is known to be another's. Where they are not given, they are looked for in
         its bytes, without a parse.
         """
-        if not self._origins:
-            return True
+        if not self._issuers or (len(self._issuers) == 1 and origin in self._issuers):
+            return True  # nobody else has issued any
         if signatures is not None:
             return all(self._origins.get(_digest(blob.encode()), origin) == origin for blob in signatures if blob)
         return all(

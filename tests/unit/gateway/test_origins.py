@@ -75,3 +75,21 @@ def test_what_has_no_issuer_or_no_blob_is_not_kept() -> None:
     origins.note(Signed("", "anthropic:signature", THEIRS))
     origins.note(Signed("deepseek", "anthropic:signature", ""))
     assert origins.all_from(body(THEIRS), "anthropic")
+
+
+def test_signatures_are_looked_for_as_long_as_somebody_elses_are_known() -> None:
+    """Where all known ones are of one issuer, his need not be looked for; one that changes hands counts once."""
+    origins = Origins(kept=2)
+    for _ in range(3):
+        origins.note(Signed("anthropic", "anthropic:signature", OURS))
+    assert origins.all_from(body(OURS), "anthropic")
+    assert not origins.all_from(body(OURS), "deepseek")
+    origins.note(Signed("deepseek", "anthropic:signature", OURS))
+    assert not origins.all_from(body(OURS), "anthropic")
+    assert origins.all_from(body(OURS), "deepseek")
+    origins.note(Signed("anthropic", "anthropic:signature", THEIRS))
+    assert not origins.all_from(body(OURS), "anthropic", (OURS,))
+    assert origins.all_from(body(OURS), "anthropic", (THEIRS, ""))
+    for blob in (THEIRS, "bmV3", "bmV3ZXI="):  # the other one's is forgotten
+        origins.note(Signed("anthropic", "anthropic:signature", blob))
+    assert origins.all_from(body(OURS), "anthropic")

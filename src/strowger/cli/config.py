@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strowger.cli import names
+from strowger.cli.importing import importing
 
 if TYPE_CHECKING:
     from strowger.config import Loaded
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 config_option = click.option("--config", "path", type=FILE, help="The file to read, instead of the usual one.")
-profile_option = click.option(
-    "--profile", help="Overlay the values of [profiles.NAME].", shell_complete=names.profiles
-)
+profile_option = click.option("--profile", help="Overlay the values of [profiles.NAME].", shell_complete=names.profiles)
 
 
 @click.group()
@@ -103,3 +102,6 @@ def _summary(loaded: Loaded) -> list[str]:
     if not config.providers:
         lines.append("no provider is configured: `strowger config init` writes a file")
     return lines
+
+
+config.add_command(importing)

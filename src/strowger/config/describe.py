@@ -24,7 +24,7 @@ def as_toml(loaded: Loaded, *, origins: bool = False) -> str:
     for path, table in _tables(loaded):
         lines += ["", _header(path)] if lines else [_header(path)]
         for key, value in table.items():
-            line = f"{_key(key)} = {_toml(_plain(value, key))}"
+            line = f"{toml_key(key)} = {toml_value(_plain(value, key))}"
             lines.append(f"{line}  # {loaded.origin((*path, key)).text}" if origins else line)
     return "\n".join(lines) + "\n"
 
@@ -90,22 +90,24 @@ def _plain(value: object, key: str = "") -> object:
 
 
 def _header(path: Path) -> str:
-    name = ".".join(_key(step) for step in path if isinstance(step, str))
+    name = ".".join(toml_key(step) for step in path if isinstance(step, str))
     return f"[[{name}]]" if isinstance(path[-1], int) else f"[{name}]"
 
 
-def _key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """A key as TOML has it."""
     return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value as TOML has it, in one line."""
     match value:
         case bool():
             return "true" if value else "false"
         case dict():
-            return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+            return "{ " + ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items()) + " }"
         case list():
-            return "[" + ", ".join(_toml(item) for item in value) + "]"
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
         case _:
             # A JSON string is a TOML string as well, but for one control character that JSON lets stand.
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

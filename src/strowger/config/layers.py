@@ -96,15 +96,17 @@ def load(
     flags: Mapping[str, object] = MappingProxyType({}),
     profile: str | None = None,
     via: str | None = None,
+    table: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Read, merge and check. Raises InvalidConfig with every problem.
 
     `path` is the file of `--config`; without it $STROWGER_CONFIG, else the usual place, where a file may be absent.
     `flags` are values by dotted key (`server.port`); None means that the flag was not given. `profile` is the one of
     `--profile`; without it $STROWGER_PROFILE. When no layer names a provider, the presets whose key variables are set
-    are used. `via` is the one of `--via`; a provider in it that is not configured is taken from its preset.
+    are used. `via` is the one of `--via`; a provider in it that is not configured is taken from its preset. `table` is
+    what a file would hold, to be looked at before there is one.
     """
-    source = _read(path, env)
+    source = _read(path, env) if table is None else _Source(table={key: _copy(value) for key, value in table.items()})
     layers = _Layers()
     profile = profile or env.get("STROWGER_PROFILE") or None
     profiles = source.table.pop("profiles", {})

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from tests.e2e import clients
 from tests.e2e.clients import NODE_22, SECONDS, Ran, required, run
 from tests.e2e.exchange import MODELS, Exchange, clean_env
 from tests.e2e.others import FOUND
+from tests.e2e.test_gemini_cli import runtime
 from tests.e2e.test_run import STROWGER
 from tests.e2e.test_switch import DONE, switch
 from tests.fakes.brain import RESULT
 from tests.fakes.script import say
+
+__all__ = ["runtime"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(180)]
 
@@ -71,6 +74,15 @@ WORDS = {
     "kimi": ("--output-format", "stream-json", "-p"),
     "qwen": ("--yolo", "-p"),
     "aider": (*AIDER.split(), "--message"),
+    "claude": ("--allowedTools", "Bash", "-p"),
+    "codex": ("exec", "--skip-git-repo-check", "--json", "--dangerously-bypass-approvals-and-sandbox"),
+    "gemini": ("--yolo", "--skip-trust", "-m", "gemini-3-flash-preview", "-p"),
+}
+WHERE: dict[str, Callable[[], str | None]] = {
+    **{name: find for name, (find, _) in FOUND.items()},
+    "claude": clients.claude_329,
+    "codex": clients.codex,
+    "gemini": clients.gemini,
 }
 
 
@@ -97,12 +109,14 @@ def surroundings(exchange: Exchange, home: Path, program: str, *, joined: bool) 
     return {**env, "XDG_RUNTIME_DIR": exchange.env["XDG_RUNTIME_DIR"]} if joined else env
 
 
-def launched(exchange: Exchange, home: Path, client: str, provider: str, prompt: str, *, joined: bool) -> Ran:
-    """`strowger run` with an agent, its calls going to one vendor."""
-    program = required(FOUND[client][0](), client)
+def launched(
+    exchange: Exchange, home: Path, client: str, provider: str, prompt: str, *, joined: bool, **more: str
+) -> Ran:
+    """`strowger run` with an agent, its calls going to one vendor. `more` is for the environment."""
+    program = required(WHERE[client](), client)
     env = surroundings(exchange, home, program, joined=joined)
     order = ["run", "--config", str(exchange.config), "--via", MODELS[provider], client, "--", *WORDS[client], prompt]
-    return run([*STROWGER, *order], home, env, seconds=2 * SECONDS)
+    return run([*STROWGER, *order], home, {**env, **more}, seconds=2 * SECONDS)
 
 
 def untouched(exchange: Exchange, home: Path, before: dict[str, str]) -> None:
@@ -116,7 +130,11 @@ def untouched(exchange: Exchange, home: Path, before: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("joined", [True, False], ids=["joined", "own gateway"])
 @pytest.mark.parametrize(
-    "client, provider", [("pi", "codexb"), ("opencode", "gem"), ("kimi", "cloud"), ("qwen", "resp")]
+    "client, provider",
+    [
+        *(("pi", "codexb"), ("opencode", "gem"), ("kimi", "cloud"), ("qwen", "resp")),
+        *(("claude", "gpt"), ("codex", "cloud")),
+    ],
 )
 def test_tool_loop(exchange: Exchange, home: Path, client: str, provider: str, joined: bool) -> None:
     """One step to a whole tool loop, whatever the user's own settings and keys say; they stay as they are."""
@@ -129,6 +147,16 @@ def test_tool_loop(exchange: Exchange, home: Path, client: str, provider: str, j
     assert RESULT in ran.out
     # Some ask for a title besides.
     assert len(exchange.upstream(provider)) in (2, 3)
+    untouched(exchange, home, before)
+
+
+def test_gemini_with_a_login_of_its_own(exchange: Exchange, home: Path, runtime: Path) -> None:
+    """A user who has logged in at Google goes to the gateway all the same: a system setting wins over his own."""
+    before = digests(home)
+    ran = launched(exchange, home, "gemini", "cloud", "RUN_TOOL", joined=False, XDG_RUNTIME_DIR=str(runtime))
+    assert ran.code == 0, ran.out + ran.err
+    assert RESULT in ran.out, ran.out + ran.err
+    assert len(exchange.upstream("cloud")) == 2
     untouched(exchange, home, before)
 
 

@@ -89,7 +89,7 @@ def _lines(
     menu = run_async(lambda: _menu(session)) if spec.picks_model else ()
     model = clients.pick(spec, model, via, menu)
     after = clients.environment(spec, before, url=session.url, token=token, model=model, menu=menu)
-    texts = clients.files(spec, url=session.url, model=model, menu=menu)
+    texts = clients.files(spec, before, url=session.url, model=model, menu=menu)
     paths = kept(state_dir(os.environ) / "env", texts, spec.suffix)
     after |= paths
     for name in sorted({*before, *after}):

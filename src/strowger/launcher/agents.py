@@ -125,10 +125,13 @@ class Spec(Struct, frozen=True, kw_only=True):
     `arguments` go before the user's own, `chosen` with them when a model is chosen, unless the user says one of
     `choosing` himself. `effort`, `effort_arguments` and `effort_settings` say how hard it shall think, when that is
     given, in its own words where `efforts` has others. `settings` are variables that name a file, and what stands in it
-    while the agent runs; `suffix` is what its name ends in. `nicknames` are words that the agent itself turns into the
-    name of a model, so no gateway ever hears them. `picks_model`: it has no model of its own to ask for, so one is
-    picked for it. `node` is the version of Node.js that it needs, where it runs on one. `keeps_proxies` is false for
-    one that would send even loopback requests to a proxy. `note` says what its user has to do besides.
+    while the agent runs; those of `laid_over` stand over what the file holds that it would read instead: the one that
+    the variable names, or the first that is there. `suffix` is what the names of these files end in.
+
+    `nicknames` are words that the agent itself turns into the name of a model, so no gateway ever hears them.
+    `picks_model`: it has no model of its own to ask for, so one is picked for it. `node` is the version of Node.js that
+    it needs, where it runs on one. `keeps_proxies` is false for one that would send even loopback requests to a proxy.
+    `note` says what its user has to do besides.
     """
 
     name: str
@@ -145,6 +148,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     effort_settings: Mapping[str, str] = {}
     efforts: Mapping[str, str] = {}
     settings: Mapping[str, str] = {}
+    laid_over: Mapping[str, tuple[str, ...]] = {}
     suffix: str = ".json"
     listing: Listing | None = None
     nicknames: frozenset[str] = frozenset()
@@ -256,8 +260,16 @@ _GEMINI = Spec(
     title="Gemini CLI",
     set={"GOOGLE_GEMINI_BASE_URL": URL, "GEMINI_API_KEY": TOKEN},
     models={"GEMINI_MODEL": MODEL},
-    # Without it, it takes a base URL of another host for a login that it refuses where it has no terminal.
-    settings={"GEMINI_CLI_SYSTEM_DEFAULTS_PATH": '{"security":{"auth":{"selectedType":"gemini-api-key"}}}'},
+    # Without it, it takes a base URL of another host for a login that it refuses where it has no terminal. As the
+    # system's word it also wins over the user's own, who may have logged in at Google.
+    settings={"GEMINI_CLI_SYSTEM_SETTINGS_PATH": '{"security":{"auth":{"selectedType":"gemini-api-key"}}}'},
+    laid_over={
+        "GEMINI_CLI_SYSTEM_SETTINGS_PATH": (
+            "/etc/gemini-cli/settings.json",
+            "/Library/Application Support/GeminiCli/settings.json",
+            "C:\\ProgramData\\gemini-cli\\settings.json",
+        )
+    },
     strip=_GOOGLE_STRIP,
     node=(20, 0),
     install="npm install -g @google/gemini-cli",
@@ -335,7 +347,14 @@ _QWEN = Spec(
     models={"OPENAI_MODEL": MODEL},
     chosen=("--model", MODEL),
     effort_settings={
-        "QWEN_CODE_SYSTEM_DEFAULTS_PATH": '{"model":{"generationConfig":{"reasoning":{"effort":"{effort}"}}}}'
+        "QWEN_CODE_SYSTEM_SETTINGS_PATH": '{"model":{"generationConfig":{"reasoning":{"effort":"{effort}"}}}}'
+    },
+    laid_over={
+        "QWEN_CODE_SYSTEM_SETTINGS_PATH": (
+            "/etc/qwen-code/settings.json",
+            "/Library/Application Support/QwenCode/settings.json",
+            "C:\\ProgramData\\qwen-code\\settings.json",
+        )
     },
     picks_model=True,
     strip=VENDOR_STRIP,

@@ -88,12 +88,19 @@ def environment(
 
 
 def files(
-    spec: Spec, *, url: str, model: str | None = None, effort: str | None = None, menu: Sequence[Model] = ()
+    spec: Spec,
+    env: Mapping[str, str],
+    *,
+    url: str,
+    model: str | None = None,
+    effort: str | None = None,
+    menu: Sequence[Model] = (),
 ) -> dict[str, str]:
-    """What stands in the files that an agent is given, by the variables that name them. Nothing secret."""
+    """What stands in the files that an agent is given, by the variables that name them. Nothing secret of ours."""
     values = _values(spec, url, model, effort, menu)
     wanted = {**spec.settings, **(spec.effort_settings if effort else {})}
-    return {name: _filled(text, values) for name, text in wanted.items()}
+    texts = {name: _filled(text, values) for name, text in wanted.items()}
+    return {name: _laid_over(text, env.get(name), spec.laid_over.get(name, ())) for name, text in texts.items()}
 
 
 def arguments(
@@ -169,6 +176,27 @@ def _values(spec: Spec, url: str, model: str | None, effort: str | None, menu: S
         "output": str(facts.output) if facts and facts.output else str(OUTPUT_GUESS),
         "models": json.dumps(spec.listing(listed, told), separators=(",", ":")) if spec.listing else "",
     }
+
+
+def _laid_over(text: str, own: str | None, places: Sequence[str]) -> str:
+    """Settings over those that stand in a file which they displace, as far as these can be read."""
+    named = [own] if own and places else places
+    there = next((Path(place) for place in named if Path(place).is_file()), None)
+    if there is None:
+        return text
+    try:
+        below = json.loads(there.read_bytes())
+    except (OSError, ValueError):
+        return text
+    return json.dumps(_merged(below, json.loads(text))) if isinstance(below, dict) else text
+
+
+def _merged(below: dict[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    made = dict(below)
+    for name, value in above.items():
+        under = made.get(name)
+        made[name] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return made
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

@@ -120,7 +120,7 @@ async def run(
             url, effort, menu = way.url, way.effort, way.menu
             model = clients.pick(spec, order.model, order.via, menu)
             child_env = clients.environment(spec, own, url=url, token=way.token, model=model, effort=effort, menu=menu)
-            texts = clients.files(spec, url=url, model=model, effort=effort, menu=menu)
+            texts = clients.files(spec, env, url=url, model=model, effort=effort, menu=menu)
             with written(env, texts, spec.suffix) as paths:
                 before = clients.arguments(spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments)
                 await child.run((program, *before, *order.arguments), {**child_env, **paths})

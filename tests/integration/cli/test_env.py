@@ -59,6 +59,6 @@ def test_what_is_no_variable(served: Served, strowger: Strowger) -> None:
     assert "# and start it as: codex -c" in told
     assert f"{served.url}/v1" in told
     lines = strowger("env", "--shell", "sh", "gemini").stdout
-    path = next(line for line in lines.splitlines() if "SYSTEM_DEFAULTS_PATH" in line).partition("=")[2]
+    path = next(line for line in lines.splitlines() if "SYSTEM_SETTINGS_PATH" in line).partition("=")[2]
     with open(path, encoding="utf-8") as file:
         assert json.load(file)["security"]["auth"]["selectedType"] == "gemini-api-key"

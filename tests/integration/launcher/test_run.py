@@ -308,7 +308,7 @@ async def test_a_client_gets_its_arguments_and_its_settings_file(tmp_path: Path)
     gemini = tmp_path / "gemini"
     gemini.write_text(
         f"#!{sys.executable}\nimport os, pathlib, sys\n"
-        "path = os.environ['GEMINI_CLI_SYSTEM_DEFAULTS_PATH']\n"
+        "path = os.environ['GEMINI_CLI_SYSTEM_SETTINGS_PATH']\n"
         "assert 'gemini-api-key' in pathlib.Path(path).read_text()\n"
         "pathlib.Path(sys.argv[1]).write_text(path)\n"
     )

@@ -248,7 +248,7 @@ def test_opencode_is_told_in_its_environment() -> None:
 def test_pi_is_told_by_an_extension() -> None:
     """A file for this run, named in the arguments; how hard it thinks in its own words."""
     pi = AGENTS["pi"]
-    texts = clients.files(pi, url=URL, model="big", menu=MENU)
+    texts = clients.files(pi, {}, url=URL, model="big", menu=MENU)
     assert f'baseUrl: "{URL}"' in texts["STROWGER_PI_EXTENSION"]
     assert '"contextWindow":400000' in texts["STROWGER_PI_EXTENSION"]
     paths = {"STROWGER_PI_EXTENSION": "/run/x.js"}
@@ -270,8 +270,8 @@ def test_the_users_own_choice_of_a_model_stands() -> None:
 def test_files_that_only_effort_needs() -> None:
     """They are written when it is given, with nothing left to fill."""
     qwen = AGENTS["qwen"]
-    assert clients.files(qwen, url=URL) == {}
-    text = clients.files(qwen, url=URL, effort="high")["QWEN_CODE_SYSTEM_DEFAULTS_PATH"]
+    assert clients.files(qwen, {}, url=URL) == {}
+    text = clients.files(qwen, {}, url=URL, effort="high")["QWEN_CODE_SYSTEM_SETTINGS_PATH"]
     assert json.loads(text)["model"]["generationConfig"]["reasoning"] == {"effort": "high"}
 
 
@@ -294,3 +294,18 @@ def test_qwen_runs_without_a_proxy(tmp_path: Path) -> None:
     assert not {"https_proxy", "HTTP_PROXY"} & given.keys()
     assert any("without your proxy" in line for line in clients.advice(qwen, env, tmp_path))
     assert list(clients.advice(qwen, {}, tmp_path)) == []
+
+
+def test_settings_are_laid_over_those_of_the_system(tmp_path: Path) -> None:
+    """What an administrator has set stays, but for the one setting without which it goes elsewhere."""
+    gemini, name = AGENTS["gemini"], "GEMINI_CLI_SYSTEM_SETTINGS_PATH"
+    ours = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+    there = tmp_path / "settings.json"
+    for text in (None, "{ broken", "[]"):
+        if text is not None:
+            there.write_text(text)
+        assert json.loads(clients.files(gemini, {name: str(there)}, url=URL)[name]) == ours
+    policy = {"security": {"auth": {"selectedType": "oauth-personal"}, "disableYoloMode": True}, "tools": {"core": []}}
+    there.write_text(json.dumps(policy))
+    made = json.loads(clients.files(gemini, {name: str(there)}, url=URL)[name])
+    assert made == {"security": {**ours["security"], "disableYoloMode": True}, "tools": {"core": []}}

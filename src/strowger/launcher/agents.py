@@ -118,6 +118,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     """An agent. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen, and
     `helpers` too, unless the user has them or the agent takes that model for a nickname.
 
+    What the user has in a variable of `merged`, as JSON, stays below ours.
+
     `{url}`, `{token}`, `{model}`, `{effort}`, `{context}`, `{output}` and `{models}` stand for their values, the last
     as JSON made by `listing`; `{NAME}` for the path of the file that is the settings' NAME. A variable whose value is
     not known is not set.
@@ -137,6 +139,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     name: str
     title: str = ""
     set: Mapping[str, str]
+    merged: frozenset[str] = frozenset()
     default: Mapping[str, str] = {}
     models: Mapping[str, str] = {}
     helpers: Mapping[str, str] = {}
@@ -286,6 +289,7 @@ _OPENCODE = Spec(
         '"enabled_providers":["strowger"],"provider":{"strowger":{"name":"Strowger","npm":"@ai-sdk/anthropic",'
         '"options":{"baseURL":"{url}/v1","apiKey":"{env:STROWGER_LAUNCH_TOKEN}"},"models":{models}}}}',
     },
+    merged=frozenset({"OPENCODE_CONFIG_CONTENT"}),
     listing=_opencode_models,
     picks_model=True,
     strip=VENDOR_STRIP,

@@ -81,7 +81,8 @@ def environment(
         if routed(spec, model) is not None:
             wanted |= {name: value for name, value in spec.helpers.items() if name not in made}
     wanted |= {name: value for name, value in spec.default.items() if name not in made}
-    made |= {name: text for name, value in wanted.items() if (text := _filled(value, values))}
+    filled = {name: text for name, value in wanted.items() if (text := _filled(value, values))}
+    made |= filled | {name: _over(filled[name], env[name]) for name in spec.merged if env.get(name)}
     _keep_own_headers(made)
     _bypass_proxies(made)
     return made
@@ -185,8 +186,16 @@ def _laid_over(text: str, own: str | None, places: Sequence[str]) -> str:
     if there is None:
         return text
     try:
-        below = json.loads(there.read_bytes())
-    except (OSError, ValueError):
+        return _over(text, there.read_bytes())
+    except OSError:
+        return text
+
+
+def _over(text: str, other: str | bytes) -> str:
+    """JSON over other JSON; what is none is passed over."""
+    try:
+        below = json.loads(other)
+    except ValueError:
         return text
     return json.dumps(_merged(below, json.loads(text))) if isinstance(below, dict) else text
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strowger import __version__
 from strowger.auth.sources import resolve
@@ -255,12 +256,14 @@ async def _asked(config: Config, found: tuple[Finding, ...], env: Mapping[str, s
     # All of the gateway, and only here.
     from strowger.gateway.app import build
     from strowger.gateway.models import Models
-    from strowger.launcher.host import quiet_log
+    from strowger.telemetry.logs import Log
 
+    # It leaves nothing behind: no log, no file of conversations.
+    config = replace(config, responses=replace(config.responses, file=":memory:"))
     listed: dict[str, int] = {}
     problems: Mapping[str, str] = dict.fromkeys(config.providers, "it took too long")
     with anyio.move_on_after(_ONLINE_SECONDS + _ONLINE_GRACE):
-        async with build(config, env=env, log=quiet_log(config, env)) as gateway:
+        async with build(config, env=env, log=Log(Path(os.devnull), "error")) as gateway:
             models = Models(gateway.line.sender, wait=_ONLINE_SECONDS)
             for entry in await models.entries(gateway.line.routes):
                 listed[entry.provider] = listed.get(entry.provider, 0) + (not entry.discovery)

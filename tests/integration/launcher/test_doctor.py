@@ -62,6 +62,7 @@ async def test_a_provider_that_does_not_answer(tmp_path: Path, monkeypatch: pyte
     assert finding.level == "attention"
     assert "no answer in 0.3 s" in finding.says
     assert finding.hint
+    assert [path.name for path in tmp_path.rglob("*")] == ["config.toml"]
 
 
 async def test_the_place_of_pid_files_is_not_ours(tmp_path: Path) -> None:

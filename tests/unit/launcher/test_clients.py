@@ -309,3 +309,15 @@ def test_settings_are_laid_over_those_of_the_system(tmp_path: Path) -> None:
     there.write_text(json.dumps(policy))
     made = json.loads(clients.files(gemini, {name: str(there)}, url=URL)[name])
     assert made == {"security": {**ours["security"], "disableYoloMode": True}, "tools": {"core": []}}
+
+
+def test_the_users_own_overlay_stays_below_ours() -> None:
+    """Who lays settings over opencode's files himself keeps them, but for what leads elsewhere."""
+    opencode, name = AGENTS["opencode"], "OPENCODE_CONFIG_CONTENT"
+    own = {"model": "anthropic/x", "theme": "dark", "provider": {"mine": {}}}
+    env = clients.environment(opencode, {name: json.dumps(own)}, url=URL, token="t", model="big", menu=MENU)
+    made = json.loads(env[name])
+    assert (made["theme"], made["model"], made["enabled_providers"]) == ("dark", "strowger/big", ["strowger"])
+    assert set(made["provider"]) == {"mine", "strowger"}
+    broken = clients.environment(opencode, {name: "{ not json"}, url=URL, token="t", model="big", menu=MENU)
+    assert json.loads(broken[name])["model"] == "strowger/big"

@@ -6,8 +6,8 @@ of it has reached the client. Must not know that there may be other tries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import anyio
 from msgspec import Struct
@@ -91,9 +91,11 @@ class Opening:
         target = candidate.target
         draft = self._prepare(target)
         attempt.lane = draft.lane
-        incoming, masked = await self._send(draft, candidate, attempt)
+        with _bounded_nesting():
+            incoming, masked = await self._send(draft, candidate, attempt)
         try:
-            answer = await self._begin(draft, incoming, masked)
+            with _bounded_nesting():
+                answer = await self._begin(draft, incoming, masked)
         except Refused as error:
             incoming.close()
             error.headers = error.headers or _masked_headers(incoming.header_items, masked)
@@ -202,6 +204,15 @@ class Opening:
             size = _bounded(size + len(piece))
             pieces.append(piece)
         return b"".join(pieces)
+
+
+@contextmanager
+def _bounded_nesting() -> Iterator[None]:
+    """JSON without an end to its brackets is no fault of ours, nor of the request."""
+    try:
+        yield
+    except RecursionError:
+        raise Malformed("the upstream's answer is nested too deeply to be read") from None
 
 
 def _bounded(size: int) -> int:

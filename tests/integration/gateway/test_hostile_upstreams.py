@@ -11,6 +11,7 @@ import anyio
 import msgspec
 import pytest
 
+from strowger.config.schema import Match, RouteConfig
 from tests.integration.gateway.raw import END, STREAM, chunk, exchange, post, raw_upstream, saying
 from tests.integration.gateway.rig import (
     ANTHROPIC_HELLO,
@@ -170,6 +171,22 @@ async def test_a_whole_answer_after_a_heartbeat_is_streamed(client: str) -> None
     assert b"whole" in rest
     assert end in rest
     assert b"\n{" not in rest
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request"])
+async def test_an_answer_that_is_nested_without_end(status: bytes, stream: bool) -> None:
+    """Is the upstream's fault, not ours, so that another one is asked."""
+    script = saying(answer(status, b'{"choices":' + b"[" * 100_000))
+    good = saying(STREAM + chunk(CHAT_HELLO) + END)
+    async with raw_upstream(script) as deep, raw_upstream(good) as url:
+        to = {"deep": provider("openai_chat", deep), "up": provider("openai_chat", url)}
+        route = RouteConfig(match=Match(model="*"), to="deep", fallback=("up",))
+        async with gateway(config(to, [route])) as rig:
+            got, _, body = await rig.post("/v1/messages", anthropic_request(stream=stream))
+            flow = await rig.flow()
+    assert not flow["notes"]
+    assert (got, flow["provider"]) == (200, "up"), body
 
 
 @LANES

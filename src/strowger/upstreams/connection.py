@@ -20,6 +20,8 @@ from strowger.upstreams.base import Headers
 MAX_HEAD = 64 * 1024
 # More than this unread, and the socket is not read until the reader has caught up.
 _HIGH_WATER = 256 * 1024
+# A body of less is copied behind its head, which is cheaper than to give both to the system.
+_JOINED = 16 * 1024
 
 
 _TOO_LONG = Malformed(f"the head of the upstream's answer is longer than {MAX_HEAD // 1024} KB")
@@ -93,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._headers = []
         self._head_bytes = self._waiting = self.status = 0
         self._has_length = self._has_head = self._complete = self._keeps = False
-        if len(body) < _HIGH_WATER:
+        if len(body) < _JOINED:
             self._transport.write(data + body)
         else:
             self._transport.writelines((data, body))

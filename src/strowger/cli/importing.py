@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from strowger.config.importers import Imported
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-SYSTEMS = ("claude-code-router", "litellm")
+SYSTEMS = ("ccode", "claude-code-router", "claude-code-proxy", "ccproxy-api", "ccproxy", "litellm")
 
 
 @click.command("import")

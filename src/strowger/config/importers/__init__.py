@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from strowger.config.importers import claude_code_router, litellm
+from strowger.config.importers import ccode, ccproxy, ccproxy_api, claude_code_proxy, claude_code_router, litellm
 from strowger.config.importers.draft import Imported, Note
 from strowger.config.importers.fitting import fitted
 from strowger.config.importers.reading import read_file
@@ -31,6 +31,10 @@ class System(msgspec.Struct, frozen=True):
 
 SYSTEMS: Mapping[str, System] = {
     "claude-code-router": System(claude_code_router.recognised, claude_code_router.imported, "`Providers` or `Router`"),
+    "ccproxy": System(ccproxy.recognised, ccproxy.imported, "`ccproxy`"),
+    "ccode": System(ccode.recognised, ccode.imported, "`profiles` with `anthropic_base_url`"),
+    "claude-code-proxy": System(claude_code_proxy.recognised, claude_code_proxy.imported, "`codex` or `aliasProvider`"),
+    "ccproxy-api": System(ccproxy_api.recognised, ccproxy_api.imported, "`plugins`"),
     "litellm": System(litellm.recognised, litellm.imported, "`model_list`"),
 }
 """Every system by its name, in the order in which they are tried."""

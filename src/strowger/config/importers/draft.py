@@ -21,6 +21,7 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*
 _OS_ENVIRON = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_OF_A_PORT = 65535
+_SUBSCRIPTION = "sk-ant-oat"
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -152,6 +153,11 @@ class Draft:
             return None
         if variable := variable_in(written):
             return f"env:{variable}"
+        if _SUBSCRIPTION in written:
+            self.leave(
+                what, "it is the token of a Claude subscription, which is for Anthropic's own programs: take a key"
+            )
+            return None
         try:
             kind = parse_reference(written).kind
         except BadReference:

@@ -1,0 +1,59 @@
+"""ccode's configuration as ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strowger.config.importers import import_table
+from strowger.providers.presets import PRESETS
+from tests.unit.config.imports.files import imported
+
+
+def test_profiles() -> None:
+    """A profile becomes a provider, by its address, and a profile with the same slots."""
+    table: Any = imported("ccode.yaml").table
+    assert table["providers"]["deepseek-anthropic"] == {"auth": "env:DEEPSEEK_API_KEY", "auth_header": "authorization"}
+    assert table["profiles"]["deepseek"] == {
+        "via": "deepseek-anthropic:deepseek-v4-pro",
+        "models": {
+            "opus": "deepseek-anthropic:deepseek-v4-pro",
+            "haiku": "deepseek-anthropic:deepseek-v4-flash",
+            "subagent": "deepseek-anthropic:deepseek-v4-flash",
+        },
+        "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32000"},
+    }
+
+
+def test_key_or_token() -> None:
+    """A token goes into `Authorization`, a key into `x-api-key`; a model may be a plain name."""
+    table: Any = imported("ccode.yaml").table
+    assert table["providers"]["gateway"]["auth_header"] == "x-api-key"
+    assert table["profiles"]["gateway"] == {"via": "gateway:company-large"}
+
+
+def test_without_an_address() -> None:
+    """A profile without an address is Anthropic's own if there is a key; a login of the client's is left."""
+    found = imported("ccode.yaml")
+    table: Any = found.table
+    assert table["providers"]["anthropic"] == {"auth": "env:ANTHROPIC_API_KEY"}
+    left = {note.what: note.text for note in found.left}
+    assert "own login" in left["profiles.default"]
+    assert "cloud" in left["profiles.cloud"]
+    assert "default" not in table["profiles"]
+
+
+def test_settings() -> None:
+    """Address and port are taken once, and Remote Control is left, with the place that tells the truth about it."""
+    found = imported("ccode.yaml")
+    assert found.table["server"] == {"bind": "127.0.0.1", "port": 8300}
+    left = {note.what: note.text for note in found.left}
+    assert "doctor" in left["always_control"]
+    assert {"profiles.deepseek.proxy.port", "proxy.pid_file", "profiles.deepseek.env.ANTHROPIC_MODEL"} <= left.keys()
+
+
+def test_a_subscription_is_left() -> None:
+    """The token of a Claude subscription is not taken over."""
+    profile = {"anthropic_base_url": "https://api.anthropic.com", "anthropic_auth_token": "sk-ant-oat01-planted"}
+    found = import_table({"profiles": {"p": profile}}, PRESETS, {})
+    assert "planted" not in repr(found)
+    assert any("subscription" in note.text for note in found.left)

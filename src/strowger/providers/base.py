@@ -268,10 +268,13 @@ def way_to(name: str, presets: Presets = PRESETS) -> str | None:
     preset = presets.get(name)
     if preset is None:
         return None
+    # Where there is a configuration, only its own providers are there.
+    table = f"add [providers.{name}] to the configuration if you have one"
     if preset.auth.startswith("login:"):
-        return f"`strowger login {preset.auth.removeprefix('login:')}`, then start the gateway again"
-    key = f"export {preset.key_env[0]}=…" if preset.key_env else f"add [providers.{name}] to the configuration"
-    return f"{key}, then start the gateway again"
+        return f"`strowger login {preset.auth.removeprefix('login:')}`, {table}, then start the gateway again"
+    if preset.key_env:
+        return f"export {preset.key_env[0]}=…, {table}, then start the gateway again"
+    return f"add [providers.{name}] to the configuration"
 
 
 def matches(glob: str, name: str) -> bool:

@@ -53,6 +53,10 @@ async def test_the_named_provider_answers_and_the_sentinel_stays() -> None:
     [
         ("sk-strowger-frist", "did you mean sk-strowger-first?"),
         ("sk-strowger-deepseek", "export DEEPSEEK_API_KEY="),
+        # where there is a configuration, a key alone makes no provider
+        ("sk-strowger-deepseek", "add [providers.deepseek] to the configuration"),
+        ("sk-strowger-kimi", "`strowger login kimi`, add [providers.kimi] to the configuration if you have one"),
+        ("sk-strowger-ollama", "add [providers.ollama] to the configuration"),
         ("sk-strowger-nobody", "there are: sk-strowger-first"),
         ("sk-strowger-keyless", "export NOT_THERE="),
     ],

@@ -49,7 +49,11 @@ async def test_reasoning_details_come_back_whole() -> None:
             answer = await stream.get_final_message()
         assert [block.type for block in answer.content] == ["thinking", "tool_use"]
         result = {"type": "tool_result", "tool_use_id": answer.content[1].id, "content": "found"}  # type: ignore[union-attr]
-        turns: list[Any] = [first, {"role": "assistant", "content": answer.content}, {"role": "user", "content": [result]}]
+        turns: list[Any] = [
+            first,
+            {"role": "assistant", "content": answer.content},
+            {"role": "user", "content": [result]},
+        ]
         await client.messages.create(messages=turns, **asked)
         streamed = [
             detail

@@ -61,9 +61,8 @@ def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, st
     _capacity(draft, table_of(theirs.get("gemini_capacity")), names)
     _server(draft, theirs)
     known = {"providers", "inspector", "lightllm", "gemini_capacity", "host", "port", "log_level"}
-    for key in theirs:
-        if key not in known:
-            draft.leave(key, _WHY.get(key, "it has no counterpart"))
+    for key in sorted(theirs.keys() - known, key=lambda key: (key not in _WHY, key)):
+        draft.leave(key, _WHY.get(key, "it has no counterpart"))
     draft.leave_rest("", table, {"ccproxy"}, "it has no counterpart")
     return draft.done()
 

@@ -61,7 +61,9 @@ def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, st
     draft = Draft("ccproxy-api", presets, env)
     for name, plugin in table_of(table.get("plugins")).items():
         _plugin(draft, name, table_of(plugin))
-    token = draft.secret("security.auth_token", table_of(table.get("security")).get("auth_token"))
+    security = table_of(table.get("security"))
+    draft.leave_rest("security.", security, {"auth_token"}, "with a token, clients have to send it")
+    token = draft.secret("security.auth_token", security.get("auth_token"))
     if token is not None:
         draft.put("security.auth_token", token, "server", "client_token")
     _server(draft, table_of(table.get("server")), is_guarded=token is not None)

@@ -37,6 +37,7 @@ from strowger.dialects.anthropic.wire import (
 from strowger.dialects.base import DecoderSetup
 from strowger.dialects.fields import Fields, mended
 from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
+from strowger.dialects.likeness import Likeness
 from strowger.dialects.refusals import unstructured
 from strowger.errors import ErrorKind, Malformed
 from strowger.ir.events import (
@@ -79,6 +80,8 @@ class StreamDecoder:
         self._called = False
         self._next = 0
         self._open: Part | None = None
+        self._alike: Likeness | None = None
+        """What the deltas of the open text have in common."""
         self._wire_index = 0
         self._given = ""
         self._argued = False
@@ -92,11 +95,23 @@ class StreamDecoder:
             return []
         if self._head is not None and not self._looks_like_sse(data):
             return []
+        alike = self._alike if self._frames.between else None
+        if alike is not None and (text := alike.text(data)) is not None:
+            return [self._grown(text)] if text else []
         try:
             frames = self._frames.feed(data)
         except FrameTooLargeError as error:
             return self._fail(_malformed(f"stream cannot be read: {error}"))
-        return self._all(frames)
+        events = self._all(frames)
+        if alike is not None and len(frames) == len(events) == 1 and self._frames.between and alike.learns:
+            only = events[0]
+            if isinstance(only, TextDelta | ThinkingDelta):
+                alike.learn(data, only.text)
+        return events
+
+    def _grown(self, text: str) -> TextDelta | ThinkingDelta:
+        index = self._next - 1
+        return TextDelta(index, text) if type(self._open) is Text else ThinkingDelta(index, text)
 
     def close(self) -> list[Event]:
         """The end of input: what is still open ends here, or fails when the answer had no end."""
@@ -292,6 +307,7 @@ class StreamDecoder:
         if self._open is not None and event.index == self._wire_index:
             self._close_part(events)  # it was never stopped
         if self._open is not None:  # blocks must not overlap: this one waits for the end of the other
+            self._alike = None
             self._waiting.setdefault(event.index, deque()).append(data)
             return
         self._wire_index = event.index
@@ -304,6 +320,8 @@ class StreamDecoder:
             events += self._fail(_malformed(f"content block cannot be read: {wrong.message}"))
             return
         self._open, self._argued, self._given, self._signature = part, False, "", []
+        key = {Text: b"text", Thinking: b"thinking"}.get(type(part))
+        self._alike = None if key is None else Likeness(key)
         index, self._next = self._next, self._next + 1
         match part:
             case Text():
@@ -365,7 +383,7 @@ class StreamDecoder:
                 self._event(event, event.type, data, events)
 
     def _close_part(self, events: list[Event]) -> None:
-        part, self._open = self._open, None
+        part, self._open, self._alike = self._open, None, None
         if part is None:
             return
         index = self._next - 1

@@ -506,3 +506,31 @@ def test_a_body_instead_of_a_stream_is_read() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     assert failure(decode(dumps(error))).kind is ErrorKind.OVERLOADED
     assert "Bad gateway" in failure(decode(b"<html><title>Bad gateway</title></html>")).message
+
+
+def test_event_by_event_is_as_all_at_once() -> None:
+    """Deltas that are like the one before are read by that; nothing else may be taken for them."""
+    stream = (
+        message_start(),
+        text_start(0),
+        *(text(0, piece) for piece in ("a", "b", "", 'c"}}', "d\\", "ü", "e\n")),
+        delta(0, "citations_delta", citation={"type": "x"}),
+        text(5, "stray"),
+        text(5, "again"),
+        text_start(5),
+        text(5, "waits"),
+        text(0, "goes on"),
+        block_stop(0),
+        text(5, "then"),
+        block_stop(5),
+        block_start(6, type="thinking", thinking="", signature=""),
+        *(delta(6, "thinking_delta", thinking=piece) for piece in ("h", "m", "m")),
+        block_stop(6),
+        text_start(0),
+        text(0, "once more"),
+        text(0, "the same index"),
+        block_stop(0),
+        message_delta("end_turn"),
+        MESSAGE_STOP,
+    )
+    assert decode(*(sse(event) for event in stream)) == decode(sse(*stream))

@@ -110,7 +110,10 @@ class Line(Protocol):
 
 
 class Exchange:
-    """An answer as it comes. `begun` first; then it is an `Incoming`, unless there is a `refusal`."""
+    """An answer as it comes. `begun` first; then it is an `Incoming`, unless there is a `refusal`.
+
+    `noticed`: the upstream has said something to the request, if not yet of an answer.
+    """
 
     def __init__(
         self, line: Line, headers: Headers, aside: Callable[[bytes], None] | None, heard: Heard | None
@@ -126,7 +129,7 @@ class Exchange:
         self._over = False
         self._closed = False
         self._good = False
-        self.answered = False
+        self.answered = self.noticed = False
         self.refusal: Refusal | None = None
         self.status = 200
         self.header_items: Headers = (*headers, ("content-type", "text/event-stream"))
@@ -190,6 +193,7 @@ class Exchange:
         if kind.startswith("response."):  # nearly all of them
             self._event(kind, data)
         elif is_aside(kind):
+            self.noticed = self.noticed or kind != _KEEPALIVE
             if self._aside is not None:
                 self._aside(data)
             if kind == _KEEPALIVE and self.answered and not self._over:

@@ -252,7 +252,7 @@ class SocketUpstream:
             await exchange.begun()
         except Truncated as error:
             # a kept connection that was being closed when we took it says so within a round trip
-            stale = not fresh and (connection.dead or self._loop.time() - begun <= _STALE_SECONDS)
+            stale = not (fresh or exchange.noticed) and (connection.dead or self._loop.time() - begun <= _STALE_SECONDS)
             raise self._unanswered(lane, connection.closed_with, fresh=fresh, stale=stale) from error
         return exchange
 

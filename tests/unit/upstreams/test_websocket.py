@@ -9,7 +9,7 @@ import anyio
 import msgspec
 import pytest
 
-from strowger.errors import Unreachable
+from strowger.errors import Unanswered, Unreachable
 from strowger.upstreams.base import Incoming
 from strowger.upstreams.websocket import Limits
 from tests.unit.upstreams.lines import CREATED, DONE, HI, LIMIT, OVER_HTTP, SECRET, connected, failure, nothing, second
@@ -216,6 +216,24 @@ async def test_deaf(idle: bool) -> None:
         assert peer.closing is idle
         if incoming is not None:
             incoming.close()
+
+
+async def test_dropped_after_a_sign_of_the_request() -> None:
+    """Limits are told before an answer: who told them has read the request, and it is not paid for twice."""
+    async with connected() as line:
+        await line.ask(line.says(CREATED, DONE))
+
+        async def drops() -> None:
+            peer = await line.heard(2)
+            peer.say({"type": "codex.rate_limits"})
+            peer.hang_up()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(drops)
+            told = await failure(line.upstream.open(line.out()), Unanswered)
+        assert "without an answer" in told
+        assert len(line.peers) == 1
+        assert line.http.asked == []
 
 
 async def test_unasked() -> None:

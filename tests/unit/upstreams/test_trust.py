@@ -16,8 +16,7 @@ ORGANISATION = "Strowger's tests"
 
 def trusted(trust: Trust) -> int:
     """How many of the tests' own authorities are trusted."""
-    subjects = [dict(pair for part in one["subject"] for pair in part) for one in trust.context().get_ca_certs()]
-    return sum(subject.get("organizationName") == ORGANISATION for subject in subjects)
+    return sum(ORGANISATION in str(one["subject"]) for one in trust.context().get_ca_certs())
 
 
 def test_the_systems_alone() -> None:

@@ -94,6 +94,16 @@ def test_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "import", "--print", "--from", "litellm"]) == 0
 
 
+def test_older_than_what_is_in_force(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A `config.json` that claude-code-router itself no longer reads is taken with a warning."""
+    there = put(home, ".claude-code-router/config.json", Path(ROUTER).read_text())
+    assert run(["config", "import", "--print"]) == 0
+    assert "config.sqlite" not in capsys.readouterr().err
+    there.with_name("config.sqlite").write_bytes(b"SQLite format 3\0")
+    assert run(["config", "import", "--print"]) == 0
+    assert "config.sqlite is newer" in capsys.readouterr().err
+
+
 def test_unknown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file of no known program is an error that says what was expected; nothing is written."""
     assert run(["config", "import", str(put(home, "x.json", '{"a": 1}'))]) == 2

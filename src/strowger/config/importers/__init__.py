@@ -62,10 +62,17 @@ def import_table(
 def import_file(path: Path, presets: Presets, env: Mapping[str, str], system: str | None = None) -> Imported:
     """The same for a file."""
     try:
-        return import_table(read_file(path), presets, env, system)
+        found = import_table(read_file(path), presets, env, system)
     except ConfigError as error:
         where = error.where or str(path)
         raise ConfigError(error.message, where=where, hint=error.hint) from None
+    newer = path.with_name("config.sqlite")
+    if found.system == "claude-code-router" and newer.is_file():
+        stale = (
+            f"{newer} is newer: a claude-code-router that has made it reads its settings there, no more in {path.name}"
+        )
+        return msgspec.structs.replace(found, warnings=(stale, *found.warnings))
+    return found
 
 
 def _expected() -> str:

@@ -15,6 +15,9 @@ from strowger.errors import ConfigError
 LARGEST = 4 * 1024 * 1024
 """Bytes. No configuration of a person is larger."""
 
+_DATABASE = b"SQLite format 3\0"
+_EXPORT = "newer versions of claude-code-router keep their settings in one; a `config.json` from before can be imported"
+
 # A piece of JSON5: what is a string, a comment, a word, or any other single character.
 _PIECE = re.compile(
     r"""(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'(?:[^'\\]|\\.)*')|(?P<comment>//[^\n]*|/\*.*?\*/)"""
@@ -29,7 +32,10 @@ def read_file(path: Path) -> dict[str, object]:
     try:
         if path.stat().st_size > LARGEST:
             raise ConfigError(f"{path} is larger than any configuration")
-        written = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        if raw.startswith(_DATABASE):
+            raise ConfigError(f"{path} is a database, and only files with text are read", hint=_EXPORT)
+        written = raw.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

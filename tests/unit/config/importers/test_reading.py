@@ -90,6 +90,9 @@ def test_files(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="UTF-8"):
         read_file(path)
+    path.write_bytes(b"SQLite format 3\0\0")
+    with pytest.raises(ConfigError, match="a database"):
+        read_file(path)
     path.write_bytes(b" " * (LARGEST + 1))
     with pytest.raises(ConfigError, match="larger"):
         read_file(path)

@@ -17,6 +17,7 @@ from strowger.dialects.envelope import MARK, WRAPPED
 from strowger.dialects.gemini.calls import NO_ID, Calls, meaning
 from strowger.dialects.gemini.schema import from_google
 from strowger.dialects.gemini.wire import ON_CALL, ON_TEXT, SIGNATURE, VENDOR
+from strowger.dialects.lately import Lately
 from strowger.ir.request import FunctionTool, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
 _Filled = Annotated[str, Meta(min_length=1)]
@@ -152,11 +153,20 @@ def _result(response: _Response, calls: Calls) -> ToolResult:
 
 def functions(raw: Raw) -> list[FunctionTool] | None:
     """The functions of a request that has nothing but one list of them, or None when it is unusual."""
+    known = _functions_lately(bytes(raw))
+    return None if known is None else list(known)
+
+
+def _functions(data: bytes) -> tuple[FunctionTool, ...] | None:
     try:
-        read = _TOOLS.decode(raw)
+        read = _TOOLS.decode(data)
     except _UNUSUAL:
         return None
-    return _declared(read[0].function_declarations)
+    declared = _declared(read[0].function_declarations)
+    return None if declared is None else tuple(declared)
+
+
+_functions_lately = Lately(_functions, kept=16, longest=512 * 1024)
 
 
 def declarations(raw: Raw) -> list[FunctionTool] | None:

@@ -71,7 +71,7 @@ def auth() -> None:
 def status(as_json: bool, check: bool) -> int:
     """Show every login: whose it is, until when it is good, where it is kept.
 
-    Exit code 1 when there is none.
+    Exit code 1 when there is none that can be used.
     """
     store = LoginStore(os.environ)
     entries = run_async(lambda: _checked(store)) if check else store.list()
@@ -89,7 +89,7 @@ def status(as_json: bool, check: bool) -> int:
         for entry in entries:
             if entry.problem is not None:
                 _warn(entry)
-    return 0 if entries else NONE
+    return 0 if any(_state(entry) in {"ok", "expired"} for entry in entries) else NONE
 
 
 @auth.command("import")

@@ -95,6 +95,17 @@ def test_every_login_is_listed(codex: CodexIssuer, strowger: Strowger) -> None:
     check_no_secret(codex, done.stdout, done.stderr, told.stdout, told.stderr)
 
 
+def test_logins_of_which_none_is_any_good(codex: CodexIssuer, strowger: Strowger) -> None:
+    """Exit code 1: a script that asks wants to know whether somebody is logged in."""
+    keep(codex, "open")
+    stored("codex.open").chmod(0o644)
+    keep(codex, "gone", left=-HOUR, refresh=False)
+    assert strowger("auth", "status").returncode == 1
+    assert strowger("auth", "status", "--json").returncode == 1
+    keep(codex, "old", left=-HOUR)
+    assert strowger("auth", "status").returncode == 0
+
+
 def test_logins_are_put_to_the_test(codex: CodexIssuer, strowger: Strowger) -> None:
     """With --check what is due is renewed, once; what the issuer takes no more needs a login."""
     keep(codex, "due", left=60)

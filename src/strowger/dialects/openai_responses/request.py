@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import NOWHERE, Peek, Spot
 from strowger.dialects.fields import Fields, is_string
+from strowger.dialects.lately import Lately
 from strowger.dialects.openai_responses.items import brought, parse_input
 from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
 from strowger.dialects.openai_responses.tools import names_of, parse_tools, take_choice
@@ -141,11 +142,22 @@ def _messages(fields: Fields, forms: set[str]) -> tuple[Message, ...]:
     return parse_input(raw)
 
 
+def _parsed_tools(data: bytes) -> tuple[Tool | ToolGroup, ...]:
+    return parse_tools(_LIST.decode(data), "tools")
+
+
+_LIST = msgspec.json.Decoder(list[Raw])
+_tools_lately = Lately(_parsed_tools, kept=16, longest=512 * 1024)
+
+
 def _tools(fields: Fields, messages: tuple[Message, ...], forms: set[str]) -> tuple[Tool | ToolGroup, ...]:
     """The tools of the request, and behind them those that items brought."""
     tools: tuple[Tool | ToolGroup, ...] = ()
-    items = fields.items("tools")
-    if items:
+    raw = fields.rest.get("tools")
+    if raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
+        tools = _tools_lately(bytes(raw))
+        del fields.rest["tools"]
+    elif items := fields.items("tools"):
         tools = parse_tools(items, "tools")
     elif items is not None:
         fields.rest["tools"] = EMPTY_LIST

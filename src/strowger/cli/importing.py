@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from strowger.cli.render import plain
+
 if TYPE_CHECKING:
     from strowger.config.importers import Imported
 
@@ -99,8 +101,8 @@ def _tell(found: Imported, file: Path, *, to_stderr: bool) -> None:
     """What became of everything. On standard error where the file itself is printed."""
     click.echo(f"{file}: {found.system}", err=to_stderr)
     for note in found.taken:
-        click.echo(f"  took  {note.what} → {note.text}", err=to_stderr)
+        click.echo(plain(f"  took  {note.what} → {note.text}"), err=to_stderr)
     for note in found.left:
-        click.echo(f"  left  {note.what}: {note.text}", err=to_stderr)
+        click.echo(plain(f"  left  {note.what}: {note.text}"), err=to_stderr)
     for warning in found.warnings:
-        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+        click.echo(f"{click.style('warning:', fg='yellow')} {plain(warning)}", err=True)

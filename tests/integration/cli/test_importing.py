@@ -104,6 +104,15 @@ def test_older_than_what_is_in_force(home: Path, capsys: pytest.CaptureFixture[s
     assert "config.sqlite is newer" in capsys.readouterr().err
 
 
+def test_names_of_a_foreign_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said of a foreign file stays in its line and does nothing to a terminal."""
+    text = '{"Providers": [{"name": "a", "api_base_url": "https://h.example/v1"}], "\\u001b[2J\\nx": 1}'
+    assert run(["config", "import", str(put(home, "x.json", text)), "--print"]) == 0
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "  left  �[2J�x: it has no counterpart\n" in err
+
+
 def test_unknown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file of no known program is an error that says what was expected; nothing is written."""
     assert run(["config", "import", str(put(home, "x.json", '{"a": 1}'))]) == 2

@@ -192,7 +192,8 @@ class LoginStore:
         if data is None:
             return False
         table = _decoded(data) or {}
-        remove(path)
+        for each in (path, *left_behind(path)):
+            remove(each)
         if generation := str(table.get("generation", "")):
             self._open_keychain().delete(_label(issuer, name), generation)
         return True

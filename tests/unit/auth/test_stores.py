@@ -148,6 +148,17 @@ def test_forgetting(store: LoginStore) -> None:
     assert store.list() == []
 
 
+def test_nothing_of_a_forgotten_login_stays(store: LoginStore) -> None:
+    """Neither what a writer who was killed has left of it; other logins keep theirs."""
+    store.save(LOGIN)
+    left, other = (store.directory / f".{name}.x.tmp" for name in ("codex.json", "codex.work.json"))
+    left.write_text("tokens")
+    other.write_text("tokens")
+    assert store.delete("codex")
+    assert not left.exists()
+    assert other.exists()
+
+
 def test_what_is_listed(store: LoginStore) -> None:
     """Only logins of issuers that we know are listed, whatever else lies there."""
     store.save(LOGIN)

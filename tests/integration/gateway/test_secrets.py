@@ -94,7 +94,7 @@ async def test_what_a_signed_request_carries_is_not_told(status: int, monkeypatc
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     async with upstream(Echo(status)) as url:
-        region = {"auth_header": "authorization", "region": "eu-west-1"}
+        region: Any = {"auth_header": "authorization", "region": "eu-west-1"}
         aws = ProviderConfig(preset="bedrock", dialect="anthropic", base_url=url, auth=SecretRef("aws"), **region)
         async with gateway(config({"up": aws})) as rig:
             _, headers, body = await rig.post("/v1/messages", anthropic_request(), anthropic_version="2023-06-01")

@@ -26,7 +26,7 @@ was behind it, and after a blank line a hint what to do next.
 
 | exit code | meaning |
 |---|---|
-| 0 | done; for `status`: a gateway is running; for `auth status`: there is a login that can be used; for `quota`: something is known |
+| 0 | done; for `status`: a gateway runs; for `auth status`: there is a usable login; for `quota`: something is known |
 | 1 | failed; for `status`: none is running; for `auth status`: there is none; for `quota`: nothing is known |
 | 2 | wrong usage or configuration; for `run`: no route leads to the model; for `login`: no such issuer |
 | 126, 127 | `run`: the client may not be run, was not found |

@@ -21,6 +21,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def names_below(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*")]
+
+
 async def examined(home: Path, config: str, *, online: bool = False, **env: str) -> Report:
     """A report on a home with a configuration, and nothing else."""
     path = home / "config.toml"
@@ -62,7 +66,7 @@ async def test_a_provider_that_does_not_answer(tmp_path: Path, monkeypatch: pyte
     assert finding.level == "attention"
     assert "no answer in 0.3 s" in finding.says
     assert finding.hint
-    assert [path.name for path in tmp_path.rglob("*")] == ["config.toml"]
+    assert names_below(tmp_path) == ["config.toml"]
 
 
 async def test_the_place_of_pid_files_is_not_ours(tmp_path: Path) -> None:

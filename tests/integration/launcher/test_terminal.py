@@ -32,12 +32,14 @@ STROWGER = (sys.executable, "-m", "strowger")
 
 # Tells who and where it is, and what comes from the terminal; an interrupt ends it as it ends any Python program.
 CHILD = """
-import os, signal, sys
-signal.signal(signal.SIGWINCH, lambda *_: print("columns", os.get_terminal_size().columns, flush=True))
-signal.signal(signal.SIGCONT, lambda *_: print("going on", flush=True))
+import os, signal, sys, time
+def say(*words):  # not by `print`, which one signal may find another in the middle of
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+signal.signal(signal.SIGWINCH, lambda *_: say("columns", os.get_terminal_size().columns))
+signal.signal(signal.SIGCONT, lambda *_: say("going on"))
 print("child", os.getpid(), "of", os.getppid(), "at", os.environ["ANTHROPIC_BASE_URL"], flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)  # a signal just before `signal.pause` would wait for the next one
 """
 HERE = re.compile(r"child (\d+) of (\d+) at (http://\S+)")
 

@@ -134,7 +134,9 @@ class Opening:
         incoming = sent.incoming
         error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, incoming.headers, body)
         error.headers = _masked_headers(incoming.header_items, sent.masked)
-        if incoming.status != 401 or not sent.used or provider.client_auth:
+        # Google says with a 400 that a key is none.
+        is_refused = incoming.status == 401 or error.kind is ErrorKind.UNAUTHENTICATED
+        if not is_refused or not sent.used or provider.client_auth:
             return error
         told = refused_key(error, provider.name)
         told.__cause__ = error

@@ -172,6 +172,7 @@ def test_stop_and_go_on(screen: Screen) -> None:
     screen.type("\x1a")
     screen.wait("Stopped")
     until(lambda: state(int(child)) == state(int(parent)) == "T", "both are stopped")
+    screen.wait(r"code=148\s+\$> ")
     screen.type("echo still here\n")
     screen.wait(r"\nstill here")
     screen.type("fg\n")

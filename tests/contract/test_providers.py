@@ -61,6 +61,7 @@ CASES = (
     Case("openai", "gpt-5.5", lambda: fake_chat.FakeChat(OPENAI), "/v1", fake_chat.KEY),
     Case("deepseek", "deepseek-v4-pro", lambda: fake_chat.FakeChat(DEEPSEEK), "", fake_chat.KEY),
     Case("google", "gemini-3-flash-preview", fake_gemini.FakeGemini, "", fake_gemini.KEY),
+    Case("perplexity", "perplexity/sonar", fake_responses.FakeResponses, "/v1", fake_responses.KEY),
     Case("kimi", "kimi-for-coding", fake_kimi.FakeKimi, "/coding/v1", fake_kimi.KEY),
 )
 

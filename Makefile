@@ -14,7 +14,7 @@ endif
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-JOBS ?= 2
+JOBS ?= 3
 UV ?= uv
 say = @printf '\n==> %s\n'
 

@@ -19,6 +19,7 @@ from strowger.auth.issuers import Issuer
 from strowger.auth.locks import locked
 from strowger.auth.oauth import ask_revoke, iso, read_revoke
 from strowger.auth.stores import Entry, Login, LoginStore, check_name, login_command
+from strowger.cli import render
 from strowger.cli.login import LOCK_SECONDS, fresh, known, put, tell
 from strowger.cli.loop import run_async
 from strowger.cli.render import duration, table
@@ -82,7 +83,7 @@ def status(as_json: bool, check: bool) -> int:
     elif not entries:
         click.echo("there is no login", err=True)
         hint = "`strowger login codex` or `strowger login kimi` makes one; keys are in `strowger status`"
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+        click.echo(render.hint(hint), err=True)
     else:
         for line in table([_row(entry) for entry in entries], header=_HEADER):
             click.echo(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from strowger.cli import names
+from strowger.cli import names, render
 from strowger.cli.loop import run_async
 from strowger.client import Admin, Model
 from strowger.config.paths import state_dir
@@ -77,7 +77,7 @@ def env(shell: str | None, via: str | None, model: str | None, client: str) -> N
     for line in _lines(running[0], client, write, via=via, model=model):
         click.echo(line)
     if sys.stdout.isatty():
-        click.echo(f'\n{click.style("hint:", fg="cyan", bold=True)} eval "$(strowger env {client})"', err=True)
+        click.echo(render.hint(f'eval "$(strowger env {client})"'), err=True)
 
 
 def _lines(

@@ -164,7 +164,9 @@ def report(error: BaseException) -> None:
         cause = cause.__cause__
     hint = error.hint if isinstance(error, GatewayError) else None
     if hint:
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+        from strowger.cli import render
+
+        click.echo(render.hint(hint), err=True)
 
 
 def _told(error: BaseException) -> int:

@@ -10,6 +10,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from strowger.cli import render
 from strowger.cli.loop import run_async
 from strowger.cli.render import duration, table
 from strowger.client import AccountState, Admin, BreakerState, CreditState, Quota, RestState, WindowState
@@ -50,7 +51,7 @@ def quota(as_json: bool) -> int:
     elif not known:
         click.echo("no gateway is running" if not found else "nothing is known of any account yet", err=True)
         hint = "`strowger serve` starts one" if not found else "providers tell with each answer: make a call first"
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+        click.echo(render.hint(hint), err=True)
     else:
         several = len(found) > 1
         click.echo("\n\n".join("\n".join(_lines(one, several=several)) for one in known))

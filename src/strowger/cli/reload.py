@@ -6,6 +6,7 @@ import os
 
 import click
 
+from strowger.cli import render
 from strowger.cli.loop import run_async
 from strowger.client import Admin
 from strowger.errors import GatewayError
@@ -24,7 +25,7 @@ def reload() -> int:
     results = run_async(_reload_all)
     if not results:
         click.echo("no gateway is running", err=True)
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} `strowger serve` starts one", err=True)
+        click.echo(render.hint("`strowger serve` starts one"), err=True)
     for line, _ in results:
         click.echo(line)
     return 0 if results and all(taken for _, taken in results) else FAILED

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import click
 
 
+def hint(text: str) -> str:
+    """What to do next, a line below whatever it is about."""
+    return f"\n{click.style('hint:', fg='cyan', bold=True)} {text}"
+
+
 def table(rows: Sequence[Sequence[str]], *, indent: int = 0, header: Sequence[str] = ()) -> list[str]:
     """Lines with the columns aligned to the left; trailing blanks cut."""
     every = [[plain(cell) for cell in row] for row in ((header, *rows) if header and rows else rows)]

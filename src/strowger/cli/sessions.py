@@ -8,7 +8,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from strowger.cli import names
+from strowger.cli import names, render
 from strowger.cli.loop import run_async
 from strowger.cli.render import count, table
 from strowger.client import Admin, Chosen, LaunchState
@@ -50,7 +50,7 @@ def sessions(as_json: bool) -> int:
         click.echo(msgspec.json.format(msgspec.json.encode({"sessions": listed}), indent=2).decode())
     elif not found:
         click.echo("no client is running", err=True)
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} `strowger run claude` starts one", err=True)
+        click.echo(render.hint("`strowger run claude` starts one"), err=True)
     else:
         rows = [
             (one.name, one.launch.name, str(one.launch.pid), _goes(one.launch.profile, one.launch.via), one.gateway.url)

@@ -11,6 +11,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from strowger.cli import render
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.cli.quota import trouble_lines
@@ -45,7 +46,7 @@ def status(as_json: bool) -> int:
         )
     elif not found:
         click.echo("no gateway is running", err=True)
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} `strowger serve` starts one", err=True)
+        click.echo(render.hint("`strowger serve` starts one"), err=True)
     else:
         click.echo("\n\n".join("\n".join(_lines(one)) for one in found))
     return 0 if any(one.status for one in found) else NOT_RUNNING

@@ -176,7 +176,7 @@ def test_stop_and_go_on(screen: Screen) -> None:
     screen.type("echo still here\n")
     screen.wait(r"\nstill here")
     screen.type("fg\n")
-    screen.wait("going on")
+    screen.wait(r"\ngoing on\r")  # the child's word: `fg` shows the command line first, which has the same in its code
     until(lambda: listens(url), "the gateway goes on")
     screen.type("\x03")
     screen.wait("KeyboardInterrupt")

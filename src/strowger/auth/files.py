@@ -1,17 +1,13 @@
-"""Files that hold secrets: who may have touched them, whether they changed, and how one is replaced in one step.
+"""Files that hold secrets: who may have touched them, and whether they changed. `config.private` writes them.
 
 Blocking. Must not know what is in them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import os
 import stat
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import msgspec
@@ -20,7 +16,6 @@ from strowger.errors import CredentialError
 
 # A login is a few kilobytes; whatever is larger is the wrong file.
 MAX_SECRET_BYTES = 1024 * 1024
-_ABANDONED_SECONDS = 600.0
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -80,40 +75,9 @@ def make_private_dir(path: Path) -> None:
         path.chmod(0o700)
 
 
-def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file in one step: whoever reads it sees the old or the new, also after a crash. Raises OSError."""
-    _sweep(path)
-    opened, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(data)
-            file.flush()
-            if mode != 0o600 and sys.platform != "win32":
-                os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_dir(path.parent)
-
-
 def remove(path: Path) -> None:
     """Remove a file that may be gone already. Raises OSError."""
     path.unlink(missing_ok=True)
-
-
-def left_behind(path: Path) -> list[Path]:
-    """What writers of a file have left who were killed, or are still writing; whole or not."""
-    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
-
-
-def _sweep(path: Path) -> None:
-    """Remove what writers left who were killed: it holds secrets. A younger one may still be written to."""
-    for left in left_behind(path):
-        with contextlib.suppress(OSError):
-            if time.time() - left.lstat().st_mtime > _ABANDONED_SECONDS:
-                left.unlink()
 
 
 def _problem(found: os.stat_result) -> str | None:
@@ -128,16 +92,3 @@ def _problem(found: os.stat_result) -> str | None:
     if found.st_mode & 0o077:
         return f"others may read or write it (mode {stat.S_IMODE(found.st_mode):04o})"
     return None
-
-
-def _sync_dir(path: Path) -> None:
-    """Make the rename itself durable, where directories can be synced."""
-    if sys.platform == "win32":
-        return
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    except OSError:  # some file systems refuse; the file itself is on the disk
-        pass
-    finally:
-        os.close(opened)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from strowger.auth.files import Stamp, read_private, replace_file, stamp_of
+from strowger.auth.files import Stamp, read_private, stamp_of
 from strowger.auth.oauth import Tokens, iso
 from strowger.auth.stores import Login
+from strowger.config.private import replace_file
 from strowger.config.references import Secret, TokenFile
 from strowger.errors import CredentialError
 

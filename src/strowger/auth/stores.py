@@ -15,11 +15,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from strowger.auth.files import Stamp, left_behind, make_private_dir, read_private, remove, replace_file, stamp_of
+from strowger.auth.files import Stamp, make_private_dir, read_private, remove, stamp_of
 from strowger.auth.issuers import ISSUERS, Holder
 from strowger.auth.keychain import Keychain
 from strowger.auth.oauth import Tokens
 from strowger.config.paths import logins_dir
+from strowger.config.private import left_behind, replace_file
 from strowger.config.references import Secret
 from strowger.errors import CredentialError, LoginNeeded
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from strowger.config.environment import inferred, logged_in
+from strowger.config.private import replace_file
 from strowger.config.schema import Presets
 from strowger.errors import ConfigError
 
@@ -61,15 +60,7 @@ def write_new(path: Path, text: str, *, force: bool = False) -> None:
         if path.exists() and not force:
             raise ConfigError(f"{path} is there already", hint="`--force` replaces it")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_file(path, text.encode())
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}", hint="check the folder and its rights"

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from msgspec import Struct
 
 from strowger.config.paths import config_dir, state_dir
+from strowger.config.private import replace_file
 from strowger.errors import ConfigError, GatewayError
 
 NAME = "strowger"
@@ -75,8 +76,7 @@ def install(service: Service) -> None:
     """Write the file and start the service; another of that name is replaced. Raises GatewayError."""
     try:
         service.path.parent.mkdir(parents=True, exist_ok=True)
-        service.path.write_text(service.text, encoding="utf-8")
-        service.path.chmod(0o600)
+        replace_file(service.path, service.text.encode())
     except OSError as error:
         raise ConfigError(f"{service.path} cannot be written: {error.strerror}") from None
     for command in service.start:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from strowger.config.paths import runtime_dir
+from strowger.config.private import replace_file
 from strowger.errors import ConfigError
 
 
@@ -54,15 +55,7 @@ def write(session: Session, folder: Path) -> Path:
     """Write a session's file, all at once. Raises ConfigError when the directory cannot be trusted."""
     _prepare(folder)
     path = folder / f"{session.pid}.json"
-    draft = folder / f".{session.pid}.{os.urandom(4).hex()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(session))
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    replace_file(path, msgspec.json.encode(session), durable=False)
     return path
 
 

@@ -4,7 +4,6 @@ as they are, and is gone when the client is. Must not know which client needs wh
 
 from __future__ import annotations
 
-import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strowger.config.paths import runtime_dir, state_dir
+from strowger.config.private import replace_file
 
 
 @contextmanager
@@ -41,11 +41,7 @@ def _write(folder: Path, settings: Mapping[str, str], suffix: str) -> dict[str, 
     named: dict[str, str] = {}
     for variable, text in settings.items():
         path = folder / f"{variable.lower()}{suffix}"
-        draft = folder / f".{path.name}.{os.urandom(4).hex()}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        draft.replace(path)
+        replace_file(path, text.encode(), durable=False)
         named[variable] = str(path)
     return named
 

@@ -18,11 +18,11 @@ import aiohttp
 import anyio
 import msgspec
 
-from strowger.auth import files
 from strowger.auth.issuers import CODEX, Issuer, holder_of
 from strowger.auth.oauth import Ask, Reply, Tokens, read_tokens
 from strowger.auth.refreshing import OAuthSource, Patience
 from strowger.auth.stores import Login, LoginStore
+from strowger.config import private
 from strowger.errors import Unreachable
 
 DEATHS = ("before asking", "after asking", "before writing", "while writing", "before renaming", "after renaming")
@@ -93,7 +93,7 @@ def die() -> None:
 
 def arm(where: str) -> Callable[[Ask], Awaitable[Reply]]:
     """Have this process killed at one step of a refresh."""
-    fsync, replace, save = os.fsync, os.replace, files.replace_file
+    fsync, replace, save = os.fsync, os.replace, private.replace_file
 
     async def send(ask: Ask) -> Reply:
         if where == "before asking":

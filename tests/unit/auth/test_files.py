@@ -1,4 +1,4 @@
-"""Files that hold secrets: whom they are kept from, and that they are replaced in one step."""
+"""Files that hold secrets: whom they are kept from, and how one tells that they changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strowger.auth.files import MAX_SECRET_BYTES, make_private_dir, read_private, remove, replace_file, stamp_of
+from strowger.auth.files import MAX_SECRET_BYTES, make_private_dir, read_private, remove, stamp_of
 from strowger.errors import CredentialError
 
 
@@ -72,53 +72,6 @@ def test_a_private_directory(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
     make_private_dir(tmp_path / "open")
     assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_replacing(tmp_path: Path, umask: int) -> None:
-    """A file is another one after it was replaced, ours alone whatever the umask is, and nothing is left beside it."""
-    path = tmp_path / "f"
-    before = os.umask(umask)
-    try:
-        replace_file(path, b"one")
-        first = stamp_of(path)
-        replace_file(path, b"two")
-    finally:
-        os.umask(before)
-    assert path.read_bytes() == b"two"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stamp_of(path) != first
-    assert list(tmp_path.iterdir()) == [path]
-    replace_file(path, b"three", mode=0o640)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """When a step fails the old file is whole, and nothing of the new one is left."""
-    path = private(tmp_path / "f", b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="No space left"):
-        replace_file(path, b"planted")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_what_a_killed_writer_left(tmp_path: Path) -> None:
-    """Old remains of a write are removed with the next one; young ones, and those of other files, are let be."""
-    old, young, other = (tmp_path / name for name in (".f.old.tmp", ".f.young.tmp", ".g.old.tmp"))
-    for path in (old, young, other):
-        private(path)
-    for path in (old, other):
-        os.utime(path, (1, 1))
-    replace_file(tmp_path / "f", b"new")
-    assert not old.exists()
-    assert young.exists()
-    assert other.exists()
 
 
 def test_stamps(tmp_path: Path) -> None:

@@ -1,0 +1,191 @@
+"""What a filter is: tests on the fields of a flow, as an answer about a summary and as SQL over the store's columns.
+
+Both give the same answer, also where nothing is known: a condition is never NULL. Must not know stores, nor how a
+filter is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+Summary: TypeAlias = Mapping[str, object]
+Value: TypeAlias = str | int | float | bool | None
+Operator = Literal["<", "<=", ">", ">=", "="]
+
+_TOKENS = frozenset({"input", "output", "cache_read", "cache_write", "reasoning"})
+_LISTS = frozenset({"losses", "notes", "attempts"})
+_SUMS = {"tokens": "(COALESCE(input, 0) + COALESCE(output, 0))"}
+
+
+class Same(Struct, frozen=True):
+    """The whole word, in any case."""
+
+    word: str
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"lower({expression}) = ?", self.word
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        return value is not None and lower(value) == self.word
+
+
+class Begins(Struct, frozen=True):
+    """How the word begins, in any case."""
+
+    word: str
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"instr(lower({expression}), ?) = 1", self.word
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        return value is not None and lower(value).startswith(self.word)
+
+
+class Has(Struct, frozen=True):
+    """A part of the text, in any case."""
+
+    word: str
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"instr(lower({expression}), ?) > 0", self.word
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        return value is not None and self.word in lower(value)
+
+
+class Like(Struct, frozen=True):
+    """A pattern for the whole word: `*` any signs, `?` one, in any case."""
+
+    pattern: str
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"lower({expression}) GLOB ?", self.pattern.replace("[", "[[]")
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        parts = {"*": ".*", "?": "."}
+        expression = "".join(parts.get(sign) or re.escape(sign) for sign in self.pattern)
+        return value is not None and re.fullmatch(expression, lower(value), re.DOTALL) is not None
+
+
+class Compared(Struct, frozen=True):
+    """A number beside another."""
+
+    operator: Operator
+    number: float
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"{expression} {self.operator} ?", self.number
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        return isinstance(value, int | float) and _COMPARE[self.operator](value, self.number)
+
+
+class Empty(Struct, frozen=True):
+    """Whether nothing is known, or nothing is there; `something` turns it round."""
+
+    something: bool = False
+
+    def sql(self, expression: str) -> tuple[str, Value]:
+        """As a condition with one parameter."""
+        return f"(({expression} IS NULL OR {expression} = '') = ?)", 0 if self.something else 1
+
+    def holds(self, value: Value) -> bool:
+        """Of a value."""
+        return (value is None or value == "") is not self.something
+
+
+Test = Same | Begins | Has | Like | Compared | Empty
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "=": lambda a, b: a == b,
+}
+
+_UPPER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
+
+
+def lower(value: Value) -> str:
+    """As SQLite's function of that name does it: the letters of ASCII and no others."""
+    return str(value).translate(_UPPER)
+
+
+class Term(Struct, frozen=True):
+    """Holds when any test of any alternative does, on any column; `negated` turns it round. The tests of one
+    alternative must all hold on the same column: a range has two.
+    """
+
+    columns: tuple[str, ...]
+    alternatives: tuple[tuple[Test, ...], ...]
+    negated: bool = False
+
+    def sql(self) -> tuple[str, list[Value]]:
+        """The condition, never NULL, and its parameters."""
+        values: list[Value] = []
+        choices = []
+        for column in self.columns:
+            expression = _SUMS.get(column, column)
+            for tests in self.alternatives:
+                conditions = [test.sql(expression) for test in tests]
+                values.extend(value for _, value in conditions)
+                choices.append(" AND ".join(condition for condition, _ in conditions))
+        every = f"COALESCE({' OR '.join(f'COALESCE({choice}, 0)' for choice in choices)}, 0)"
+        return (f"NOT {every}" if self.negated else every), values
+
+    def matches(self, summary: Summary) -> bool:
+        """Whether it holds."""
+        found = any(
+            all(test.holds(value) for test in tests)
+            for value in (_value(summary, column) for column in self.columns)
+            for tests in self.alternatives
+        )
+        return found is not self.negated
+
+
+class Filter(Struct, frozen=True):
+    """All of its terms must hold; without any, everything passes. `text` is how it was written."""
+
+    terms: tuple[Term, ...] = ()
+    text: str = ""
+
+    def sql(self) -> tuple[str, list[Value]]:
+        """A condition over the columns of the store (`COLUMNS`), and its parameters."""
+        parts = [term.sql() for term in self.terms]
+        return " AND ".join(part for part, _ in parts) or "1", [value for _, values in parts for value in values]
+
+    def matches(self, summary: Summary) -> bool:
+        """Whether a flow, as its summary has it, passes."""
+        return all(term.matches(summary) for term in self.terms)
+
+    def also(self, other: Filter) -> Filter:
+        """Both."""
+        return Filter(self.terms + other.terms, f"{self.text} {other.text}".strip())
+
+
+def _value(summary: Summary, column: str) -> Value:
+    tokens = summary.get("tokens")
+    counts: Mapping[str, Value] = tokens if isinstance(tokens, dict) else {}
+    if column == "tokens":
+        return sum(int(counts.get(name) or 0) for name in ("input", "output"))
+    if column in _TOKENS:
+        return counts.get(column)
+    value = summary.get(column)
+    if column in _LISTS:
+        return len(value) if isinstance(value, list | tuple) else None
+    return value if isinstance(value, str | int | float) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import anyio
@@ -30,6 +30,10 @@ _SHOWN = 500
 _ENCODE = msgspec.json.Encoder().encode
 
 
+Wants = Callable[[Mapping[str, object]], bool]
+"""Whether somebody wants to hear of a call, by its summary."""
+
+
 class Item(Struct, frozen=True):
     """One thing that happened. `kind` is a word (`flow`, `pulse`, `quota`, `store`, `gap`), `data` is JSON."""
 
@@ -45,7 +49,8 @@ def encoded(kind: str, data: object) -> Item:
 class Watcher:
     """One who watches: waits until something has come, and takes it. `over`: nothing more will come."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, wants: Wants | None = None) -> None:
+        self.wants = wants
         self._items: deque[Item] = deque(maxlen=limit)
         self._missed = 0
         self._come = anyio.Event()
@@ -149,8 +154,10 @@ class Feed:
         return len(self._watchers)
 
     @contextmanager
-    def watch(self, running: tuple[Flow, ...] = ()) -> Iterator[Watcher]:
-        """Be told of everything inside the block; `running` are the calls under way at its beginning.
+    def watch(self, running: tuple[Flow, ...] = (), wants: Wants | None = None) -> Iterator[Watcher]:
+        """Be told of everything inside the block; of calls only of those that one `wants`.
+
+        `running` are the calls under way at its beginning.
 
         Raises GatewayError when too many watch already.
         """
@@ -160,7 +167,7 @@ class Feed:
                 kind=ErrorKind.OVERLOADED,
                 hint="close a monitor or a page that nobody looks at",
             )
-        watcher = Watcher(self._queue)
+        watcher = Watcher(self._queue, wants)
         if self._over:
             watcher.finish()
         if not self._watchers:
@@ -208,8 +215,14 @@ class Feed:
         self._tell(flow)
 
     def _tell(self, flow: Flow) -> None:
-        if self._watchers:
-            self.publish("flow", summary(flow))
+        if not self._watchers:
+            return
+        told = summary(flow)
+        item = None
+        for watcher in self._watchers:
+            if watcher.wants is None or watcher.wants(told):
+                item = item or encoded("flow", told)
+                watcher.put(item)
 
     def rates(self, running: tuple[Flow, ...], every: float) -> dict[str, object] | None:
         """What passes by in a second; None when the last reading is not `every` seconds old yet, whoever asked."""

@@ -51,6 +51,16 @@ async def test_who_watches_hears_of_a_call_three_times() -> None:
         assert told(one) == []
 
 
+async def test_some_want_to_hear_of_some_calls() -> None:
+    """A filter is asked about calls, and about nothing else."""
+    feed = Feed()
+    with feed.watch(wants=lambda told: told["model"] == "opus") as watcher:
+        feed.began(a_flow("one", model="opus"))
+        feed.began(a_flow("two", model="haiku"))
+        feed.publish("quota", 1)
+        assert told(watcher) == [("flow", ("one", "running")), ("quota", 1)]
+
+
 async def test_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is written down, also not of calls that were under way when the last one left."""
     feed = Feed()

@@ -1,0 +1,92 @@
+"""What `POST launches` and its kin do: clients come and go, and their calls are sent elsewhere.
+
+The half of the admin API that `strowger run` and `strowger switch` speak with. Must not know the other half.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from strowger.config.layers import Choice
+from strowger.errors import BadRequest, ConfigError, GatewayError, UnknownPath
+from strowger.gateway.access import Access, Client, Launch
+from strowger.gateway.pipeline import Line
+from strowger.gateway.settings import Settings
+
+
+class _LaunchRequest(msgspec.Struct):
+    name: str
+    pid: int = 0
+    model: str | None = None
+    profile: str | None = None
+    via: str | None = None
+    project: str = ""
+
+
+class _SwitchRequest(msgspec.Struct):
+    to: str
+
+
+class Launches:
+    """The launches that are open."""
+
+    def __init__(self, line: Line, settings: Settings) -> None:
+        self._line = line
+        self._access: Access = line.access
+        self._settings = settings
+
+    def described(self) -> list[dict[str, object]]:
+        """All of them, and what each goes by."""
+        return [self._described(launch) for launch in self._access.launches]
+
+    async def open(self, body: bytes) -> dict[str, object]:
+        """A new one. Raises BadRequest and UnknownModel, and then there is none."""
+        try:
+            asked = msgspec.json.decode(body, type=_LaunchRequest)
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"not a launch: {error}") from None
+        launch = self._access.open_launch(asked.name[:60], asked.pid, asked.project[:1000])
+        try:
+            config = await self._settings.give(launch.id, Choice(asked.profile, asked.via))
+            if asked.model:
+                self._line.routes_for(Client(launch.name, launch=launch.id)).check(asked.model)
+        except GatewayError as error:
+            self._access.close_launch(launch.id)
+            self._settings.take(launch.id)
+            if isinstance(error, ConfigError):
+                raise BadRequest(str(error), hint=error.hint) from None
+            raise
+        return {"id": launch.id, "token": launch.token, "env": dict(config.launch.env), "effort": config.launch.effort}
+
+    async def switch(self, launch_id: str, body: bytes) -> dict[str, object]:
+        """Another profile or provider for one of them. Raises BadRequest and UnknownPath."""
+        self._check_open(launch_id)
+        try:
+            to = msgspec.json.decode(body, type=_SwitchRequest).to
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"not a switch: {error}") from None
+        try:
+            choice = await self._settings.switch(launch_id, to)
+        except ConfigError as error:
+            raise BadRequest(str(error), hint=error.hint) from None
+        try:
+            self._check_open(launch_id)
+        except UnknownPath:  # it has ended while its choice was read
+            self._settings.take(launch_id)
+            raise
+        return {"profile": choice.profile, "via": choice.via}
+
+    def close(self, launch_id: str) -> None:
+        """Forget one. Raises UnknownPath."""
+        if not self._access.close_launch(launch_id):
+            raise UnknownPath(f"there is no launch {launch_id[:60]}")
+        self._settings.take(launch_id)
+
+    def _check_open(self, launch_id: str) -> None:
+        if launch_id not in {launch.id for launch in self._access.launches}:
+            raise UnknownPath(f"there is no launch {launch_id[:60]}")
+
+    def _described(self, launch: Launch) -> dict[str, object]:
+        choice = self._settings.choice(launch.id)
+        told: dict[str, object] = {"id": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
+        return {**told, "profile": choice.profile, "via": choice.via}

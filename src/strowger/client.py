@@ -250,14 +250,22 @@ class Admin:
         return (await self._ask("POST", "reload", _Reloaded)).needs_restart
 
     async def open_launch(
-        self, name: str, pid: int, model: str | None = None, *, profile: str | None = None, via: str | None = None
+        self,
+        name: str,
+        pid: int,
+        model: str | None = None,
+        *,
+        profile: str | None = None,
+        via: str | None = None,
+        project: str = "",
     ) -> Launch:
-        """A token for one client; `pid` is of the process that will close the launch again.
+        """A token for one client; `pid` is of the process that will close the launch again, `project` the directory
+        that it works in.
 
         With `profile` or `via` its calls go by these. Raises UnknownModel where `model`, which the client shall ask
         for, leads nowhere, and GatewayError for a choice that cannot be.
         """
-        order = {"name": name, "pid": pid, "model": model, "profile": profile, "via": via}
+        order = {"name": name, "pid": pid, "model": model, "profile": profile, "via": via, "project": project}
         return await self._ask("POST", "launches", Launch, order)
 
     async def switch(self, id: str, to: str) -> Chosen:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from strowger.config import checks
-from strowger.config.schema import Config, Limits, Match, Network, ProviderConfig, Responses, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, Network, ProviderConfig, RouteConfig, Server
 from strowger.dialects.base import Capabilities
 from strowger.providers.presets import PRESETS
 from tests.house import tree
@@ -28,8 +29,15 @@ def defaults(struct: type[msgspec.Struct]) -> dict[str, object]:
     return {field.encode_name: field.default for field in msgspec.structs.fields(struct)}
 
 
+def settings(section: msgspec.Struct) -> dict[str, object]:
+    """Every key of a section as it is by default."""
+    return {field.encode_name: getattr(section, field.name) for field in msgspec.structs.fields(section)}
+
+
 def shown(value: object) -> str:
     """A default as TOML."""
+    if isinstance(value, Mapping):
+        value = dict(value)
     return f"`{json.dumps(int(value) if isinstance(value, float) and value == int(value) else value)}`"
 
 
@@ -40,12 +48,15 @@ def test_settings() -> None:
         assert table.keys() == defaults(struct).keys()
         for key, value in defaults(struct).items():
             assert table[key][0] == ("none" if value is None else shown(value))
-    others = rows("`[log]`, `[flows]` and `[responses]`")
-    assert others["log.level"][0] == shown(Config().log.level)
-    assert others["flows.keep"][0] == shown(Config().flows.keep)
-    assert others["responses.max_mb"][0] == shown(Config().responses.max_mb)
-    assert others["responses.keep_days"][0] == shown(Config().responses.keep_days)
-    assert len(others) == 3 + len(defaults(Responses))
+    config = Config()
+    others = rows("`[log]`, `[flows]`, `[prices]`, `[metrics]`, `[tracing]` and `[responses]`")
+    sections = ("log", "flows", "prices", "metrics", "tracing", "responses")
+    expected = {f"{name}.{key}": value for name in sections for key, value in settings(getattr(config, name)).items()}
+    assert others.keys() == expected.keys()
+    for name, value in expected.items():
+        if value is not None:  # what stands for it then is said in words
+            assert others[name][0] == shown(value)
+    assert rows("`[budgets]`").keys() == settings(config.budgets).keys()
 
 
 def test_providers_and_routes() -> None:

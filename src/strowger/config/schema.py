@@ -171,16 +171,79 @@ class Launching(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """`[log]`: stderr unless `file` names one."""
+    """`[log]`: how much is told, and where. `areas` says it for a part of the gateway alone."""
 
     level: LogLevel = "info"
     file: str | None = None
+    areas: Mapping[str, LogLevel] = MappingProxyType({})
 
 
 class Flows(msgspec.Struct, frozen=True, kw_only=True):
-    """`[flows]`: how many calls are kept in memory."""
+    """`[flows]`: what is kept of calls. `keep` of them stay in memory; the `store` on disk has `bodies` of all, of those
+    that failed, or of none.
+
+    The file holds at most `max_mb`, details of a call for `keep_days` and its figures for `usage_days`; at most
+    `max_body_mb` of each message. `jq` are filters for `strowger flows list`.
+    """
 
     keep: Annotated[int, msgspec.Meta(ge=0)] = 200
+    store: bool = True
+    file: str | None = None
+    bodies: Literal["all", "errors", "none"] = "all"
+    max_mb: Positive = 1024
+    keep_days: Annotated[float, msgspec.Meta(gt=0)] = 14.0
+    usage_days: Annotated[float, msgspec.Meta(gt=0)] = 400.0
+    max_body_mb: Positive = 8
+    jq: tuple[str, ...] = ()
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """`[prices]`: a price list of your own, which goes over the packaged one."""
+
+    file: str | None = None
+
+
+Dollars = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """One budget in US dollars: from `warn` on it is told, from `stop` on calls are refused."""
+
+    warn: Dollars | None = None
+    stop: Dollars | None = None
+
+
+class Budgets(msgspec.Struct, frozen=True, kw_only=True):
+    """`[budgets]`: what a session, a day, and a day of the calls by one profile may cost.
+
+    `count_plan`: the value of what a plan has paid for counts too.
+    """
+
+    session: Budget = Budget()
+    day: Budget = Budget()
+    profile: Budget = Budget()
+    count_plan: bool = False
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """`[metrics]`: figures for Prometheus at /metrics; `open` to whoever asks, or on a loopback `port` of their own."""
+
+    enabled: bool = True
+    open: bool = False
+    port: Port | None = None
+
+
+class Tracing(msgspec.Struct, frozen=True, kw_only=True):
+    """`[tracing]`: OpenTelemetry spans and metrics, sent by OTLP over HTTP to `endpoint`.
+
+    `content`: with what was said in them. What is not set here is as the environment's OTEL_ variables say.
+    """
+
+    otlp: bool = False
+    endpoint: str | None = None
+    headers: Headers = MappingProxyType({})
+    content: bool = False
+    service: str = "strowger"
 
 
 class Responses(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +270,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     launch: Launching = Launching()
     log: Log = Log()
     flows: Flows = Flows()
+    prices: Prices = Prices()
+    budgets: Budgets = Budgets()
+    metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     responses: Responses = Responses()
 
 

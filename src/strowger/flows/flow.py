@@ -1,4 +1,5 @@
-"""A flow: what is kept of one call. No bodies and no credentials, so nothing secret can be in it.
+"""A flow: what is kept of one call. No credentials, so nothing secret can be in it; what went over the wires is on its
+tape, which goes to the store and is let go.
 
 Knows nothing of HTTP servers or stores; the pipeline fills a `Flow` while the call runs, and `summary` turns it into
 plain data.
@@ -6,14 +7,44 @@ plain data.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct, field
 
 from strowger.dialects.base import Loss
+from strowger.flows.tape import Tape
 from strowger.ir.events import Finish, Usage
 
 Outcome = Literal["running", "ok", "failed", "cancelled"]
+
+Billing = Literal["metered", "plan", "free", ""]
+"""Who pays for a call: money by the token, a plan that has been paid, nobody; empty when nobody knows."""
+
+# How programs begin their User-Agent (captures of each), and what they are called; the first that fits.
+_PROGRAMS = (
+    ("claude-cli", "claude"),
+    ("codex", "codex"),
+    ("geminicli", "gemini"),
+    ("opencode", "opencode"),
+    ("kimi", "kimi"),
+    ("qwencode", "qwen"),
+    ("pi-coding-agent", "pi"),
+    ("litellm", "aider"),
+    ("anthropic/", "sdk"),
+    ("openai/", "sdk"),
+    ("asyncanthropic", "sdk"),
+    ("asyncopenai", "sdk"),
+    ("google-genai", "sdk"),
+    ("strowger", "strowger"),
+)
+
+
+@lru_cache(maxsize=256)
+def program_of(user_agent: str) -> str:
+    """What a User-Agent is called in tables and metrics: one of a few names, `other`, or empty where there is none."""
+    told = user_agent.lower()
+    return next((name for mark, name in _PROGRAMS if told.startswith(mark)), "other" if told else "")
 
 
 class Attempt(Struct):
@@ -43,9 +74,14 @@ class Attempt(Struct):
 class Flow(Struct):
     """The record of a call, growing while it runs.
 
-    Times are seconds on the monotonic clock except `started`, which is Unix time. `first_byte` and `duration` count
-    from the moment when the call had been read. `upstream_first_byte` is when the answering upstream sent its first
-    byte.
+    Times are seconds on the monotonic clock except `started`, which is Unix time. `sent`, `first_byte` and `duration`
+    count from the moment when the call had been read. `sent` is when the first request left for an upstream,
+    `upstream_first_byte` when the answering one sent its first byte.
+
+    `agent` is the User-Agent as it came, `program` its short name. `launch` is the id of the client's launch, `profile`
+    what that goes by, `project` the directory it works in. `billed` is the cost in US dollars as the price table has
+    it, None where it has no price for the model: money where `billing` is `metered`, the value of a plan's traffic
+    where it is `plan`. `trace` is the client's `traceparent`. `replay_of` is the flow that this one repeats.
     """
 
     id: str
@@ -58,12 +94,21 @@ class Flow(Struct):
     agent: str = ""
     session: str | None = None
     agent_id: str | None = None
+    parent_agent_id: str | None = None
+    agent_type: str = ""
+    request_class: str = ""
+    launch: str = ""
+    profile: str = ""
+    project: str = ""
+    trace: str = ""
+    replay_of: str = ""
     model: str = ""
     stream: bool = False
     request_bytes: int = 0
     route: str = ""
     provider: str = ""
     upstream_model: str = ""
+    response_model: str = ""
     upstream_dialect: str = ""
     lane: str = ""
     attempts: list[Attempt] = field(default_factory=list)
@@ -75,12 +120,26 @@ class Flow(Struct):
     error: str | None = None
     finish: Finish | None = None
     usage: Usage = Usage()
+    billing: Billing = ""
+    billed: float | None = None
     upstream_request_id: str | None = None
+    sent: float | None = None
     upstream_first_byte: float | None = None
     first_byte: float | None = None
     duration: float = 0.0
     events: int = 0
     response_bytes: int = 0
+    tape: Tape | None = None
+
+    @property
+    def program(self) -> str:
+        """The client program's short name."""
+        return program_of(self.agent)
+
+    @property
+    def account(self) -> str:
+        """The account that answered, where its provider has several."""
+        return self.attempts[-1].account if self.provider and self.attempts else ""
 
     def add_losses(self, losses: tuple[Loss, ...] | list[Loss]) -> None:
         """Remember losses, each once."""
@@ -107,13 +166,22 @@ def summary(flow: Flow) -> dict[str, object]:
         "dialect": flow.dialect,
         "client": flow.client,
         "agent": flow.agent,
+        "program": flow.program,
         "session": flow.session,
         "agent_id": flow.agent_id,
+        "parent_agent_id": flow.parent_agent_id,
+        "agent_type": flow.agent_type,
+        "request_class": flow.request_class,
+        "launch": flow.launch,
+        "profile": flow.profile,
+        "project": flow.project,
         "model": flow.model,
         "stream": flow.stream,
         "route": flow.route,
         "provider": flow.provider,
+        "account": flow.account,
         "upstream_model": flow.upstream_model,
+        "response_model": flow.response_model,
         "upstream_dialect": flow.upstream_dialect,
         "lane": flow.lane,
         "outcome": flow.outcome,
@@ -123,6 +191,8 @@ def summary(flow: Flow) -> dict[str, object]:
         "finish": flow.finish.reason.value if flow.finish else None,
         "tokens": {name: count for name, count in tokens.items() if count is not None},
         "tokens_estimated": usage.estimated,
+        "billing": flow.billing,
+        "billed_usd": None if flow.billed is None else round(flow.billed, 8),
         "losses": [{"path": loss.path, "reason": loss.reason, "severity": loss.severity} for loss in flow.losses],
         "notes": flow.notes,
         "attempts": [_attempt(attempt) for attempt in flow.attempts],
@@ -130,6 +200,8 @@ def summary(flow: Flow) -> dict[str, object]:
         "request_bytes": flow.request_bytes,
         "response_bytes": flow.response_bytes,
         "events": flow.events,
+        "replay_of": flow.replay_of,
+        "sent_ms": _ms(flow.sent),
         "upstream_first_byte_ms": _ms(flow.upstream_first_byte),
         "first_byte_ms": _ms(flow.first_byte),
         "duration_ms": _ms(flow.duration),

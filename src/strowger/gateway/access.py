@@ -42,6 +42,7 @@ class Launch(Struct, frozen=True):
     name: str
     pid: int
     token: str
+    project: str = ""
 
     def __repr__(self) -> str:
         return f"Launch({self.id}, {self.name})"
@@ -49,12 +50,13 @@ class Launch(Struct, frozen=True):
 
 class Client(Struct, frozen=True):
     """Who asks. `own` are the credential headers that the client sent for the upstream itself, not a token of ours;
-    `launch` is the id of its launch, if it has one.
+    `launch` is the id of its launch, if it has one, and `project` the directory that it was started in.
     """
 
     name: str
     own: Mapping[str, str] = MappingProxyType({})
     launch: str = ""
+    project: str = ""
 
     def __repr__(self) -> str:
         return f"Client({self.name})"
@@ -132,7 +134,7 @@ class Access:
             client = self._known(own)
             if client is None:
                 raise Forbidden(f"the token in {TOKEN_HEADER} is not known here", hint=_TOKEN_HINT)
-            return Client(client.name, _own(headers), client.launch)
+            return Client(client.name, _own(headers), client.launch, client.project)
         for header in _CLIENT_HEADERS:
             value = headers.get(header)
             if value is None:
@@ -155,9 +157,9 @@ class Access:
                 hint="it is in the gateway's own pid file; `strowger serve` prints where that is",
             )
 
-    def open_launch(self, name: str, pid: int) -> Launch:
+    def open_launch(self, name: str, pid: int, project: str = "") -> Launch:
         """A new launch with its own token."""
-        launch = Launch(secrets.token_hex(6), name, pid, "strowger-" + secrets.token_urlsafe(24))
+        launch = Launch(secrets.token_hex(6), name, pid, "strowger-" + secrets.token_urlsafe(24), project)
         self._launches[launch.id] = launch
         return launch
 
@@ -176,7 +178,7 @@ class Access:
             client = Client("token")
         for launch in self._launches.values():
             if _same(token, launch.token):
-                client = Client(f"launch:{launch.name}", launch=launch.id)
+                client = Client(f"launch:{launch.name}", launch=launch.id, project=launch.project)
         return client
 
 

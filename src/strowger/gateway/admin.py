@@ -8,7 +8,7 @@ GET    flows/<id>        one call
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
                          (with "model", which the client shall ask for, only if that leads anywhere; with "profile"
-                         and "via", routed by these alone)
+                         and "via", routed by these alone; "project" is the directory that it works in)
 POST   launches/<id>     {"to": …}: its calls go by another profile, or via another provider, from now on
 DELETE launches/<id>
 """
@@ -47,6 +47,7 @@ class _LaunchRequest(msgspec.Struct):
     model: str | None = None
     profile: str | None = None
     via: str | None = None
+    project: str = ""
 
 
 class _SwitchRequest(msgspec.Struct):
@@ -111,7 +112,7 @@ class Admin:
             asked = msgspec.json.decode(body, type=_LaunchRequest)
         except msgspec.MsgspecError as error:
             raise BadRequest(f"not a launch: {error}") from None
-        launch = self._access.open_launch(asked.name[:60], asked.pid)
+        launch = self._access.open_launch(asked.name[:60], asked.pid, asked.project[:1000])
         try:
             config = await self._settings.give(launch.id, Choice(asked.profile, asked.via))
             if asked.model:

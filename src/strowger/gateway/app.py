@@ -27,7 +27,7 @@ from strowger.dialects.openai_responses import DIALECT as RESPONSES_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
 from strowger.flows.conversations import Conversations
 from strowger.flows.flow import Flow, summary
-from strowger.flows.recorder import Listener, Recorder
+from strowger.flows.recorder import Recorder
 from strowger.gateway import cloud_clients, code_assist
 from strowger.gateway.access import Access
 from strowger.gateway.admin import Admin
@@ -125,12 +125,22 @@ class Gateway:
         return rendered.status, rendered.headers, rendered.body
 
 
-def _logged(log: Log) -> Listener:
-    def write(flow: Flow) -> None:
-        level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
-        log.write(level, "call", summary(flow))
+class _Logged:
+    """A line of the log for each call, when it is over."""
 
-    return write
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def began(self, _: Flow) -> None:
+        """Nothing yet."""
+
+    def opened(self, _: Flow) -> None:
+        """Nothing yet."""
+
+    def finished(self, flow: Flow) -> None:
+        """The line."""
+        level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
+        self._log.write(level, "call", summary(flow))
 
 
 def _noted(log: Log) -> Callable[[str], None]:
@@ -158,6 +168,11 @@ async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
     return None if reference is None else (await resolve(reference, env=env)).reveal()
 
 
+def _tape_limit(config: Config) -> int | None:
+    """How much of each message is taped; None where nobody keeps any."""
+    return config.flows.max_body_mb * 1024 * 1024 if config.flows.store and config.flows.bodies != "none" else None
+
+
 def _with_demo_address(config: Config, url: str) -> Config:
     providers = {
         name: replace(provider, base_url=url) if provider.base_url == DEMO_URL else provider
@@ -176,12 +191,13 @@ async def build(
     anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS,
     demo_pace: float | None = None,
     again: Callable[[Choice], Loaded] | None = None,
+    profile: str = "",
 ) -> AsyncIterator[Gateway]:
     """A running gateway without a socket; the block owns its connections and tasks.
 
-    `again` reads the configuration anew for a choice. `env` is where secret references look. `token_required` refuses
-    calls without a token even when none is configured (a launch gives its own). `anthropic_hosts` is for tests. Raises
-    ConfigError and CredentialError.
+    `again` reads the configuration anew for a choice; `profile` is what it was read with. `env` is where secret
+    references look. `token_required` refuses calls without a token even when none is configured (a launch gives its
+    own). `anthropic_hosts` is for tests. Raises ConfigError and CredentialError.
     """
     env = os.environ if env is None else env
     async with AsyncExitStack() as stack:
@@ -237,7 +253,13 @@ async def build(
             dialects=dict(DIALECTS),
             sender=sender,
             health=health,
-            recorder=Recorder(config.flows.keep, (_logged(log),)),
+            recorder=Recorder(
+                config.flows.keep,
+                (_Logged(log),),
+                tape_limit=_tape_limit(config),
+                tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
+            ),
+            profile=profile,
             memory=Memory(conversations, spawn),
             timing=timing_of(config),
             spawn=spawn,

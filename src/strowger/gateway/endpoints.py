@@ -52,7 +52,7 @@ class Endpoint(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """One request as received. Header names in `headers` are lower case; `header_items` keeps order and case.
 
-    `target` is path and query as they came. `peer` is the client's address. `follows` is the id of the answer that the
+    `peer` is the client's address. `follows` is the id of the answer that the
     client went on from, once all that was said before is in the body.
     """
 

@@ -113,15 +113,18 @@ class Opening:
         """Send, once more with fresh credentials after a 401, and turn an error status into Refused."""
         provider = draft.target.provider
         out = Outgoing("POST", draft.url, draft.headers, draft.body)
+        flow = self._flow
+        if flow.sent is None:
+            flow.sent = self._pulse.now() - flow.clock
         sent = await self._sender.open(
-            provider, out, self._facts(draft), own=self._client.own, account=candidate.account
+            provider, out, self._facts(draft), own=self._client.own, account=candidate.account, tape=flow.tape
         )
         incoming, masked = sent.incoming, sent.masked
         attempt.status = incoming.status
         headers = incoming.headers
-        self._flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
+        flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
         if 200 <= incoming.status < 300:
-            self._flow.upstream_first_byte = self._pulse.now() - self._flow.clock
+            flow.upstream_first_byte = self._pulse.now() - flow.clock
             return incoming, masked
         try:
             body = await self._words(incoming)

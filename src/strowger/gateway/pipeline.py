@@ -33,12 +33,16 @@ from strowger.gateway.pulse import Pulse, Spawn
 from strowger.gateway.recall import Memory, Overheard
 from strowger.gateway.receivers import Masked, Passing, Receiver, Translating, Watch, looks_like_json
 from strowger.gateway.sending import Sender
+from strowger.gateway.taping import TapedReply
 from strowger.ir.events import Finish, StopReason, Usage
 from strowger.ir.request import Request
 from strowger.ir.response import Response, unfold
 from strowger.providers.base import way_to
 from strowger.routing.table import Hints, Route, RouteTable, Target
 from strowger.upstreams.base import Headers
+
+REPLAY_OF = "x-strowger-replay-of"
+"""The header in which a call says which flow it repeats."""
 
 _SSE: Headers = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
 _JSON: Headers = (("Content-Type", "application/json"),)
@@ -70,6 +74,7 @@ class Line:
         memory: Memory,
         timing: Timing,
         spawn: Spawn,
+        profile: str = "",
     ) -> None:
         self.access = access
         self.routes = routes
@@ -82,6 +87,10 @@ class Line:
         self.spawn = spawn
         self.origins = Origins()
         self.launches: dict[str, RouteTable] = {}
+        self.profile = profile
+        """What the gateway was started with."""
+        self.profiles: dict[str, str] = {}
+        """What was chosen for a launch instead."""
 
     def adopt(self, routes: RouteTable, timing: Timing, launches: dict[str, RouteTable]) -> None:
         """Go on with another configuration: calls that come from now on are routed by it."""
@@ -135,7 +144,7 @@ class _OneCall:
     def __init__(self, line: Line, call: Call, reply: Reply, flow: Flow) -> None:
         self.line = line
         self.call = call
-        self.reply = reply
+        self.reply = reply if flow.tape is None else TapedReply(reply, flow.tape)
         self.flow = flow
         self.dialect = line.dialects[call.endpoint.dialect]
         self.pulse = Pulse(line.timing.heartbeat, line.timing.idle, line.spawn, self._beat)
@@ -146,7 +155,11 @@ class _OneCall:
         """The steps."""
         line, call, flow = self.line, self.call, self.flow
         client = line.access.admit(call.headers)
-        flow.client = client.name
+        flow.client, flow.launch, flow.project = client.name, client.launch, client.project
+        flow.profile = line.profiles.get(client.launch, line.profile)
+        if flow.tape is not None:
+            target = f"{call.path}?{call.query}" if call.query else call.path
+            flow.tape.begin("client_request", f"{call.method} {target}", call.header_items, call.body)
         self.asked = Asked(call, self.dialect, line.origins)  # held nowhere else: see `_let_go`
         peek = self.asked.peek
         flow.model, flow.stream = peek.model, peek.stream
@@ -159,6 +172,7 @@ class _OneCall:
         self._settle(answer.draft)
         headers = self._headers(answer)
         self._let_go(answer)
+        line.recorder.opened(flow)
         broken = await deliver(answer, headers, self.reply, flow, self.pulse)
         failure = answer.receiver.watch.failure
         flow.status = answer.status
@@ -351,6 +365,11 @@ def new_flow(call: Call) -> Flow:
         agent=text_header(headers, "user-agent") or "",
         session=text_header(headers, "x-claude-code-session-id"),
         agent_id=text_header(headers, "x-claude-code-agent-id"),
+        parent_agent_id=text_header(headers, "x-claude-code-parent-agent-id"),
+        agent_type=text_header(headers, "x-claude-code-agent-type") or "",
+        request_class=text_header(headers, "x-claude-code-request-class") or "",
+        trace=text_header(headers, "traceparent") or "",
+        replay_of=text_header(headers, REPLAY_OF) or "",
         request_bytes=len(call.body),
     )
 

@@ -84,6 +84,8 @@ class Watch:
             elif kind is Finish:
                 flow.finish = event  # type: ignore[assignment]
                 self.over = True
+            elif kind is Start:
+                flow.response_model = event.model  # type: ignore[union-attr]
             elif kind is SignatureDelta:
                 self.origins.note(event.signed)  # type: ignore[union-attr]
             elif kind is PartStart:

@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 from strowger.auth.credential import Credential
 from strowger.config.references import Secret
+from strowger.flows.tape import Tape
 from strowger.gateway.receivers import Masked
+from strowger.gateway.taping import TapedIncoming, sent
 from strowger.providers.base import Account, Provider
 from strowger.providers.quota import Reading
 from strowger.providers.terms import Facts
@@ -64,23 +66,33 @@ class Sender:
         *,
         own: Mapping[str, str] = MappingProxyType({}),
         account: Account | None = None,
+        tape: Tape | None = None,
     ) -> Sent:
         """Send `out`, which has no credentials yet, and wait for the head of the answer, whatever its status.
 
-        `own` are the client's own credential headers. Raises CredentialError and UpstreamError.
+        `own` are the client's own credential headers. What goes and comes is put on the `tape`. Raises CredentialError
+        and UpstreamError.
         """
         # A list of models is asked for on nobody's behalf: where clients bring their own credential there is none.
         is_bare = provider.client_auth and facts.purpose == "models"
         used = () if is_bare else await provider.credentials(own, account)
-        incoming = await self._send(provider, out, facts, used, account)
+        masked = _mask_of(used, tape)
+        incoming = await self._send(provider, out, facts, used, account, tape)
         if incoming.status == 401 and provider.invalidate(used, account):
             incoming.close()
             used = await provider.credentials(own, account)
-            incoming = await self._send(provider, out, facts, used, account)
-        return Sent(incoming, used, mask(secret for credential in used for secret in credential.secrets()))
+            masked = _mask_of(used, tape)
+            incoming = await self._send(provider, out, facts, used, account, tape)
+        return Sent(incoming, used, masked)
 
     async def _send(
-        self, provider: Provider, out: Outgoing, facts: Facts, used: Sequence[Credential], account: Account | None
+        self,
+        provider: Provider,
+        out: Outgoing,
+        facts: Facts,
+        used: Sequence[Credential],
+        account: Account | None,
+        tape: Tape | None,
     ) -> Incoming:
         added = provider.header_lines(used, out.url)
         taken = {name.lower() for name in added}
@@ -92,12 +104,15 @@ class Sender:
         def aside(event: bytes) -> None:
             self._heed(provider, account, provider.terms.aside(event, time.time()))
 
-        complete = replace(out, headers=tuple(headers), aside=aside)
-        incoming = await self._upstream.open(provider.terms.outgoing(complete, facts, used))
+        complete = provider.terms.outgoing(replace(out, headers=tuple(headers), aside=aside), facts, used)
+        if tape is not None:
+            sent(tape, complete)
+        incoming = await self._upstream.open(complete)
         self._read(provider, account, incoming)
         if facts.purpose == "call" and provider.terms.lists_models and incoming.status < 400:
             self._lists(provider, incoming.headers.get("x-models-etag"))
-        return provider.terms.incoming(incoming, facts)
+        incoming = provider.terms.incoming(incoming, facts)
+        return TapedIncoming(incoming, tape) if tape is not None else incoming
 
     def _read(self, provider: Provider, account: Account | None, incoming: Incoming) -> None:
         """What the head of an answer says of limits, unless that was looked at a moment ago."""
@@ -109,6 +124,13 @@ class Sender:
     def _heed(self, provider: Provider, account: Account | None, reading: Reading | None) -> None:
         if reading is not None:
             self._note(provider, account or next(iter(provider.accounts), None), reading)
+
+
+def _mask_of(used: Sequence[Credential], tape: Tape | None) -> Masked:
+    masked = mask(secret for credential in used for secret in credential.secrets())
+    if tape is not None:
+        tape.masks.append(masked)
+    return masked
 
 
 def _spellings(value: bytes) -> Iterable[bytes]:

@@ -23,7 +23,7 @@ from strowger.telemetry.logs import Log
 EVERYBODYS = "default"
 """What a launch is switched to when it shall go where all others go."""
 
-_FIXED = ("server", "network", "log", "flows", "responses")
+_FIXED = ("server", "network", "log", "flows", "prices", "metrics", "tracing", "responses")
 """Sections that are read once."""
 
 
@@ -85,6 +85,7 @@ class Settings:
                 return self.config
             config = (await self._read(choice)).config
             self._line.launches[launch] = self._table(config)
+            self._line.profiles[launch] = choice.profile or ""
             self._choices[launch] = choice
             return config
 
@@ -102,6 +103,7 @@ class Settings:
         """Forget the choice of a launch."""
         self._choices.pop(launch, None)
         self._line.launches.pop(launch, None)
+        self._line.profiles.pop(launch, None)
 
     def choice(self, launch: str) -> Choice:
         """What was chosen for a launch."""

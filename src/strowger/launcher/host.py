@@ -88,7 +88,9 @@ async def _running(
     socket = bind(server.bind, server.port, external=server.allow_external_bind)
     with socket:
         async with (
-            build(config, env=env, log=log, token_required=token_required, again=setup.again) as gateway,
+            build(
+                config, env=env, log=log, token_required=token_required, again=setup.again, profile=setup.profile or ""
+            ) as gateway,
             serve(
                 gateway,
                 socket,

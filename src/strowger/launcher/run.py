@@ -141,7 +141,9 @@ async def _way_in(
                 if sessions.is_outdated(session):
                     await _reloaded(admin, session, tell)
                 chosen = None if order.profile == session.profile else order.profile
-                launch = await admin.open_launch(name, os.getpid(), model, profile=chosen, via=order.via)
+                launch = await admin.open_launch(
+                    name, os.getpid(), model, profile=chosen, via=order.via, project=str(Path.cwd())
+                )
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             try:
@@ -164,7 +166,7 @@ async def _way_in(
 
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
-        opened = host.gateway.access.open_launch(name, os.getpid())
+        opened = host.gateway.access.open_launch(name, os.getpid(), str(Path.cwd()))
         given = await host.gateway.settings.give(opened.id, Choice(via=order.via))
         if model:
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)

@@ -66,7 +66,7 @@ def test_unknown_keys_have_a_near_miss() -> None:
     """An unknown key is an error, with the key that was probably meant, or all there are."""
     first, second = problems({"server": {"prot": 1}, "log": {"zzz": 1}})
     assert first == Problem(("server", "prot"), "`prot` is unknown in [server]", "did you mean `port`?")
-    assert second.hint == "known here: file, level"
+    assert second.hint == "known here: areas, file, level"
 
 
 def test_every_problem_is_found() -> None:

@@ -1,0 +1,124 @@
+"""What passes by in one call: each message with its head and its bytes, and when each piece of an answer came.
+
+Adding never copies, never awaits and never fails; a message that is longer than the limit is kept up to there, and says
+so. Credentials are taken out of heads as they are added, and out of bodies when the store takes them (`masks`), off the
+path of the call. Must not know stores, servers or sockets.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Literal
+
+from msgspec import Struct, field
+
+Headers = tuple[tuple[str, str], ...]
+Masked = Callable[[bytes], bytes]
+
+Kind = Literal["client_request", "forwarded", "upstream_response", "client_response"]
+
+_REQUESTS = frozenset({"client_request", "forwarded"})
+
+HIDDEN = "***"
+"""Stands for what is secret."""
+
+# What credentials travel in. A name that has one of the words for a part is taken for one too ("tokens" is a limit).
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization", "chatgpt-account-id"})
+_SECRET_WORDS = frozenset({"token", "secret", "key", "apikey", "password", "credential", "credentials", "signature"})
+
+
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Whether a header's value is nobody's business."""
+    lower = name.lower()
+    return lower in _SECRET_HEADERS or not _SECRET_WORDS.isdisjoint(lower.split("-"))
+
+
+def redacted(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Headers without what is secret in them; what kind of credential it was stays to be seen."""
+    return tuple((name, _hidden(value) if is_secret(name) else value) for name, value in headers)
+
+
+# Where a key may stand in an address: Google's clients send theirs so.
+_SECRET_QUERY = re.compile(r"(?i)([?&](?:key|token|access_token|api[-_]?key|sig|signature|code)=)[^&#]*")
+
+
+def plain_url(url: str) -> str:
+    """An address without what is secret in its query."""
+    return _SECRET_QUERY.sub(rf"\1{HIDDEN}", url) if "?" in url else url
+
+
+def _hidden(value: str) -> str:
+    scheme, _, rest = value.partition(" ")
+    return f"{scheme} {HIDDEN}" if rest and scheme.isalnum() and len(scheme) <= 16 else HIDDEN
+
+
+class Message(Struct):
+    """A message on its way over one wire. `number` counts the requests to upstreams from 0; `line` is `POST https://…`
+    or a status. Pieces came at `moments`, in seconds since the call had been read. `size` counts all bytes, those that
+    were too many to keep (`cut`) too.
+    """
+
+    kind: Kind
+    number: int
+    line: str
+    headers: Headers
+    pieces: list[bytes] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    size: int = 0
+    cut: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The bytes that are kept."""
+        return b"".join(self.pieces)
+
+
+class Tape:
+    """The messages of one call, in the order in which they began."""
+
+    __slots__ = ("_clock", "_limit", "_origin", "masks", "messages", "number")
+
+    def __init__(self, origin: float, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`origin` is the moment, on `clock`, when the call had been read; `limit` bytes of each message are kept."""
+        self._origin = origin
+        self._limit = limit
+        self._clock = clock
+        self.messages: list[Message] = []
+        self.masks: list[Masked] = []
+        """What takes the call's credentials out of bytes. Not for the loop: it reads every byte several times."""
+        self.number = -1
+
+    def begin(self, kind: Kind, line: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Message:
+        """A message begins, with what of its body is there already. `line` is a status, or a method and an address."""
+        if kind == "forwarded":
+            self.number += 1
+        message = Message(kind, max(self.number, 0), plain_url(line), redacted(headers))
+        self.messages.append(message)
+        if body:
+            self.add(message, body)
+        return message
+
+    def add(self, message: Message, piece: bytes) -> None:
+        """The next bytes of a message."""
+        message.size += len(piece)
+        if message.size > self._limit:
+            message.cut = True
+            if not message.pieces:
+                piece = piece[: self._limit]  # the only one: its beginning is better than nothing
+            else:
+                return
+        message.pieces.append(piece)
+        message.moments.append(self._clock() - self._origin)
+
+    def taken(self) -> list[Message]:
+        """The messages so far that are whole from the gateway's side (all requests), which the tape then forgets.
+
+        They are large, and the answer may take minutes.
+        """
+        whole = [message for message in self.messages if message.kind in _REQUESTS]
+        self.messages = [message for message in self.messages if message.kind not in _REQUESTS]
+        return whole

@@ -39,6 +39,7 @@ COMMANDS = {
     "logout": ("strowger.cli.auth:logout", "End a login, at its issuer too where that can be done."),
     "auth": ("strowger.cli.auth:auth", "Show the logins there are, or copy one from another program."),
     "config": ("strowger.cli.config:config", "Write, check and show the configuration."),
+    "toggle": ("strowger.cli.toggle:toggle", "Have the plain command of an agent go through Strowger, or not."),
     "service": ("strowger.cli.service:service", "Run the gateway as a service of your own."),
     "completion": ("strowger.cli.completion:completion", "Print what makes a shell complete our commands."),
     "version": ("strowger.cli.main:version", "Print the version."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from strowger.cli.config import config_option, profile_option
 from strowger.launcher import service as services
+from strowger.launcher.wrapper import installation
 
 NOT_RUNNING = 1
 
@@ -64,9 +64,7 @@ def status() -> int:
 
 def _words(path: Path | None, profile: str | None) -> tuple[str, ...]:
     """How this very installation is started, whatever the PATH of a service will be."""
-    program = shutil.which("strowger", path=str(Path(sys.executable).parent))
-    start = (program,) if program else (sys.executable, "-m", "strowger")
-    words = (*start, "serve")
+    words = (*installation(), "serve")
     if path is not None:
         words = (*words, "--config", str(path.absolute()))
     return (*words, "--profile", profile) if profile else words

@@ -26,6 +26,11 @@ def state_dir(env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_STATE_HOME", ".local/state") / APP
 
 
+def programs_dir(env: Mapping[str, str]) -> Path:
+    """Programs that we put there for the user: `strowger toggle`'s."""
+    return _base(env, "XDG_DATA_HOME", ".local/share") / APP / "bin"
+
+
 def logins_dir(env: Mapping[str, str]) -> Path:
     """What `strowger login` leaves: one file for each login, `<issuer>.json` or `<issuer>.<name>.json`."""
     return state_dir(env) / "logins"
@@ -42,8 +47,9 @@ def _base(env: Mapping[str, str], variable: str, below_home: str) -> Path:
         return Path(roaming)
     # The XDG specification: a relative path in one of its variables is invalid and ignored.
     value = env.get(variable, "")
-    return Path(value) if Path(value).is_absolute() else _home(env) / below_home
+    return Path(value) if Path(value).is_absolute() else home_dir(env) / below_home
 
 
-def _home(env: Mapping[str, str]) -> Path:
+def home_dir(env: Mapping[str, str]) -> Path:
+    """The user's home."""
     return Path(env["HOME"]) if env.get("HOME") else Path.home()

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from strowger.client import Model
 from strowger.errors import UnknownModel
 from strowger.launcher.agents import AGENTS, GENERIC, OUTPUT_GUESS, PROXIES, Spec
+from strowger.launcher.wrapper import is_wrapper
 from strowger.routing.aliases import plain
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -128,12 +129,23 @@ def routed(spec: Spec, model: str | None) -> str | None:
 
 def find(command: str, spec: Spec, env: Mapping[str, str]) -> str | None:
     """The file to run for a command, or None when there is none: on the path, then where its installers put it."""
-    if found := shutil.which(command, path=env.get("PATH")):
+    if os.sep in command and is_wrapper(Path(command)):
+        command = Path(command).name
+    if found := _on_path(command, env.get("PATH")):
         return found
     if os.sep in command:
         return None
     candidates = (Path(_at_home(place, env)) / spec.name for place in spec.places)
     return next((str(path) for path in (*candidates, *_bundled(spec)) if _is_program(path)), None)
+
+
+def _on_path(command: str, path: str | None) -> str | None:
+    """The first on the path that is no wrapper of ours: what stands behind one is what it is to start."""
+    found = shutil.which(command, path=path)
+    while found is not None and is_wrapper(Path(found)):
+        _, separator, path = (path or os.defpath).partition(os.pathsep)
+        found = shutil.which(command, path=path) if separator else None
+    return found
 
 
 def overridden_by_settings(env: Mapping[str, str], folder: Path) -> dict[str, list[str]]:
@@ -249,7 +261,7 @@ def _bundled(spec: Spec) -> Iterator[Path]:
 
 
 def _is_program(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    return path.is_file() and os.access(path, os.X_OK) and not is_wrapper(path)
 
 
 def _at_home(place: str, env: Mapping[str, str]) -> str:

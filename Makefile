@@ -63,11 +63,11 @@ unit: $(VENV)/.dev ## the quick tests: no I/O, half a minute
 
 whole: $(VENV)/.dev
 	$(say) 'tests: everything but the real clients'
-	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore=tests/e2e tests
+	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore=tests/e2e --ignore=tests/browser tests
 
 clients: $(VENV)/.e2e ## real client programs against strict fakes; Claude Code is installed from its SDK (large)
 	$(say) 'clients: real programs through the gateway  (a skip names the program that is missing)'
-	@$(if $(wildcard tests/e2e),STROWGER_E2E=claude-2.1.329 $(BIN)/python -m pytest -q -n $(JOBS) tests/e2e,echo 'no tests/e2e here')
+	@$(if $(wildcard tests/e2e),STROWGER_E2E=claude-2.1.329 $(BIN)/python -m pytest -q -n $(JOBS) tests/e2e $(wildcard tests/browser),echo 'no tests/e2e here')
 
 bench: $(VENV)/.dev ## measure the gateway against a direct connection and nginx
 	$(say) 'bench: CPU, latency and memory; see docs/explanation/performance.md'

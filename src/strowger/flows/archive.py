@@ -1,0 +1,193 @@
+"""Reads the flow store, whether a gateway writes to it or none runs. Blocking: a server asks in a worker thread.
+
+A file that is not there yet is an archive without flows. Must not know who writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from strowger.errors import ClientError, ErrorKind
+from strowger.flows import bodies, tables
+from strowger.flows.tape import Kind, Message
+from strowger.flows.writer import KINDS
+
+_T = TypeVar("_T")
+Value = str | int | float | bytes | None
+Summary = dict[str, object]
+# The class has a method of that name.
+_Summaries = list[Summary]
+_Messages = list[Message]
+
+_CLEARED_AT_ONCE = 500
+
+
+class Where(Protocol):
+    """Which flows: a condition over the columns of `flows`, and its parameters."""
+
+    def sql(self) -> tuple[str, Sequence[Value]]:
+        """`clause, parameters`."""
+
+
+class Archive:
+    """The flows of a file. Every method raises GatewayError when the file cannot be read."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._base: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def list(self, where: Where | None = None, *, limit: int = 100, before: int | None = None) -> _Summaries:
+        """Flows as `summary` has them, with their `seq`, newest first; those before a `seq`."""
+        clause, values = _condition(where)
+        if before is not None:
+            clause, values = f"{clause} AND seq < ?", [*values, before]
+        return self._flows(f"listed AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
+
+    def get(self, name: str) -> Summary:
+        """One flow: by its id, a beginning of it that only one has, `last`, or `-2` for the one before the last.
+
+        Raises ClientError when there is none, or more than one.
+        """
+        if name == "last" or (name.startswith("-") and name[1:].isdigit()):
+            back = 0 if name == "last" else max(int(name[1:]), 1) - 1
+            found = self._flows("listed ORDER BY seq DESC LIMIT 1 OFFSET ?", [back])
+        else:
+            start = name if name.startswith("flow_") else f"flow_{name}"
+            found = self._flows("listed AND id >= ? AND id < ? ORDER BY id LIMIT 2", [start, start + "\U0010ffff"])
+            if len(found) > 1 and found[0]["id"] != start:
+                raise ClientError(f"more than one flow begins with {name}", hint="give more of the id")
+        if not found:
+            raise ClientError(
+                f"there is no flow {name}", kind=ErrorKind.NOT_FOUND, hint="list them: `strowger flows list`"
+            )
+        return found[0]
+
+    def messages(self, name: str) -> _Messages:
+        """What went over the wires in one call, as far as it is kept: the client's request, each request to an upstream
+        with its answer, the answer to the client. Raises ClientError as `get` does.
+        """
+        return self._messages(name, "1", [])
+
+    def message(self, name: str, kind: Kind, number: int | None = None) -> Message | None:
+        """One of them, the last of its kind unless a number is given. Raises ClientError as `get` does."""
+        found = self._messages(name, "kind = ? AND number = COALESCE(?, number)", [KINDS.index(kind), number])
+        return found[-1] if found else None
+
+    def mark(self) -> int:
+        """The change that happened last."""
+        rows = self.select("SELECT value FROM numbers WHERE name = 'change'")
+        return int(str(rows[0][0])) if rows else 0
+
+    def changed_since(self, mark: int, *, limit: int = 1000) -> tuple[int, _Summaries]:
+        """Flows that are new or have changed since a mark, oldest change first, and the next mark."""
+        columns = ", ".join(tables.READ_COLUMNS)
+        rows = self.select(
+            f"SELECT change, {columns} FROM {{flows}} WHERE listed AND change > ? ORDER BY change LIMIT ?",  # noqa: S608 - column names of ours
+            [mark, limit],
+        )
+        return (int(str(rows[-1][0])) if rows else mark), [tables.summary_of(row[1:]) for row in rows]
+
+    def count(self, where: Where | None = None) -> int:
+        """How many flows are listed."""
+        clause, values = _condition(where)
+        rows = self.select(f"SELECT count(*) FROM {{flows}} WHERE listed AND {clause}", values)  # noqa: S608 - a filter's own clause
+        return int(str(rows[0][0])) if rows else 0
+
+    def select(self, statement: str, values: Sequence[Value] = ()) -> Sequence[tuple[Value, ...]]:
+        """Rows of a statement in which `{flows}` stands for the table of flows, `running` ones of dead writers being
+        `lost`; none where there is no file.
+        """
+
+        def work(base: sqlite3.Connection) -> Sequence[tuple[Value, ...]]:
+            return base.execute(statement.replace("{flows}", _source(base)), values).fetchall()
+
+        return self._with(work, ())
+
+    def clear(self, where: Where | None = None, *, usage: bool = False) -> int:
+        """Delete flows that are over, and what was said in them; how many they were. With `usage` their figures too.
+
+        Raises GatewayError when another process does not let go of the file.
+        """
+        return 0
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+
+    def _with(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+        with self._lock:
+            try:
+                if self._base is not None and (not self._path.exists() or self._path.stat().st_ino != self._inode):
+                    self._let_go()
+                if self._base is None:
+                    self._base = tables.open_for_reading(self._path)
+                    self._inode = self._path.stat().st_ino if self._base is not None else 0
+                return otherwise if self._base is None else work(self._base)
+            except sqlite3.Error as error:
+                self._let_go()
+                raise tables.unreadable(self._path, error) from error
+
+    def _flows(self, condition: str, values: Sequence[Value]) -> _Summaries:
+        columns = ", ".join(tables.READ_COLUMNS)
+        rows = self.select(f"SELECT {columns} FROM {{flows}} WHERE {condition}", values)  # noqa: S608 - column names of ours, a filter's own clause
+        return [tables.summary_of(row) for row in rows]
+
+    def _messages(self, name: str, condition: str, values: Sequence[Value]) -> _Messages:
+        flow = self.get(name)
+
+        def work(base: sqlite3.Connection) -> _Messages:
+            columns = "kind, number, size, cut, body, head_base, head, moments"
+            statement = f"SELECT {columns} FROM messages WHERE flow = ? AND {condition} ORDER BY place"  # noqa: S608 - a condition of ours
+            rows = base.execute(statement, [flow["seq"], *values]).fetchall()
+            return [_message(base, row) for row in rows]
+
+        none: _Messages = []
+        return sorted(self._with(work, none), key=_rank)
+
+
+def _condition(where: Where | None) -> tuple[str, list[Value]]:
+    if where is None:
+        return "1", []
+    clause, values = where.sql()
+    return f"({clause})", list(values)
+
+
+def _source(base: sqlite3.Connection) -> str:
+    dead = ", ".join(map(str, tables.dead_writers(base)))
+    if not dead:
+        return "flows"
+    lost = f"CASE WHEN outcome = 'running' AND writer IN ({dead}) THEN 'lost' ELSE outcome END AS outcome"
+    columns = ", ".join(name for name in tables.ALL_COLUMNS if name != "outcome")
+    return f"(SELECT {columns}, {lost} FROM flows) AS flows"  # noqa: S608 - column names of ours, numbers
+
+
+def _message(base: sqlite3.Connection, row: tuple[Any, ...]) -> Message:
+    kind, number, size, cut, body_id, _, head, moments = row
+    line, headers = bodies.unpacked_head(head)
+    message = Message(KINDS[kind], number, line, headers, size=size, cut=bool(cut))
+    if body_id is not None:
+        body = _body(base, body_id)
+        message.pieces, message.moments = ([body], []) if moments is None else bodies.unpacked_moments(moments, body)
+    return message
+
+
+def _body(base: sqlite3.Connection, body_id: int) -> bytes:
+    row = base.execute("SELECT form, content, base FROM bodies WHERE id = ?", (body_id,)).fetchone()
+    return bodies.unpacked(row[0], row[1])
+
+
+def _rank(message: Message) -> tuple[int, int, int]:
+    kind = KINDS.index(message.kind)
+    return (0 if kind == 0 else 2 if kind == 3 else 1), message.number, kind

@@ -1,0 +1,263 @@
+"""The tables of the flow store, how a flow becomes a row of them and back, and how the file is opened.
+
+`flows` has a row for each call. Its columns are called as the keys of `summary`, tokens by their kind, so that filters
+and sums need no translation; what has no column is in `rest`. A row whose `listed` is 0 is there for sums alone.
+`messages` has what went over the wires, `bodies` the bytes, each held by as many as `refs` says. Must not know who
+writes when.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from strowger.errors import ConfigError, GatewayError
+
+VERSION = 1
+"""Of the tables. A file of a later version is neither read nor written."""
+
+APPLICATION = 0x5374_7277
+"""Marks a file as a store of flows (`Strw`)."""
+
+# Column, its type: those that are members of the plain form under the same name.
+_PLAIN = {
+    "id": "TEXT NOT NULL UNIQUE",
+    "started": "REAL NOT NULL",
+    "method": "TEXT",
+    "path": "TEXT",
+    "dialect": "TEXT",
+    "client": "TEXT",
+    "agent": "TEXT",
+    "program": "TEXT",
+    "session": "TEXT",
+    "agent_id": "TEXT",
+    "parent_agent_id": "TEXT",
+    "agent_type": "TEXT",
+    "request_class": "TEXT",
+    "launch": "TEXT",
+    "profile": "TEXT",
+    "project": "TEXT",
+    "model": "TEXT",
+    "stream": "INTEGER",
+    "route": "TEXT",
+    "provider": "TEXT",
+    "account": "TEXT",
+    "upstream_model": "TEXT",
+    "response_model": "TEXT",
+    "upstream_dialect": "TEXT",
+    "lane": "TEXT",
+    "outcome": "TEXT NOT NULL",
+    "status": "INTEGER",
+    "error_kind": "TEXT",
+    "error": "TEXT",
+    "finish": "TEXT",
+    "tokens_estimated": "INTEGER",
+    "billing": "TEXT",
+    "billed_usd": "REAL",
+    "upstream_request_id": "TEXT",
+    "request_bytes": "INTEGER",
+    "response_bytes": "INTEGER",
+    "events": "INTEGER",
+    "replay_of": "TEXT",
+    "sent_ms": "REAL",
+    "upstream_first_byte_ms": "REAL",
+    "first_byte_ms": "REAL",
+    "duration_ms": "REAL",
+}
+TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
+"""Columns of the kinds of tokens; NULL where nobody counted them."""
+
+# Lists, as JSON.
+_LISTS = ("attempts", "losses", "notes")
+_BOOLEAN = ("stream", "tokens_estimated")
+
+# What is kept of a call when only its sums are: who, where, when, how much. Everything else is emptied.
+_EMPTIED = ("path", "agent", "error", "upstream_request_id", "replay_of", *_LISTS, "rest")
+
+_COLUMNS = (*_PLAIN, *TOKENS, "day", *_LISTS, "rest")
+_KNOWN = frozenset((*_PLAIN, *_LISTS, "tokens"))
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS writers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL, born TEXT, begun REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS flows (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, change INTEGER NOT NULL, writer INTEGER NOT NULL,
+    listed INTEGER NOT NULL DEFAULT 1,
+    {", ".join(f"{name} {kind}" for name, kind in _PLAIN.items())},
+    {", ".join(f"{name} INTEGER" for name in TOKENS)},
+    day TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in _LISTS)}, rest TEXT
+);
+CREATE INDEX IF NOT EXISTS flows_change ON flows (change);
+CREATE INDEX IF NOT EXISTS flows_started ON flows (started);
+CREATE INDEX IF NOT EXISTS flows_session ON flows (session, seq) WHERE session IS NOT NULL;
+CREATE INDEX IF NOT EXISTS flows_running ON flows (writer) WHERE outcome = 'running';
+CREATE TABLE IF NOT EXISTS messages (
+    flow INTEGER NOT NULL, place INTEGER NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
+    size INTEGER NOT NULL, cut INTEGER NOT NULL, body INTEGER, head_base INTEGER, head BLOB NOT NULL, moments BLOB,
+    PRIMARY KEY (flow, place)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bodies (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, refs INTEGER NOT NULL, base INTEGER, form INTEGER NOT NULL,
+    size INTEGER NOT NULL, content BLOB NOT NULL
+);
+"""
+
+INSERT_FLOW = (
+    f"INSERT INTO flows (change, writer, {', '.join(_COLUMNS)})"  # noqa: S608 - column names of ours
+    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"
+)
+"""Takes change, writer and `row_of`."""
+
+UPDATE_FLOW = f"UPDATE flows SET change = ?, writer = ?, {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE seq = ?"  # noqa: S608 - column names of ours
+"""Takes change, writer, `row_of` and seq."""
+
+EMPTY_FLOW = f"UPDATE flows SET listed = 0, {', '.join(f'{name} = NULL' for name in _EMPTIED)}"  # noqa: S608 - column names of ours
+"""Leaves of flows what is summed; wants a WHERE."""
+
+ALL_COLUMNS = ("seq", "change", "writer", "listed", *_COLUMNS)
+"""Of `flows`."""
+
+READ_COLUMNS = ("seq", *_PLAIN, *TOKENS, *_LISTS, "rest")
+"""What `summary_of` makes a flow from, in its order."""
+
+_LIST = msgspec.json.Decoder(list[object])
+_REST = msgspec.json.Decoder(dict[str, object])
+_encode = msgspec.json.Encoder().encode
+
+
+def row_of(told: Mapping[str, object]) -> list[object]:
+    """The values of a row, in the order of the statements, from a flow's plain form."""
+    tokens = cast("Mapping[str, int]", told["tokens"])
+    row = [told[name] for name in _PLAIN]
+    row += [tokens.get(name) for name in TOKENS]
+    row.append(time.strftime("%Y-%m-%d", time.localtime(cast("float", told["started"]))))
+    row += [_encode(told[name]).decode() for name in _LISTS]
+    rest = {name: value for name, value in told.items() if name not in _KNOWN}
+    row.append(_encode(rest).decode() if rest else None)
+    return row
+
+
+def summary_of(row: tuple[object, ...]) -> dict[str, object]:
+    """A flow's plain form, with its `seq`, from the values of READ_COLUMNS."""
+    told = dict(zip(READ_COLUMNS, row, strict=True))
+    told["tokens"] = {name: count for name in TOKENS if (count := told.pop(name)) is not None}
+    for name in _BOOLEAN:
+        told[name] = bool(told[name])
+    for name in _LISTS:
+        told[name] = _LIST.decode(text) if isinstance(text := told[name], str) else []
+    if isinstance(rest := told.pop("rest"), str):
+        told |= _REST.decode(rest)
+    return told
+
+
+def open_for_writing(path: Path, *, patience: float) -> sqlite3.Connection:
+    """The file, made with its tables where it is not there yet. Waits `patience` seconds for another writer.
+
+    Raises sqlite3.Error and OSError, ConfigError for a file that is not to be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What was said is nobody else's business; SQLite gives its side files the mode of the file.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    base = sqlite3.connect(path, check_same_thread=False, timeout=patience, isolation_level=None)
+    try:
+        _prepare(base, path)
+    except BaseException:
+        base.close()
+        raise
+    return base
+
+
+def _prepare(base: sqlite3.Connection, path: Path) -> None:
+    _check(base, path)
+    base.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded only before the first table
+    base.execute("PRAGMA journal_mode=WAL")
+    base.execute("PRAGMA synchronous=NORMAL")
+    base.execute("PRAGMA journal_size_limit=4194304")
+    base.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _SCHEMA.split(";\n"):
+            base.execute(statement)
+        base.execute("INSERT OR IGNORE INTO numbers VALUES ('change', 0)")
+        base.execute(f"PRAGMA application_id={APPLICATION}")
+        base.execute(f"PRAGMA user_version={VERSION}")
+    finally:
+        base.execute("COMMIT")
+
+
+def _check(base: sqlite3.Connection, path: Path) -> None:
+    """Raise ConfigError for the file of another program or of a later version."""
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    (application,) = base.execute("PRAGMA application_id").fetchone()
+    (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION and tables:
+        raise ConfigError(f"{path} belongs to another program", hint="name another one: `[flows] file`")
+    if version > VERSION:
+        raise ConfigError(
+            f"{path} was written by a later version of strowger",
+            hint="update strowger, or name another file: `[flows] file`",
+        )
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection | None:
+    """The file, which this connection cannot change; None where there is none, or none with tables yet.
+
+    Raises sqlite3.Error, ConfigError for a file that is not ours to read.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0)
+    try:
+        _check(base, path)
+        (tables,) = base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'bodies'").fetchone()
+    except BaseException:
+        base.close()
+        raise
+    if not tables:
+        base.close()
+        return None
+    return base
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> GatewayError:
+    """What a reader is told when the file cannot be read."""
+    return GatewayError(
+        f"{path}: {error}", hint="a gateway that runs moves a broken file aside and begins a new one: `strowger serve`"
+    )
+
+
+def process_born(pid: int) -> str | None:
+    """The system's mark of when a process began, or None where it tells none."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return None
+    # Field 22, counted from 1; the second is the command's name in brackets and may hold anything, so count behind it.
+    fields = status.rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 else None
+
+
+def dead_writers(base: sqlite3.Connection) -> Iterator[int]:
+    """The writers with flows that say `running` whose processes are no more."""
+    rows = base.execute(
+        "SELECT id, pid, born FROM writers WHERE id IN (SELECT DISTINCT writer FROM flows WHERE outcome = 'running')"
+    ).fetchall()
+    return (writer for writer, pid, born in rows if not _is_alive(pid, born))
+
+
+def _is_alive(pid: int, born: str | None) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    now = process_born(pid)
+    return now is None or born is None or now == born

@@ -1,7 +1,8 @@
-"""A finished call in the few words that a person at a terminal reads. Pure: the log's own plain data in, text out.
+"""A line of the log in the few words that a person at a terminal reads. Pure: the log's own plain data in, text out.
 
     09:41:07  claude-haiku-4-5 → deepseek:deepseek-v4-flash  200  1.3 s  tokens 812 in, 64 out
               lost: top_k (the provider has no such setting)
+    09:41:09  warning: credential  note: the login of codex ends in 2 hours
 
 Must not know flows or where the text goes.
 """
@@ -9,6 +10,7 @@ Must not know flows or where the text goes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 Fields = Mapping[str, Any]
@@ -17,8 +19,35 @@ _INDENT = " " * 10
 _WORTH_TELLING_MS = 100
 
 
-def told(clock: str, fields: Fields) -> str:
-    """A call as one line, and one more for each thing that did not go as asked. `clock` is the time of day."""
+def told(clock: str, fields: Fields, level: str = "info", event: str = "call") -> str:
+    """A call as one line, and one more for each thing that did not go as asked; anything else as its members.
+
+    `clock` is the time of day.
+    """
+    if event == "call":
+        # a line may be of another version of ours
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            return _call(clock, fields)
+    return _members(clock, fields, level, event)
+
+
+def _members(clock: str, fields: Fields, level: str, event: str) -> str:
+    what = event if level in ("info", "debug") else f"{level}: {event}"
+    known = ((name, _plain(value)) for name, value in fields.items())
+    return _single("  ".join((clock, what, *(f"{name}: {text}" for name, text in known if text))))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {text}" for name, each in value.items() if (text := _plain(each)))
+    if isinstance(value, list | tuple):
+        return ", ".join(text for each in value if (text := _plain(each)))
+    return "" if value is None else str(value)
+
+
+def _call(clock: str, fields: Fields) -> str:
     head = "  ".join((clock, _where(fields), _outcome(fields), *_measures(fields)))
     return "\n".join((_single(head), *(_INDENT + _single(line) for line in _remarks(fields))))
 
@@ -57,6 +86,7 @@ def _remarks(fields: Fields) -> list[str]:
         *((f"waited {waited / 1000:.1f} s between the tries",) if waited >= _WORTH_TELLING_MS else ()),
         *(f"lost: {loss['path']} ({loss['reason']})" for loss in lost),
         *((str(error),) if error else ()),
+        *((f"captured in {captured}",) if (captured := fields.get("error_file")) else ()),
         *(str(note) for note in fields["notes"]),
     ]
 

@@ -1,6 +1,7 @@
-"""The log: one JSON object per line, one line per call, to a file or to standard error; on a terminal, words.
+"""The log: one JSON object per line, to a file and to standard error; on a terminal, words.
 
-Plain data comes in; what must not be written (bodies, credentials) never reaches this module.
+Plain data comes in. Bodies and credentials never should; what looks like a credential all the same is taken out here,
+the one place where lines are written. Must not know what the events mean.
 """
 
 from __future__ import annotations
@@ -9,83 +10,187 @@ import os
 import select
 import stat
 import sys
+import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from types import MappingProxyType
+from typing import Literal, TextIO
 
 import msgspec
 
+from strowger.telemetry.files import LogFile
 from strowger.telemetry.lines import told
+from strowger.telemetry.redaction import Redaction
 
 _ENCODE = msgspec.json.Encoder().encode
+# A disk that was full is tried again after this.
+_AGAIN_SECONDS = 5.0
 
-LEVELS = ("debug", "info", "warning", "error")
+Level = Literal["debug", "info", "warning", "error"]
+Area = Literal["call", "upstream", "auth", "config", "store", "server"]
+
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+AREAS: tuple[Area, ...] = ("call", "upstream", "auth", "config", "store", "server")
+"""The parts of the gateway that have a level of their own."""
+
+EVENTS: Mapping[str, Area] = MappingProxyType(
+    {
+        "call": "call",  # one that is over
+        "opened": "call",  # its answer has begun
+        "attempt": "upstream",  # one try at an upstream
+        "connection": "upstream",  # opened, used again, closed
+        "limits": "upstream",  # what a provider said of an account's limits
+        "credential": "auth",
+        "login": "auth",
+        "refresh": "auth",
+        "reload": "config",
+        "switch": "config",
+        "launch": "config",
+        "budget": "config",
+        "prices": "config",
+        "recorder": "store",
+        "store": "store",
+        "export": "store",
+        "started": "server",
+        "stopped": "server",
+        "refused": "server",  # what never became a call
+        "task": "server",
+        "tracing": "server",
+    }
+)
+"""What is told of, and the area of each; what is not listed is of the server's."""
 
 
 class Log:
-    """Writes lines at or above `level`. A full disk or a closed pipe stops the log, not the gateway; while nobody reads
-    a pipe, lines are dropped, and the next one that is written says how many.
+    """Writes lines at or above `level`, or at or above what `areas` say of theirs.
+
+    With a `path` they go to that file; without one, or with a `stream` as well, to the stream, which is standard error
+    unless one is given. A full disk or a closed pipe stops the log, not the gateway; while nobody reads a pipe, lines
+    are dropped, and the next one that is written says how many. `write` may be called from any thread.
     """
 
-    def __init__(self, path: Path | None = None, level: str = "info", stream: TextIO | None = None) -> None:
-        self._threshold = LEVELS.index(level) if level in LEVELS else 1
+    def __init__(
+        self,
+        path: Path | None = None,
+        level: str = "info",
+        stream: TextIO | None = None,
+        *,
+        areas: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Raises OSError when the file cannot be opened."""
+        base = _rank(level)
+        self._thresholds = {area: _rank(areas[area]) if area in areas else base for area in AREAS}
+        self._file = LogFile(path) if path is not None else None
         # A process may have been started without a standard error.
-        self._stream: TextIO | None = stream if stream is not None else sys.stderr
-        self._owned = False
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
-            self._owned = True
-        self._for_people = self._stream is not None and not self._stream.closed and self._stream.isatty()
-        self._broken = False
-        self._pipe = _poll_of(self._stream)
-        self._dropped = 0
+        shown = stream if stream is not None or path is not None else sys.stderr
+        self._shown = _Shown(shown) if shown is not None else None
+        self._redaction = Redaction()
+        self._lock = threading.Lock()
         self._second = 0
         self._stamp = ""
+        self._not_before = 0.0
+        self.dropped = 0
+        """Lines that nobody got: the disk was full, or nobody read the pipe."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, if there is one."""
+        return None if self._file is None else self._file.path
+
+    @property
+    def redactions(self) -> Mapping[str, int]:
+        """How often something that looked like a credential was taken out, by rule."""
+        return MappingProxyType(self._redaction.found)
+
+    def wants(self, event: str, level: Level = "debug") -> bool:
+        """Whether a line would be written; for callers whose lines take some work."""
+        return _RANKS[level] >= self._thresholds[EVENTS.get(event, "server")]
 
     def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
-        """One line: time, level, event, then the fields."""
-        if self._stream is None or self._broken or LEVELS.index(level) < self._threshold:
+        """One line: time, level, area, event, then the fields."""
+        area = EVENTS.get(event, "server")
+        if _RANKS[level] < self._thresholds[area]:
             return
-        if self._pipe is not None and not self._pipe.poll(0):
-            self._dropped += 1
-            return
-        line = self._words(fields) if self._for_people and event == "call" else self._object(level, event, fields)
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._broken = True
+        with self._lock:
+            fields = self._redaction.fields(fields)
+            head = {"time": self._time(), "level": level, "area": area, "event": event}
+            line = _ENCODE({**head, **fields}) + b"\n" if self._file is not None else b""
+            if self._file is not None:
+                self._to_file(self._file, line)
+            if self._shown is not None and not self._shown.show(level, event, head, fields, line):
+                self.dropped += 1
 
-    def _object(self, level: str, event: str, fields: Mapping[str, object]) -> str:
+    def _to_file(self, file: LogFile, line: bytes) -> None:
+        if self._not_before and time.monotonic() < self._not_before:
+            self.dropped += 1
+            return
+        try:
+            file.add(line)
+            self._not_before = 0.0
+        except OSError:
+            self.dropped += 1
+            self._not_before = time.monotonic() + _AGAIN_SECONDS
+
+    def _time(self) -> str:
         now = time.time()
         second = int(now)
         if second != self._second:
             self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        head: dict[str, object] = {"time": f"{self._stamp}.{int(now % 1 * 1000):03d}Z", "level": level, "event": event}
-        if self._dropped:
-            head["lines_dropped"], self._dropped = self._dropped, 0
-        return _ENCODE({**head, **fields}).decode()
-
-    def _words(self, fields: Mapping[str, object]) -> str:
-        """A call for a reader, in what signs the terminal has."""
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        return told(time.strftime("%H:%M:%S"), fields).encode(encoding, "replace").decode(encoding)
+        return f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
 
     def close(self) -> None:
-        """Close the file, if it is ours."""
-        if self._owned and self._stream is not None:
-            with suppress(OSError):  # what the disk had no room for is written once more at the end
-                self._stream.close()
+        """Close the file; the stream is not ours."""
+        if self._file is not None:
+            self._file.close()
 
 
-def _poll_of(stream: TextIO | None) -> select.poll | None:
+class _Shown:
+    """The stream that lines are shown on: words on a terminal, else the lines themselves."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._broken = stream.closed
+        self._for_people = not stream.closed and stream.isatty()
+        self._pipe = _poll_of(stream)
+        self._dropped = 0
+
+    def show(self, level: str, event: str, head: dict[str, str], fields: Mapping[str, object], line: bytes) -> bool:
+        """Show a line; False when it had to be dropped. `line` is the whole of it, if somebody has made it already."""
+        if self._broken:
+            return True
+        if self._pipe is not None and not self._pipe.poll(0):
+            self._dropped += 1
+            return False
+        if self._for_people:
+            text = told(time.strftime("%H:%M:%S"), fields, level, event) + "\n"
+            encoding = getattr(self._stream, "encoding", None) or "utf-8"
+            text = text.encode(encoding, "replace").decode(encoding)
+        elif self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            text = _ENCODE({**head, "lines_dropped": dropped, **fields}).decode() + "\n"
+        else:
+            text = (line or _ENCODE({**head, **fields}) + b"\n").decode()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._broken = True
+        return True
+
+
+def _rank(level: str) -> int:
+    return _RANKS.get(level, _RANKS["info"])
+
+
+_RANKS: dict[str, int] = {level: rank for rank, level in enumerate(LEVELS)}
+
+
+def _poll_of(stream: TextIO) -> select.poll | None:
     """Tells whether a pipe takes a line now. One that nobody reads would stop every stream of the gateway."""
     try:
-        if stream is None or not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+        if not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
             return None
     except (OSError, ValueError):
         return None

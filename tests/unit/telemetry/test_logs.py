@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import stat
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from strowger.flows.flow import Flow, summary
-from strowger.telemetry.logs import Log
+import strowger
+from strowger.dialects.base import Loss
+from strowger.flows.flow import Attempt, Flow, summary
+from strowger.telemetry import logs
+from strowger.telemetry.logs import AREAS, EVENTS, LEVELS, Log
 
 
 def test_one_json_object_per_line() -> None:
@@ -99,3 +103,90 @@ def test_a_pipe_that_nobody_reads_drops_lines_and_says_so() -> None:
     assert last["text"] == "after"
     assert last["lines_dropped"] == 2000 - kept.count(b"\n")
     assert last["lines_dropped"] > 0
+
+
+def test_a_file_and_a_terminal_get_the_same_calls(tmp_path: Path) -> None:
+    """`serve` on a terminal shows words, and all that is known is in the file."""
+    written = io.BytesIO()
+    flow = Flow("flow_1", 0.0, 0.0, "POST", "/v1/messages", "anthropic", model="quick")
+    log = Log(tmp_path / "a.log", stream=_Terminal(written, encoding="utf-8"))
+    log.write("info", "call", summary(flow))
+    log.write("warning", "reload", {"needs_restart": ("server", "log"), "hint": None})
+    log.close()
+    shown = written.getvalue().decode().splitlines()
+    assert "quick" in shown[0]
+    assert shown[1].endswith("  warning: reload  needs_restart: server, log")
+    kept = [msgspec.json.decode(line) for line in (tmp_path / "a.log").read_bytes().splitlines()]
+    assert [(line["event"], line["area"], line["level"]) for line in kept] == [
+        ("call", "call", "info"), ("reload", "config", "warning"),
+    ]  # fmt: skip
+
+
+def test_each_area_may_have_its_own_level() -> None:
+    """Whoever looks for one thing does not want to read all others."""
+    stream = io.StringIO()
+    log = Log(level="warning", stream=stream, areas={"upstream": "debug", "call": "error"})
+    for level in LEVELS:
+        for event in ("connection", "call", "reload", "of no area"):
+            log.write(level, event, {})
+    told = [(line["area"], line["level"]) for line in map(msgspec.json.decode, stream.getvalue().splitlines())]
+    assert told == [
+        ("upstream", "debug"), ("upstream", "info"),
+        ("upstream", "warning"), ("config", "warning"), ("server", "warning"),
+        ("upstream", "error"), ("call", "error"), ("config", "error"), ("server", "error"),
+    ]  # fmt: skip
+    assert log.wants("connection")
+    assert not log.wants("call", "warning")
+
+
+def test_what_is_told_of_has_an_area() -> None:
+    """Every event in the source is in the table, so that its level can be set."""
+    source = Path(strowger.__file__).parent
+    events = {
+        event
+        for path in source.rglob("*.py")
+        for event in re.findall(r'log\.write\(\s*[^,()]+(?: if [^,]+)?,\s*"(\w+)"', path.read_text("utf-8"))
+    }
+    assert events >= {"call", "reload", "switch", "credential", "task"}
+    assert events <= EVENTS.keys()
+    assert set(EVENTS.values()) == set(AREAS)
+
+
+def test_a_credential_in_a_line_is_not_written(tmp_path: Path) -> None:
+    """Neither to the file nor to the terminal, wherever in the line it was."""
+    written = io.BytesIO()
+    planted = "sk-ant-api03-PLANTED0123456789abcdef"
+    flow = Flow(
+        "flow_1", 0.0, 0.0, "POST", f"/v1/{planted}", "anthropic", agent=f"me {planted}", error=f"no: {planted}"
+    )
+    flow.attempts.append(Attempt("a:b", "", error=f"refused {planted}"))
+    flow.losses.append(Loss(f"x[{planted}]", f"not {planted}"))
+    flow.notes.append(planted)
+    log = Log(tmp_path / "a.log", stream=_Terminal(written, encoding="utf-8"))
+    log.write("info", "call", summary(flow))
+    log.write("warning", "credential", {"note": planted, "authorization": "anything"})
+    log.close()
+    everything = written.getvalue() + (tmp_path / "a.log").read_bytes()
+    assert b"PLANTED" not in everything
+    assert b"anything" not in everything
+    assert log.redactions["vendor_key"] >= 7
+    assert log.redactions["member"] == 1
+
+
+def test_a_disk_that_was_full_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody makes room, and the log goes on; what was lost is counted."""
+    log = Log(tmp_path / "a.log")
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", full)
+        log.write("info", "call", {})
+        log.write("info", "call", {})
+    monkeypatch.setattr(logs, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(log, "_not_before", 0.0)
+    log.write("info", "call", {})
+    log.close()
+    assert log.dropped == 2
+    assert (tmp_path / "a.log").read_text().count("\n") == 1

@@ -7,6 +7,7 @@ ignored, and an older one's missing fields have defaults. Errors are those of th
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 TIMEOUT = 5.0
 """Seconds for a whole answer: it comes from this machine, and from memory."""
+
+_SILENCE = 15.0
+"""Seconds without an event, of which one comes each second, until a gateway is taken for gone."""
 
 
 class Calls(Struct, frozen=True):
@@ -192,6 +196,15 @@ class Chosen(Struct, frozen=True):
     via: str | None = None
 
 
+class Event(Struct, frozen=True):
+    """Something that happened: a `flow` began, opened or ended, a `pulse` of the gateway, changes of `quota` and
+    `store`, a `gap` where events were missed. What there will be besides is to be passed over.
+    """
+
+    kind: str
+    data: Any
+
+
 class _Reloaded(Struct, frozen=True):
     needs_restart: tuple[str, ...] = ()
 
@@ -241,6 +254,35 @@ class Admin:
     async def flow(self, id: str) -> dict[str, Any]:
         """One call, as plain data."""
         return await self._ask("GET", f"flows/{id}", dict[str, Any])
+
+    async def events(self, where: str = "") -> AsyncGenerator[Event, None]:
+        """What happens, as it happens, until the gateway goes; of calls only those that a filter lets pass.
+
+        Whoever wants to go on after an end or an error asks again: the stream begins with what is running then. To
+        leave early, close it (`contextlib.aclosing`). Raises Unreachable and TimedOut, also when the gateway falls
+        silent, and GatewayError for a filter that is none.
+        """
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=_SILENCE)
+        url = f"{self._url}/_strowger/events"
+        try:
+            async with self._session.get(
+                url, params={"where": where} if where else None, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status >= 300:
+                    raise _refusal(response.status, await response.read())
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *frames, rest = (rest + chunk).split(b"\n\n")
+                    for frame in frames:
+                        event = _event(frame)
+                        if event is not None:
+                            yield event
+        except TimeoutError as error:
+            raise TimedOut(f"the gateway at {self._url} has fallen silent") from error
+        except aiohttp.ClientError as error:
+            raise Unreachable(f"the connection to the gateway at {self._url} broke off") from error
 
     async def reload(self) -> tuple[str, ...]:
         """Have the configuration read anew. Gives the sections whose change needs a new start.
@@ -302,17 +344,31 @@ class Admin:
         return answer
 
 
+def _event(frame: bytes) -> Event | None:
+    """An event of the stream; a comment is none. Raises Malformed."""
+    kind, data = "message", b""
+    for line in frame.split(b"\n"):
+        if line.startswith(b"event: "):
+            kind = line[7:].decode("utf-8", "replace")
+        elif line.startswith(b"data: "):
+            data += line[6:]
+    try:
+        return Event(kind, msgspec.json.decode(data)) if data else None
+    except msgspec.DecodeError as error:
+        raise Malformed("an event of the gateway is not understood", hint=_VERSIONS) from error
+
+
 _VERSIONS = "is the running gateway of another version? Restart it"
 
 
 def _refusal(status: int, answer: bytes) -> GatewayError:
-    """What the gateway said, in whichever dialect it said it: all have `error.message`."""
+    """What the gateway said; an older one says its hint in brackets behind the message."""
     try:
         error = msgspec.json.decode(answer)["error"]
-        message, code = str(error["message"]), error.get("code")
+        message, code, hint = str(error["message"]), error.get("code"), error.get("hint")
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
-        message, code = f"the gateway answered with status {status}", None
+        message, code, hint = f"the gateway answered with status {status}", None, None
     if code == "model_not_found":
-        message, _, hint = message.partition(" (hint: ")
-        return UnknownModel(message, hint=hint.removesuffix(")") or None)
-    return Forbidden(message) if status in (401, 403) else GatewayError(message)
+        message, _, bracketed = message.partition(" (hint: ")
+        return UnknownModel(message, hint=hint or bracketed.removesuffix(")") or None)
+    return Forbidden(message, hint=hint) if status in (401, 403) else GatewayError(message, hint=hint)

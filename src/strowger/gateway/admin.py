@@ -1,8 +1,10 @@
-"""The admin API under /_strowger/: status, quotas, flows, launches. For whoever can read the gateway's pidfile.
+"""The admin API under /_strowger/: status, quotas, calls, launches, and the page. For whoever can read the pidfile.
 
+GET    (nothing)         the dashboard; page/<file> are its parts. Only these need no token: there is nothing in them
 GET    status            what runs, where, with which providers and routes
 GET    models            what can be asked for, and where each leads (?launch=<id>: for that launch)
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
+GET    events            what happens, as it happens: Server-Sent Events (?where=<filter>: only these calls)
 GET    flows             the last calls, newest first (?limit=50)
 GET    flows/<id>        one call
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
@@ -11,6 +13,8 @@ POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}
                          and "via", routed by these alone; "project" is the directory that it works in)
 POST   launches/<id>     {"to": …}: its calls go by another profile, or via another provider, from now on
 DELETE launches/<id>
+
+Errors are JSON: {"error": {"message": …, "hint": …, "type": …, "code": …, "param": …}}.
 """
 
 from __future__ import annotations
@@ -24,63 +28,69 @@ import anyio
 import msgspec
 
 from strowger import __version__
-from strowger.config.layers import Choice
-from strowger.errors import BadRequest, ConfigError, CredentialError, GatewayError, UnknownPath
+from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownPath
 from strowger.flows.flow import summary
-from strowger.gateway.access import Client, Launch
+from strowger.flows.query import parse
+from strowger.gateway.access import Client
+from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.health import Health
+from strowger.gateway.launching import Launches
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
+from strowger.gateway.watching import Watching
 from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
+from strowger.upstreams.base import Headers
 
 _MOST_FLOWS = 1000
 # Shorter than whoever asks for the status waits: a command that hangs must not hide everything else.
 _CREDENTIAL_SECONDS = 1.0
-
-
-class _LaunchRequest(msgspec.Struct):
-    name: str
-    pid: int = 0
-    model: str | None = None
-    profile: str | None = None
-    via: str | None = None
-    project: str = ""
-
-
-class _SwitchRequest(msgspec.Struct):
-    to: str
+_JSON: Headers = (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 
 
 class Admin:
-    """Answers admin calls; `routes` gives the table in force."""
+    """Answers admin calls."""
 
-    def __init__(self, line: Line, models: Models, settings: Settings) -> None:
+    def __init__(self, line: Line, models: Models, settings: Settings, watching: Watching) -> None:
         self._line = line
         self._access = line.access
         self._recorder = line.recorder
         self._models = models
         self._settings = settings
+        self._watching = watching
+        self._launches = Launches(line, settings)
         self._started = time.time()
 
-    async def answer(self, call: Call, routes: RouteTable) -> tuple[int, object]:
-        """Status and JSON data. Raises Forbidden, UnknownPath, UnknownModel, BadRequest."""
+    async def answer(self, call: Call, reply: Reply) -> None:
+        """Answer. Raises ClientGone, and what is to be answered instead: Forbidden, UnknownPath, BadRequest, …"""
         self._access.admit_admin(call.headers)
         name, _, rest = call.endpoint.name.partition("/")
+        asked = {name: values[-1] for name, values in parse_qs(call.query).items()}
+        match call.method, name, rest:
+            case "GET", "events", "":
+                where = asked.get("where", "").strip()
+                await self._watching.answer(reply, parse(where).matches if where else None)
+            case _:
+                status, data = await self._plain(call, name, rest, asked)
+                await reply.whole(status, _JSON, msgspec.json.encode(data))
+
+    async def _plain(self, call: Call, name: str, rest: str, asked: Mapping[str, str]) -> tuple[int, object]:
+        """Status and JSON data."""
         match call.method, name, rest:
             case "GET", "status", "":
-                return 200, await self._status(routes)
+                return 200, await self._status(self._line.routes)
             case "GET", "models", "":
-                if launch := parse_qs(call.query).get("launch"):
-                    routes = self._line.routes_for(Client("", launch=launch[-1]))
+                routes = self._line.routes
+                if launch := asked.get("launch"):
+                    routes = self._line.routes_for(Client("", launch=launch))
                 entries = await self._models.entries(routes)
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
-                return 200, {"accounts": _accounts(self._line.health), **_trouble(self._line.health)}
+                return 200, quota(self._line.health)
             case "GET", "flows", "":
-                flows = self._recorder.latest(_limit(call.query))
+                flows = self._recorder.latest(_limit(asked))
                 return 200, {"flows": [summary(flow) for flow in flows]}
             case "GET", "flows", flow_id:
                 flow = self._recorder.get(flow_id)
@@ -90,61 +100,21 @@ class Admin:
             case "POST", "reload", "":
                 return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
-                return 201, await self._open_launch(call.body)
+                return 201, await self._launches.open(call.body)
             case "POST", "launches", launch_id:
-                return 200, await self._switch(launch_id, call.body)
+                return 200, await self._launches.switch(launch_id, call.body)
             case "DELETE", "launches", launch_id if launch_id:
-                if not self._access.close_launch(launch_id):
-                    raise UnknownPath(f"there is no launch {launch_id[:60]}")
-                self._settings.take(launch_id)
+                self._launches.close(launch_id)
                 return 200, {"closed": launch_id}
             case _:
-                raise UnknownPath(f"the admin API has nothing at {call.method} {call.path[:200]}")
+                what = f"the admin API has nothing at {call.method} {call.path[:200]}"
+                raise UnknownPath(what, hint="is this client of another version than the gateway?")
 
     async def _reload_or_refuse(self) -> tuple[str, ...]:
         try:
             return await self._settings.reload()
         except ConfigError as error:
             raise BadRequest(str(error), hint=error.hint) from None
-
-    async def _open_launch(self, body: bytes) -> dict[str, object]:
-        try:
-            asked = msgspec.json.decode(body, type=_LaunchRequest)
-        except msgspec.MsgspecError as error:
-            raise BadRequest(f"not a launch: {error}") from None
-        launch = self._access.open_launch(asked.name[:60], asked.pid, asked.project[:1000])
-        try:
-            config = await self._settings.give(launch.id, Choice(asked.profile, asked.via))
-            if asked.model:
-                self._line.routes_for(Client(launch.name, launch=launch.id)).check(asked.model)
-        except GatewayError as error:
-            self._access.close_launch(launch.id)
-            self._settings.take(launch.id)
-            if isinstance(error, ConfigError):
-                raise BadRequest(str(error), hint=error.hint) from None
-            raise
-        return {"id": launch.id, "token": launch.token, "env": dict(config.launch.env), "effort": config.launch.effort}
-
-    async def _switch(self, launch_id: str, body: bytes) -> dict[str, object]:
-        self._check_open(launch_id)
-        try:
-            to = msgspec.json.decode(body, type=_SwitchRequest).to
-        except msgspec.MsgspecError as error:
-            raise BadRequest(f"not a switch: {error}") from None
-        try:
-            choice = await self._settings.switch(launch_id, to)
-        except ConfigError as error:
-            raise BadRequest(str(error), hint=error.hint) from None
-        try:
-            self._check_open(launch_id)
-        except UnknownPath:  # it has ended while its choice was read
-            self._settings.take(launch_id)
-            raise
-        return {"profile": choice.profile, "via": choice.via}
-
-    def _check_open(self, launch_id: str) -> None:
-        if launch_id not in {launch.id for launch in self._access.launches}:
-            raise UnknownPath(f"there is no launch {launch_id[:60]}")
 
     async def _status(self, routes: RouteTable) -> dict[str, object]:
         recorder = self._recorder
@@ -160,18 +130,13 @@ class Admin:
                 "cancelled": recorder.cancelled,
             },
             "client_token_required": self._access.token_required,
-            "launches": [self._launch(launch) for launch in self._access.launches],
+            "launches": self._launches.described(),
             "providers": await _providers(routes.providers),
             "routes": routes.described(),
             "aliases": dict(routes.aliases),
             "models": list(dict.fromkeys(routes.names())),
             **_trouble(self._line.health),
         }
-
-    def _launch(self, launch: Launch) -> dict[str, object]:
-        choice = self._settings.choice(launch.id)
-        told = {"id": launch.id, "name": launch.name, "pid": launch.pid}
-        return {**told, "profile": choice.profile, "via": choice.via}
 
 
 async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:
@@ -210,20 +175,46 @@ async def _provider(provider: Provider) -> Mapping[str, object]:
     }
 
 
-def _accounts(health: Health) -> list[dict[str, object]]:
-    """What each account's provider last said of its limits."""
-    return [
+_STATUS = {
+    ErrorKind.BAD_REQUEST: 400,
+    ErrorKind.UNKNOWN_MODEL: 404,
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.UNAUTHENTICATED: 403,
+    ErrorKind.FORBIDDEN: 403,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.RATE_LIMITED: 429,
+    ErrorKind.QUOTA_EXHAUSTED: 429,
+    ErrorKind.OVERLOADED: 503,
+}
+
+
+def refusal(error: GatewayError) -> tuple[int, Headers, bytes]:
+    """An error of the admin API: its hint and what it is about stand beside the message."""
+    said = {
+        "type": error.kind,
+        "message": error.message,
+        "hint": error.hint,
+        "code": error.code,
+        "param": error.param,
+    }
+    return _STATUS.get(error.kind, 500), _JSON, msgspec.json.encode({"type": "error", "error": said})
+
+
+def quota(health: Health) -> dict[str, object]:
+    """What each account's provider last said of its limits, and who is not asked meanwhile."""
+    accounts = [
         {"provider": provider, "account": account, **msgspec.to_builtins(reading)}
         for (provider, account), reading in sorted(health.readings.items())
     ]
+    return {"accounts": accounts, **_trouble(health)}
 
 
 def _trouble(health: Health) -> dict[str, object]:
     return {"resting": list(health.resting()), "breakers": list(health.broken())}
 
 
-def _limit(query: str) -> int:
-    text = parse_qs(query).get("limit", ["50"])[-1]
+def _limit(asked: Mapping[str, str]) -> int:
+    text = asked.get("limit", "50")
     if not text.isdigit():
         raise BadRequest("limit: expected a number", param="limit")
     return min(int(text[:6]), _MOST_FLOWS)

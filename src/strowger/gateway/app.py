@@ -26,14 +26,15 @@ from strowger.dialects.openai_chat import DIALECT as CHAT_DIALECT
 from strowger.dialects.openai_responses import DIALECT as RESPONSES_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
 from strowger.flows.conversations import Conversations
+from strowger.flows.feed import Feed
 from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Recorder
 from strowger.gateway import cloud_clients, code_assist
 from strowger.gateway.access import Access
-from strowger.gateway.admin import Admin
+from strowger.gateway.admin import Admin, quota, refusal
 from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
-from strowger.gateway.endpoints import Call, Endpoint, Verb, match, spoken_at
+from strowger.gateway.endpoints import ADMIN, Call, Endpoint, Verb, match, spoken_at
 from strowger.gateway.health import Health
 from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line
@@ -42,6 +43,7 @@ from strowger.gateway.recall import Memory
 from strowger.gateway.sending import Sender
 from strowger.gateway.settings import Settings, timing_of
 from strowger.gateway.stored import Stored
+from strowger.gateway.watching import Watching
 from strowger.providers.base import build_providers
 from strowger.providers.exchange import exchange
 from strowger.providers.network import network_of
@@ -61,7 +63,9 @@ _JSON: Headers = (("Content-Type", "application/json"),)
 class Gateway:
     """What the server serves: every endpoint, over one line. Made by `build`."""
 
-    def __init__(self, line: Line, models: Models, counting: Counting, admin: Admin, settings: Settings) -> None:
+    def __init__(
+        self, line: Line, models: Models, counting: Counting, admin: Admin, settings: Settings, feed: Feed
+    ) -> None:
         self.line = line
         self.settings = settings
         self.access = line.access
@@ -70,6 +74,7 @@ class Gateway:
         self._counting = counting
         self._stored = Stored(line)
         self._admin = admin
+        self.feed = feed
 
     def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
         """The endpoint of a URL; raises UnknownPath."""
@@ -93,14 +98,17 @@ class Gateway:
         """The stream of an answer that says nothing, to a call that nobody is asked. Raises GatewayError."""
         return self.line.nothing(call)
 
+    def finish(self) -> None:
+        """The server goes: who watches what happens leaves now, since there is no end to wait for."""
+        self.feed.finish()
+
     async def _answer(self, call: Call, reply: Reply) -> None:
         match call.endpoint.verb:
             case Verb.HELLO | Verb.HEALTH:
                 body = msgspec.json.encode({"ok": True, "service": "strowger", "version": __version__})
                 await reply.whole(200, _JSON, body)
             case Verb.ADMIN:
-                status, data = await self._admin.answer(call, self.line.routes)
-                await reply.whole(status, _JSON, msgspec.json.encode(data))
+                await self._admin.answer(call, reply)
             case Verb.COUNT_TOKENS:
                 await self._counting.answer(call, reply)
             case Verb.STORED:
@@ -121,6 +129,8 @@ class Gateway:
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
+        if path.startswith(ADMIN):
+            return refusal(error)
         rendered = DIALECTS[spoken_at(path, headers)].client.render_error(error)
         return rendered.status, rendered.headers, rendered.body
 
@@ -266,4 +276,8 @@ async def build(
         )
         models = Models(sender, spawn=spawn)
         settings = Settings(config, line, table, again, log)
-        yield Gateway(line, models, Counting(line), Admin(line, models, settings), settings)
+        feed = Feed()
+        line.recorder.add(feed)
+        watching = Watching(feed, line.recorder, {"quota": lambda: quota(health)})
+        admin = Admin(line, models, settings, watching)
+        yield Gateway(line, models, Counting(line), admin, settings, feed)

@@ -124,7 +124,8 @@ _VERTEX = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>.+):(?P<method>rawPredict|streamRawPredict)"
 )
 
-_ADMIN = "/_strowger/"
+ADMIN = "/_strowger"
+"""Where the admin API is."""
 
 
 def spoken(headers: Mapping[str, str]) -> str:
@@ -174,8 +175,8 @@ def _found(method: str, path: str, headers: Mapping[str, str], query: str) -> En
         methods, verb, dialect = entry
         _allow(method, methods, path)
         return Endpoint(verb, dialect or spoken(headers), spot=_SPOTS.get(path, NOWHERE))
-    if path.startswith(_ADMIN):
-        return Endpoint(Verb.ADMIN, spoken(headers), name=path[len(_ADMIN) :])
+    if path == ADMIN or path.startswith(ADMIN + "/"):
+        return Endpoint(Verb.ADMIN, spoken(headers), name=path[len(ADMIN) + 1 :])
     if (stored := _STORED.fullmatch(path)) is not None:
         return Endpoint(Verb.STORED, RESPONSES, name=stored["id"] + (stored["rest"] or ""))
     if path.startswith(_CODE_ASSIST):

@@ -70,6 +70,10 @@ class App(Protocol):
         """The answer to a request that never became a call."""
         ...
 
+    def finish(self) -> None:
+        """Nothing more is accepted: let answers end that have no end of their own."""
+        ...
+
 
 class _Work(Struct):
     """What was found out from a request's head. `frames`: it has become a WebSocket."""
@@ -125,6 +129,7 @@ class Server:
             client.finish()  # one that waits for a next request goes at once
         for connection in tuple(self._sockets):
             connection.finish()
+        self._app.finish()
         if self._running:
             with anyio.move_on_after(grace):
                 await self._drained.wait()

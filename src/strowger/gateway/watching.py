@@ -39,14 +39,10 @@ State = Callable[[], object]
 class Watching:
     """Serves the feed. `states` are told of when they change: by kind of event, how something is."""
 
-    def __init__(
-        self, feed: Feed, recorder: Recorder, states: Mapping[str, State], *, every: float = PULSE_SECONDS
-    ) -> None:
-        """`every` is the time between two pulses, in seconds."""
+    def __init__(self, feed: Feed, recorder: Recorder, states: Mapping[str, State]) -> None:
         self._feed = feed
         self._recorder = recorder
         self._states = dict(states)
-        self._every = every
         self._told: dict[str, bytes] = {}
 
     async def answer(self, reply: Reply, wants: Wants | None = None) -> None:
@@ -57,14 +53,14 @@ class Watching:
         with self._feed.watch(self._recorder.under_way(), wants) as watcher:
             await reply.start(200, _HEADERS)
             await reply.write(b": strowger\n\n" + _written(self._first(wants)))
-            tick = anyio.current_time() + self._every
+            tick = anyio.current_time() + PULSE_SECONDS
             while True:
                 items: list[Item] = []
                 with anyio.move_on_at(tick):
                     await watcher.come()
                     await anyio.sleep(_GATHER_SECONDS)
                 if anyio.current_time() >= tick:
-                    tick = anyio.current_time() + self._every
+                    tick = anyio.current_time() + PULSE_SECONDS
                     self._pulse()
                 items = watcher.take()
                 if items:
@@ -77,11 +73,14 @@ class Watching:
         """What somebody has to know who has seen nothing yet."""
         running = [summary(flow) for flow in self._recorder.under_way()]
         items = [encoded("flow", told) for told in running if wants is None or wants(told)]
-        items += [encoded(kind, state()) for kind, state in self._states.items()]
+        states = [encoded(kind, state()) for kind, state in self._states.items()]
+        if self._feed.watched == 1:  # others may not have been told of the last change yet
+            self._told = {item.kind: item.data for item in states}
+        items += states
         return [*items, encoded("pulse", {**self._counts(), **self._feed.quiet})]
 
     def _pulse(self) -> None:
-        rates = self._feed.rates(self._recorder.under_way(), self._every * 0.9)
+        rates = self._feed.rates(self._recorder.under_way(), PULSE_SECONDS * 0.9)
         if rates is None:
             return  # it was told just now, for another watcher
         self._feed.publish("pulse", {**self._counts(), **rates})

@@ -31,6 +31,16 @@ def programs_dir(env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_DATA_HOME", ".local/share") / APP / "bin"
 
 
+def log_file(env: Mapping[str, str]) -> Path:
+    """Where gateways log, unless the configuration names another file; older ones have a number behind the name."""
+    return state_dir(env) / "gateway.log"
+
+
+def flows_file(env: Mapping[str, str], named: str | None) -> Path:
+    """The store of flows: as `[flows] file` names it, else in the state directory."""
+    return Path(named).expanduser() if named else state_dir(env) / "flows.db"
+
+
 def logins_dir(env: Mapping[str, str]) -> Path:
     """What `strowger login` leaves: one file for each login, `<issuer>.json` or `<issuer>.<name>.json`."""
     return state_dir(env) / "logins"

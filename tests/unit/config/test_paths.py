@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strowger.config.paths import config_file, runtime_dir, state_dir
+from strowger.config.paths import config_file, flows_file, runtime_dir, state_dir
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="XDG directories are for POSIX systems")
 
@@ -24,6 +24,8 @@ def test_xdg() -> None:
     assert config_file(env) == Path("/c/strowger/config.toml")
     assert state_dir(env) == Path("/s/strowger")
     assert runtime_dir(env) == Path("/r/strowger")
+    assert flows_file(env, None) == Path("/s/strowger/flows.db")
+    assert flows_file(env, "/x/calls.db") == Path("/x/calls.db")
 
 
 @posix

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +18,8 @@ from urllib.parse import urlsplit
 import anyio
 from msgspec import Struct
 
-from strowger.config.paths import state_dir
+from strowger import __version__
+from strowger.config.paths import log_file
 from strowger.config.schema import Config
 from strowger.errors import ConfigError
 from strowger.gateway.app import Gateway, build
@@ -42,9 +44,30 @@ class Host(Struct, frozen=True):
 
 
 def quiet_log(config: Config, env: Mapping[str, str]) -> Log:
-    """A log that keeps off the terminal, which belongs to the client: the configured file, else one in our state."""
-    file = Path(config.log.file).expanduser() if config.log.file else state_dir(env) / "gateway.log"
-    return Log(file, config.log.level)
+    """A log that keeps off the terminal, which belongs to the client: the configured file, else one in our state.
+
+    Raises OSError when the file that was named cannot be opened.
+    """
+    if config.log.file:
+        return Log(Path(config.log.file).expanduser(), config.log.level, areas=config.log.areas)
+    try:
+        return Log(log_file(env), config.log.level, areas=config.log.areas)
+    except OSError:  # a state directory that cannot be written to must not keep anybody from working
+        return Log(Path(os.devnull), config.log.level, areas=config.log.areas)
+
+
+def open_log(config: Config, env: Mapping[str, str]) -> Log:
+    """A log for a gateway that the terminal belongs to: to standard error and to a file in our state, or to the file
+    that was named instead. Raises OSError when that cannot be opened.
+    """
+    if config.log.file:
+        return quiet_log(config, env)
+    try:
+        return Log(log_file(env), config.log.level, sys.stderr, areas=config.log.areas)
+    except OSError as error:
+        log = Log(None, config.log.level, areas=config.log.areas)
+        log.write("warning", "log", {"error": f"no file is written: {error}"})
+        return log
 
 
 @asynccontextmanager
@@ -84,6 +107,7 @@ async def _running(
     server = config.server
     # before anything takes its time: what is written meanwhile shall be seen
     seen = _mark(setup.path) if setup.path is not None else None
+    log = log if log is not None else open_log(config, env)
     # First the port: whoever finds it taken should hear that before anything else.
     socket = bind(server.bind, server.port, external=server.allow_external_bind)
     with socket:
@@ -108,16 +132,20 @@ async def _running(
                 kind=kind,
                 command=command,
                 config=str(setup.path.resolve()) if setup.path else None,
+                log=str(log.path.absolute()) if log.path else None,
                 profile=setup.profile,
                 demo=setup.demo,
                 process_start=sessions.process_start(os.getpid()),
             )
+            told = {"pid": os.getpid(), "url": url, "kind": kind, "version": __version__}
+            log.write("info", "started", {**told, "config": session.config, "profile": session.profile}, shown=False)
             pidfile = sessions.write(session, sessions.directory(env))
             if setup.path is not None:
                 gateway.line.spawn(partial(_follow, setup.path, seen, gateway.settings))
             try:
                 yield Host(gateway, url, pidfile)
             finally:
+                log.write("info", "stopped", told, shown=False)
                 # Before draining: nobody shall join a gateway that is on its way out.
                 sessions.remove(pidfile)
 

@@ -27,7 +27,8 @@ class Session(Struct, frozen=True, kw_only=True):
     """A running gateway. `serve` sessions may be joined; those of `run` and `demo` end with the program they are for.
 
     `started` is Unix time. `process_start` is the system's mark of when the process began, where it has one: a dead
-    process' number is given out again, the mark is not. `config` is the file it was started with, if there is one.
+    process' number is given out again, the mark is not. `config` is the file it was started with, if there is one,
+    `log` the one that it logs to.
     `demo`: it serves the demo model and nothing else.
     """
 
@@ -38,6 +39,7 @@ class Session(Struct, frozen=True, kw_only=True):
     kind: Literal["serve", "run", "demo"] = "serve"
     command: str = ""
     config: str | None = None
+    log: str | None = None
     profile: str | None = None
     demo: bool = False
     process_start: str | None = None

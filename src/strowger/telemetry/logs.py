@@ -56,6 +56,7 @@ EVENTS: Mapping[str, Area] = MappingProxyType(
         "started": "server",
         "stopped": "server",
         "refused": "server",  # what never became a call
+        "log": "server",
         "task": "server",
         "tracing": "server",
     }
@@ -108,8 +109,8 @@ class Log:
         """Whether a line would be written; for callers whose lines take some work."""
         return _RANKS[level] >= self._thresholds[EVENTS.get(event, "server")]
 
-    def write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
-        """One line: time, level, area, event, then the fields."""
+    def write(self, level: str, event: str, fields: Mapping[str, object], *, shown: bool = True) -> None:
+        """One line: time, level, area, event, then the fields. Not `shown`: for the file alone, if there is one."""
         area = EVENTS.get(event, "server")
         if _RANKS[level] < self._thresholds[area]:
             return
@@ -119,7 +120,7 @@ class Log:
             line = _ENCODE({**head, **fields}) + b"\n" if self._file is not None else b""
             if self._file is not None:
                 self._to_file(self._file, line)
-            if self._shown is not None and not self._shown.show(level, event, head, fields, line):
+            if shown and self._shown is not None and not self._shown.show(level, event, head, fields, line):
                 self.dropped += 1
 
     def _to_file(self, file: LogFile, line: bytes) -> None:

@@ -7,13 +7,15 @@ import socket
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from strowger.client import Admin
 from strowger.config.schema import Config, Server
+from strowger.config.schema import Log as LogConfig
 from strowger.errors import ConfigError, Forbidden, Unreachable
 from strowger.launcher import sessions
-from strowger.launcher.host import hosted, local_url, quiet_log
+from strowger.launcher.host import hosted, local_url, open_log, quiet_log
 from strowger.launcher.setup import demo_setup, ephemeral
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +102,23 @@ def test_the_log_keeps_off_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "strowger" / "gateway.log"
     assert "probe" in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_a_gateway_on_a_terminal_writes_the_file_all_the_same(tmp_path: Path) -> None:
+    """What scrolled by can be read again; that it began and ended is in the file alone."""
+    env = {"XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)}
+    async with hosted(demo_setup(Server(port=0)), env=env, kind="serve") as host:
+        assert sessions.running(sessions.directory(env))[0].log == str(tmp_path / "strowger" / "gateway.log")
+    lines = [msgspec.json.decode(line) for line in (tmp_path / "strowger" / "gateway.log").read_bytes().splitlines()]
+    assert [(line["event"], line["url"]) for line in lines] == [("started", host.url), ("stopped", host.url)]
+
+
+def test_a_state_directory_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path) -> None:
+    """The gateway works without its file; standard error says so where it is read."""
+    (tmp_path / "strowger").write_text("in the way")
+    env = {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    for log in (quiet_log(Config(), env), open_log(Config(), env)):
+        log.write("info", "probe", {})
+        log.close()
+    with pytest.raises(OSError):
+        quiet_log(Config(log=LogConfig(file=str(tmp_path / "strowger" / "a.log"))), env)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from strowger.config import checks
-from strowger.config.schema import Config, Limits, Match, Network, ProviderConfig, RouteConfig, Server
+from strowger.config.schema import Config, Limits, Match, Network, ProviderConfig, Proxy, RouteConfig, Server
 from strowger.dialects.base import Capabilities
 from strowger.providers.presets import PRESETS
 from tests.house import tree
@@ -43,7 +43,8 @@ def shown(value: object) -> str:
 
 def test_settings() -> None:
     """Server, limits, log and flows: every key with its default."""
-    for heading, struct in (("`[server]`", Server), ("`[limits]`", Limits), ("`[network]`", Network)):
+    structs = (("`[server]`", Server), ("`[limits]`", Limits), ("`[network]`", Network), ("`[proxy]`", Proxy))
+    for heading, struct in structs:
         table = rows(heading)
         assert table.keys() == defaults(struct).keys()
         for key, value in defaults(struct).items():

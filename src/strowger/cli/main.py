@@ -26,6 +26,7 @@ FAILED, MISUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 COMMANDS = {
     "serve": ("strowger.cli.serve:serve", "Run the gateway until it is stopped."),
     "run": ("strowger.cli.run:run", "Run a client on the gateway."),
+    "proxy": ("strowger.cli.proxy:proxy", "Run a gateway for one profile or provider, until it is stopped."),
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
     "doctor": ("strowger.cli.doctor:doctor", "Say what is installed, what works, and what stands in the way."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import click
@@ -19,6 +20,7 @@ from strowger.cli.setup import load_setup, unset
 from strowger.config.checks import is_loopback
 from strowger.launcher.host import Host, hosted
 from strowger.launcher.setup import Setup
+from strowger.telemetry.logs import Log
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -46,11 +48,17 @@ def serve(
     """
     flags = {"server.bind": bind, "server.port": port, "log.level": log_level, "log.file": log_file}
     setup = load_setup(path, profile, demo=demo, flags=flags)
-    return run_async(lambda: _serve(setup))
+    return run_async(lambda: until_stopped(setup, "serve", lambda host: _banner(host, setup)))
 
 
-async def _serve(setup: Setup) -> int:
-    """Serve until the first signal; the second cancels what is draining."""
+async def until_stopped(
+    setup: Setup,
+    kind: Literal["serve", "proxy"],
+    banner: Callable[[Host], Iterable[str]],
+    *,
+    log: Log | None = None,
+) -> int:
+    """Serve until the first signal; the second cancels what is draining. Gives the exit code."""
     stop = anyio.Event()
     forced = False
 
@@ -65,9 +73,9 @@ async def _serve(setup: Setup) -> int:
     with anyio.open_signal_receiver(*_stopping()) as received:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, received)
-            async with hosted(setup, env=os.environ, kind="serve") as host:
+            async with hosted(setup, env=os.environ, kind=kind, log=log) as host:
                 settle_in()
-                for line in _banner(host, setup):
+                for line in banner(host):
                     click.echo(line, err=True)
                 await stop.wait()
                 if sys.stderr.isatty():

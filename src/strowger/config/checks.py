@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from strowger.config.lines import Path
 from strowger.config.references import SecretRef
-from strowger.config.schema import Config, Presets, ProviderConfig, RouteConfig
+from strowger.config.schema import Config, Presets, ProviderConfig, Proxy, RouteConfig, Server
 from strowger.config.validate import Problem, convert, near_miss, suggest
 from strowger.dialects.base import Capabilities
 
@@ -99,9 +99,11 @@ def errors(config: Config, presets: Presets) -> Iterator[Problem]:
 
 def warnings(config: Config, presets: Presets) -> Iterator[Problem]:
     """What works but deserves a word."""
-    if config.server.allow_external_bind:
+    for section, may in (("server", config.server.allow_external_bind), ("proxy", config.proxy.allow_external_bind)):
+        if not may:
+            continue
         yield Problem(
-            ("server", "allow_external_bind"),
+            (section, "allow_external_bind"),
             "the gateway may be reached from other machines",
             "anyone with the client token spends your money",
         )
@@ -123,28 +125,36 @@ def warnings(config: Config, presets: Presets) -> Iterator[Problem]:
 
 
 def _server(config: Config) -> Iterator[Problem]:
-    server = config.server
-    token = server.client_token
+    token = config.server.client_token
     if token is not None and token.kind == "client":
         yield Problem(
             ("server", "client_token"), '`server.client_token` cannot be "client"', 'use "env:NAME" or "file:PATH"'
         )
+    yield from _bind("server", config.server, has_token=token is not None)
+    yield from _bind("proxy", config.proxy, has_token=token is not None)
+
+
+def _bind(section: str, listening: Server | Proxy, *, has_token: bool) -> Iterator[Problem]:
+    """Whether other machines may reach where we listen: only by two words of the user's."""
+    bind = listening.bind
     try:
-        address = ipaddress.ip_address(server.bind.strip("[]"))
+        address = ipaddress.ip_address(bind.strip("[]"))
     except ValueError:
-        if not server.bind or "*" in server.bind:
-            yield Problem(("server", "bind"), "`server.bind` must be an address or a host name", 'such as "127.0.0.1"')
+        if not bind or "*" in bind:
+            wanted = f"`{section}.bind` must be an address or a host name"
+            yield Problem((section, "bind"), wanted, 'such as "127.0.0.1"')
         return  # a name is looked up at the start, not here
-    if address.is_loopback or (server.allow_external_bind and token is not None):
+    if address.is_loopback or (listening.allow_external_bind and has_token):
         return
-    missing = "`allow_external_bind = true` and a `client_token`"
-    if server.allow_external_bind:
-        missing = "a `client_token`"
-    elif token is not None:
+    token = "a `client_token`" if section == "server" else "a `client_token` in `[server]`"
+    missing = f"`allow_external_bind = true` and {token}"
+    if listening.allow_external_bind:
+        missing = token
+    elif has_token:
         missing = "`allow_external_bind = true`"
     yield Problem(
-        ("server", "bind"),
-        f"binding to {server.bind} opens the gateway to other machines; that needs {missing}",
+        (section, "bind"),
+        f"binding to {bind} opens the gateway to other machines; that needs {missing}",
         'or bind = "127.0.0.1"',
     )
 
@@ -235,8 +245,11 @@ def _capabilities(provider: ProviderConfig, path: Path) -> Iterator[Problem]:
 def _route(number: int, route: RouteConfig, config: Config, presets: Presets) -> Iterator[Problem]:
     path: Path = ("routes", number)
     match = route.match
-    if not match.model and not match.request_class and not match.agent and match.subagent is None:
+    if not any(getattr(match, name) not in ((), "", None) for name in match.__struct_fields__):
         yield Problem((*path, "match"), "`match` needs a condition", 'model = "*" matches everything')
+    if match.prompt_over is not None and match.prompt_under is not None and match.prompt_under <= match.prompt_over + 1:
+        says = f"no prompt is over {match.prompt_over:,} and under {match.prompt_under:,} tokens"
+        yield Problem((*path, "match", "prompt_under"), says)
     yield from _target(route.to, (*path, "to"), "the route", config, presets)
     for position, fallback in enumerate(route.fallback):
         yield from _target(fallback, (*path, "fallback", position), "the fallback", config, presets)

@@ -62,6 +62,7 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
     if config.aliases:
         yield ("aliases",), config.aliases
     yield ("launch",), _fields(config.launch)
+    yield ("proxy",), _fields(config.proxy)
     yield ("log",), _fields(config.log)
     yield ("flows",), _fields(config.flows)
     yield ("responses",), _fields(config.responses)

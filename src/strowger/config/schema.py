@@ -170,6 +170,20 @@ class Launching(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = MappingProxyType({})
 
 
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[proxy]`: the gateway that `strowger run` starts for a client, and the one of `strowger proxy`.
+
+    With `enabled = false` a client that `strowger run` starts goes to its provider by itself. `pid_file` is written
+    besides our own pid file, for programs that look for it there.
+    """
+
+    enabled: bool = True
+    bind: str = "127.0.0.1"
+    port: Port = 0
+    pid_file: str | None = None
+    allow_external_bind: bool = False
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """`[log]`: how much is told, and where. `areas` says it for a part of the gateway alone."""
 
@@ -268,6 +282,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[RouteConfig, ...] = ()
     aliases: Mapping[str, str] = MappingProxyType({})
     launch: Launching = Launching()
+    proxy: Proxy = Proxy()
     log: Log = Log()
     flows: Flows = Flows()
     prices: Prices = Prices()

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import anyio
@@ -25,7 +24,8 @@ from strowger.errors import ConfigError
 from strowger.gateway.app import Gateway, build
 from strowger.gateway.server import bind, serve
 from strowger.gateway.settings import Settings
-from strowger.launcher import sessions
+from strowger.launcher import pidfile, sessions
+from strowger.launcher.sessions import Kind
 from strowger.launcher.setup import Setup
 from strowger.telemetry.logs import Log
 
@@ -75,7 +75,7 @@ async def hosted(
     setup: Setup,
     *,
     env: Mapping[str, str],
-    kind: Literal["serve", "run", "demo"],
+    kind: Kind,
     command: str = "",
     log: Log | None = None,
     token_required: bool = False,
@@ -98,7 +98,7 @@ async def hosted(
 async def _running(
     setup: Setup,
     env: Mapping[str, str],
-    kind: Literal["serve", "run", "demo"],
+    kind: Kind,
     command: str,
     log: Log | None,
     token_required: bool,
@@ -139,15 +139,30 @@ async def _running(
             )
             told = {"pid": os.getpid(), "url": url, "kind": kind, "version": __version__}
             log.write("info", "started", {**told, "config": session.config, "profile": session.profile}, shown=False)
-            pidfile = sessions.write(session, sessions.directory(env))
-            if setup.path is not None:
-                gateway.line.spawn(partial(_follow, setup.path, seen, gateway.settings))
+            with _named(setup, kind, url):
+                written = sessions.write(session, sessions.directory(env))
+                if setup.path is not None:
+                    gateway.line.spawn(partial(_follow, setup.path, seen, gateway.settings))
+                try:
+                    yield Host(gateway, url, written)
+                finally:
+                    log.write("info", "stopped", told, shown=False)
+                    # Before draining: nobody shall join a gateway that is on its way out.
+                    sessions.remove(written)
+
+
+@contextmanager
+def _named(setup: Setup, kind: Kind, url: str) -> Iterator[None]:
+    """The pid file that `[proxy]` asks for, where it is asked for. Of two launches at once, the first has it."""
+    proxy = setup.config.proxy
+    with ExitStack() as stack:
+        if proxy.pid_file and kind in ("run", "proxy"):
             try:
-                yield Host(gateway, url, pidfile)
-            finally:
-                log.write("info", "stopped", told, shown=False)
-                # Before draining: nobody shall join a gateway that is on its way out.
-                sessions.remove(pidfile)
+                stack.enter_context(pidfile.kept(Path(proxy.pid_file), url, setup.config, setup.profile))
+            except pidfile.InUse:
+                if kind == "proxy":
+                    raise
+        yield
 
 
 async def _follow(path: Path, seen: _Mark, settings: Settings) -> None:

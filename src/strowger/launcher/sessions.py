@@ -22,9 +22,12 @@ from strowger.config.paths import runtime_dir
 from strowger.config.private import replace_file
 from strowger.errors import ConfigError
 
+Kind = Literal["serve", "run", "demo", "proxy"]
+
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A running gateway. `serve` sessions may be joined; those of `run` and `demo` end with the program they are for.
+    """A running gateway. `serve` sessions may be joined; those of `run` and `demo` end with the program they are for,
+    those of `proxy` are for whom they were started.
 
     `started` is Unix time. `process_start` is the system's mark of when the process began, where it has one: a dead
     process' number is given out again, the mark is not. `config` is the file it was started with, if there is one,
@@ -36,7 +39,7 @@ class Session(Struct, frozen=True, kw_only=True):
     url: str
     admin_token: str
     started: float
-    kind: Literal["serve", "run", "demo"] = "serve"
+    kind: Kind = "serve"
     command: str = ""
     config: str | None = None
     log: str | None = None
@@ -111,18 +114,25 @@ def sweep(folder: Path) -> list[Path]:
 
 def is_alive(session: Session) -> bool:
     """Whether the session's process is there, and is the one that wrote the file."""
+    if not is_running(session.pid):
+        return False
+    begun = process_start(session.pid)
+    return begun is None or session.process_start is None or begun == session.process_start
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of ours with a number."""
     if sys.platform == "win32":
         return True  # there, asking after a process with signal 0 would end it
-    if session.pid <= 0:
+    if pid <= 0:
         return False
     try:
-        os.kill(session.pid, 0)
-    except ProcessLookupError:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return False  # another user's process has got the number
-    begun = process_start(session.pid)
-    return begun is None or session.process_start is None or begun == session.process_start
+    return True
 
 
 def process_start(pid: int) -> str | None:

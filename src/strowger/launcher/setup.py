@@ -47,7 +47,7 @@ def demo_setup(server: Server | None = None) -> Setup:
 
 
 def ephemeral(setup: Setup) -> Setup:
-    """The same on any free port of loopback: for a gateway that serves one launch only."""
+    """The same where `[proxy]` says, any free port of loopback unless it does: for a gateway that does not stay."""
     again = setup.again
     if again is None:
         return replace(setup, config=_private(setup.config))
@@ -60,5 +60,6 @@ def ephemeral(setup: Setup) -> Setup:
 
 
 def _private(config: Config) -> Config:
-    own = replace(config.server, bind="127.0.0.1", port=0, allow_external_bind=False)
+    proxy = config.proxy
+    own = replace(config.server, bind=proxy.bind, port=proxy.port, allow_external_bind=proxy.allow_external_bind)
     return replace(config, server=own)

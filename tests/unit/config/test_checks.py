@@ -8,7 +8,7 @@ import pytest
 
 from strowger.config import checks
 from strowger.config.references import literal, parse_reference
-from strowger.config.schema import Config, Match, Preset, ProviderConfig, RouteConfig, Server
+from strowger.config.schema import Config, Match, Preset, ProviderConfig, Proxy, RouteConfig, Server
 from strowger.config.validate import Problem
 
 PRESETS = {"alpha": Preset(dialect="openai_chat", base_url="https://api.alpha.test/v1", key_env=("ALPHA_API_KEY",))}
@@ -48,6 +48,13 @@ def test_external_binds_need_both_permission_and_token(bind: str) -> None:
     assert "needs a `client_token`" in errors(Config(server=Server(bind=bind, allow_external_bind=True)))[0].message
     assert errors(Config(server=Server(bind=bind, client_token=token)))[0].path == ("server", "bind")
     assert not errors(Config(server=Server(bind=bind, client_token=token, allow_external_bind=True)))
+    assert (
+        "needs a `client_token` in `[server]`"
+        in errors(Config(proxy=Proxy(bind=bind, allow_external_bind=True)))[0].message
+    )
+    assert errors(Config(proxy=Proxy(bind=bind)))[0].path == ("proxy", "bind")
+    allowed = Proxy(bind=bind, allow_external_bind=True)
+    assert not errors(Config(server=Server(client_token=token), proxy=allowed))
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "my-host"])
@@ -202,6 +209,7 @@ def test_warnings() -> None:
     key = parse_reference("env:K")
     config = Config(
         server=Server(bind="0.0.0.0", allow_external_bind=True, client_token=key),
+        proxy=Proxy(bind="0.0.0.0", allow_external_bind=True),
         providers={
             "far": changed(base_url="http://10.0.0.1", auth=key),
             "near": changed(base_url="http://localhost:1", auth=key),
@@ -210,6 +218,7 @@ def test_warnings() -> None:
     )
     assert [problem.path for problem in checks.warnings(config, PRESETS)] == [
         ("server", "allow_external_bind"),
+        ("proxy", "allow_external_bind"),
         ("providers", "far", "base_url"),
     ]
 

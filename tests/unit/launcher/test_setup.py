@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from strowger.config.schema import Config, Server
+from strowger.config.layers import AS_STARTED, Loaded
+from strowger.config.schema import Config, Proxy, Server
 from strowger.launcher.setup import Setup, demo_setup, ephemeral
 from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
@@ -16,6 +17,15 @@ def test_an_ephemeral_gateway_is_on_loopback_alone() -> None:
     server = Server(bind="0.0.0.0", port=80, allow_external_bind=True, max_body_mb=7)
     own = ephemeral(Setup(Config(server=server))).config.server
     assert own == msgspec.structs.replace(server, bind="127.0.0.1", port=0, allow_external_bind=False)
+
+
+def test_an_ephemeral_gateway_listens_where_it_is_told_to() -> None:
+    """`[proxy]` has the last word, now and after each reading of the file."""
+    config = Config(proxy=Proxy(bind="::1", port=5000, allow_external_bind=True))
+    setup = ephemeral(Setup(config, again=lambda _: Loaded(config, {})))
+    assert setup.again
+    for server in (setup.config.server, setup.again(AS_STARTED).config.server):
+        assert (server.bind, server.port, server.allow_external_bind) == ("::1", 5000, True)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,7 @@ _SLOTS = {"opus": "opus", "sonnet": "sonnet", "haiku": "haiku", "subagent": "sub
 _SIGNS = {"anthropic_base_url", "anthropic_auth_token", "anthropic_api_key"}
 _HANDLED = {*_SIGNS, "models", "env", "proxy", "always_control"}
 _CONTROL = "Remote Control is the vendor's to allow: `strowger doctor` says what holds for your version"
-_PROXY_KEYS = {
-    "enabled": "calls always go through the gateway",
-    "pid_file": "pid files have one place",
-    "port": "a profile's port is only for a gateway of its own",
-}
+_PROXY_KEYS = ("enabled", "bind", "port", "pid_file", "allow_external_bind")
 
 
 def recognised(table: Mapping[str, object]) -> bool:
@@ -34,7 +30,7 @@ def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, st
     draft = Draft("ccode", presets, env)
     for name, profile in table_of(table.get("profiles")).items():
         _profile(draft, name, table_of(profile))
-    _proxy(draft, table_of(table.get("proxy")))
+    _proxy(draft, "proxy", table_of(table.get("proxy")), "proxy")
     for key in table:
         if key not in {"profiles", "proxy"}:
             draft.leave(key, _CONTROL if key == "always_control" else "it has no counterpart")
@@ -94,8 +90,7 @@ def _launch(draft: Draft, what: str, name: str, profile: Table, provider: str) -
     draft.took(what, f"profiles.{free_name(name)}")
     if flag(profile.get("always_control")):
         draft.leave(f"{what}.always_control", _CONTROL)
-    for key in table_of(profile.get("proxy")):
-        draft.leave(f"{what}.proxy.{key}", _PROXY_KEYS.get(key, "it is set once, for all profiles"))
+    _proxy(draft, f"{what}.proxy", table_of(profile.get("proxy")), "profiles", free_name(name), "proxy")
     known = {"model", *_SLOTS}
     draft.leave_rest(f"{what}.models.", models, known, "there is no such slot")
     draft.leave_rest(f"{what}.", profile, _HANDLED, "it has no counterpart")
@@ -107,14 +102,18 @@ def _model(value: object) -> str | None:
     return text(named)
 
 
-def _proxy(draft: Draft, proxy: Table) -> None:
+def _proxy(draft: Draft, what: str, proxy: Table, *ours: str) -> None:
+    """Where a launch's own gateway listens; what is not said is as theirs is, but that there is one."""
+    for key in ("enabled", "allow_external_bind"):
+        if isinstance(proxy.get(key), bool):
+            draft.put(f"{what}.{key}", proxy[key], *ours, key)
     bind = text(proxy.get("bind"))
-    if bind and is_loopback(bind):
-        draft.put("proxy.bind", bind, "server", "bind")
+    if bind and not is_loopback(bind):
+        draft.leave(f"{what}.bind", "other machines need a client_token here: see [server]")
     elif bind:
-        draft.leave("proxy.bind", "other machines need a client_token here: see [server]")
+        draft.put(f"{what}.bind", bind, *ours, "bind")
     if (listening := port(proxy.get("port"))) is not None:
-        draft.put("proxy.port", listening, "server", "port")
-    for key in proxy:
-        if key not in {"bind", "port"}:
-            draft.leave(f"proxy.{key}", _PROXY_KEYS.get(key, "it has no counterpart"))
+        draft.put(f"{what}.port", listening, *ours, "port")
+    if (pid_file := draft.plain(f"{what}.pid_file", proxy.get("pid_file"))) is not None:
+        draft.put(f"{what}.pid_file", pid_file, *ours, "pid_file")
+    draft.leave_rest(f"{what}.", proxy, set(_PROXY_KEYS), "it has no counterpart")

@@ -20,6 +20,7 @@ def test_profiles() -> None:
             "haiku": "deepseek-anthropic:deepseek-v4-flash",
             "subagent": "deepseek-anthropic:deepseek-v4-flash",
         },
+        "proxy": {"port": 8301},
         "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32000"},
     }
 
@@ -43,12 +44,22 @@ def test_without_an_address() -> None:
 
 
 def test_settings() -> None:
-    """Address and port are taken once, and Remote Control is left, with the place that tells the truth about it."""
+    """Where its gateway listens is taken over, and Remote Control is left, with the place that tells why."""
     found = imported("ccode.yaml")
-    assert found.table["server"] == {"bind": "127.0.0.1", "port": 8300}
+    assert found.table["proxy"] == {"enabled": True, "bind": "127.0.0.1", "port": 8300, "pid_file": "/tmp/ccode.pid"}
     left = {note.what: note.text for note in found.left}
     assert "doctor" in left["always_control"]
-    assert {"profiles.deepseek.proxy.port", "proxy.pid_file", "profiles.deepseek.env.ANTHROPIC_MODEL"} <= left.keys()
+    assert "profiles.deepseek.env.ANTHROPIC_MODEL" in left
+
+
+def test_a_bind_to_the_outside_is_left() -> None:
+    """It would need a token here, which there is none of there."""
+    proxy = {"bind": "0.0.0.0", "allow_external_bind": True, "unheard": 1}
+    profile = {"anthropic_base_url": "https://llm.example.com", "anthropic_auth_token": "planted", "proxy": proxy}
+    found = import_table({"profiles": {"p": profile}}, PRESETS, {})
+    table: Any = found.table
+    assert table["profiles"]["p"]["proxy"] == {"allow_external_bind": True}
+    assert {"profiles.p.proxy.bind", "profiles.p.proxy.unheard"} <= {note.what for note in found.left}
 
 
 def test_a_subscription_is_left() -> None:

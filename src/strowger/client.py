@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
@@ -47,13 +48,24 @@ class ProviderState(Struct, frozen=True):
 
 
 class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
-    """A configured route: calls for these models, of these classes and agents, go `to` a target or its fallbacks."""
+    """A configured route: calls for these models, and for which all the conditions hold, go `to` a target or its
+    fallbacks. An empty condition, or one that is None, is none.
+    """
 
     name: str
     model: tuple[str, ...] = ()
     request_class: tuple[str, ...] = ()
     agent: tuple[str, ...] = ()
     subagent: bool | None = None
+    agent_id: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    prompt_over: int | None = None
+    prompt_under: int | None = None
+    effort: tuple[str, ...] = ()
+    thinking: bool | None = None
+    plan: bool | None = None
+    tool: tuple[str, ...] = ()
+    images: bool | None = None
     to: str = ""
     fallback: tuple[str, ...] = ()
 
@@ -196,6 +208,90 @@ class Chosen(Struct, frozen=True):
     via: str | None = None
 
 
+class Page(Struct, frozen=True):
+    """Calls as plain data, the newest first. `next` goes into `before` for the page behind; None: it was the last.
+    `count` is how many there are in all, where that was asked.
+    """
+
+    flows: tuple[dict[str, Any], ...] = ()
+    next: int | None = None
+    count: int | None = None
+
+
+class MessageHead(Struct, frozen=True):
+    """A message on its way over one wire, without its bytes. `line` is `POST https://…` or a status. `size` counts all
+    bytes, `kept` those that can be asked for; `pieces` are milliseconds since the call had been read, and bytes.
+    """
+
+    kind: str
+    number: int = 0
+    line: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    size: int = 0
+    kept: int = 0
+    cut: bool = False
+    first_ms: float | None = None
+    last_ms: float | None = None
+    pieces: tuple[tuple[float, int], ...] = ()
+
+
+class _Messages(Struct, frozen=True):
+    messages: tuple[MessageHead, ...]
+
+
+class Lines(Struct, frozen=True):
+    """A message's body as lines of text from `offset` on; `total` are there."""
+
+    lines: tuple[str, ...] = ()
+    offset: int = 0
+    total: int = 0
+
+
+class AnswerEvent(Struct, frozen=True):
+    """One event of an answer; `ms` since the call had been read."""
+
+    ms: float
+    kind: str = ""
+    data: str = ""
+
+
+class AnswerEvents(Struct, frozen=True):
+    """The events of an answer from `offset` on; `total` are there."""
+
+    events: tuple[AnswerEvent, ...] = ()
+    offset: int = 0
+    total: int = 0
+
+
+class Comparison(Struct, frozen=True):
+    """What a client sent beside what was forwarded, the request with this `number` of those that there are.
+
+    `likeness` is `identical`, `equal` (the same JSON, written otherwise) or `different`; `headers` and `body` are lines
+    of a diff.
+    """
+
+    line: tuple[str, str] = ("", "")
+    headers: tuple[str, ...] = ()
+    likeness: str = ""
+    body: tuple[str, ...] = ()
+    number: int = 0
+    numbers: tuple[int, ...] = ()
+
+
+class StoreState(Struct, frozen=True):
+    """How the store of calls is, where there is one (`on`). `problem` is one sentence while it cannot be written."""
+
+    on: bool = False
+    path: str = ""
+    flows: int = 0
+    bytes: int = 0
+    waiting: int = 0
+    written: int = 0
+    bodies_dropped: int = 0
+    flows_dropped: int = 0
+    problem: str | None = None
+
+
 class Event(Struct, frozen=True):
     """Something that happened: a `flow` began, opened or ended, a `pulse` of the gateway, changes of `quota` and
     `store`, a `gap` where events were missed. What there will be besides is to be passed over.
@@ -207,10 +303,6 @@ class Event(Struct, frozen=True):
 
 class _Reloaded(Struct, frozen=True):
     needs_restart: tuple[str, ...] = ()
-
-
-class _Flows(Struct, frozen=True):
-    flows: tuple[dict[str, Any], ...]
 
 
 class Admin:
@@ -247,13 +339,47 @@ class Admin:
         """What is left of the accounts, as far as their providers have said."""
         return await self._ask("GET", "quota", Quota)
 
-    async def flows(self, limit: int = 20) -> tuple[dict[str, Any], ...]:
-        """The last calls, the newest first, as plain data."""
-        return (await self._ask("GET", f"flows?limit={limit}", _Flows)).flows
+    async def flows(self, limit: int = 20, where: str = "") -> tuple[dict[str, Any], ...]:
+        """The last calls that a filter lets pass, the newest first, as plain data."""
+        return (await self.page(where, limit=limit)).flows
+
+    async def page(self, where: str = "", *, limit: int = 50, before: int | None = None, count: bool = False) -> Page:
+        """Calls that a filter lets pass, page by page; running ones are on the first. `count` takes longer."""
+        return await self._ask("GET", _path("flows", where=where, limit=limit, before=before, count=count), Page)
 
     async def flow(self, id: str) -> dict[str, Any]:
-        """One call, as plain data."""
-        return await self._ask("GET", f"flows/{id}", dict[str, Any])
+        """One call, as plain data; a beginning of its id will do, also `last`."""
+        return await self._ask("GET", f"flows/{_part(id)}", dict[str, Any])
+
+    async def messages(self, id: str) -> tuple[MessageHead, ...]:
+        """What went over the wires in a call, as far as it is kept."""
+        return (await self._ask("GET", f"flows/{_part(id)}/messages", _Messages)).messages
+
+    async def body(self, id: str, kind: str, number: int | None = None) -> bytes:
+        """The bytes of one message, of the last of its kind unless a number is given."""
+        return await self._send("GET", _path(f"flows/{_part(id)}/body", kind=kind, number=number), None)
+
+    async def lines(
+        self, id: str, kind: str, number: int | None = None, *, offset: int = 0, limit: int = 2000
+    ) -> Lines:
+        """The same for people: JSON one member to a line, streams event by event."""
+        asked = {"kind": kind, "number": number, "offset": offset, "limit": limit, "as": "lines"}
+        return await self._ask("GET", _path(f"flows/{_part(id)}/body", **asked), Lines)
+
+    async def answer_events(
+        self, id: str, kind: str, number: int | None = None, *, offset: int = 0, limit: int = 1000
+    ) -> AnswerEvents:
+        """An answer, `upstream_response` or `client_response`, event by event with the moments."""
+        asked = {"kind": kind, "number": number, "offset": offset, "limit": limit, "as": "events"}
+        return await self._ask("GET", _path(f"flows/{_part(id)}/body", **asked), AnswerEvents)
+
+    async def compare(self, id: str, number: int | None = None) -> Comparison:
+        """What the client sent beside what was forwarded, the last time unless a number is given."""
+        return await self._ask("GET", _path(f"flows/{_part(id)}/compare", number=number), Comparison)
+
+    async def store(self) -> StoreState:
+        """How the store of calls is."""
+        return await self._ask("GET", "store", StoreState)
 
     async def events(self, where: str = "") -> AsyncGenerator[Event, None]:
         """What happens, as it happens, until the gateway goes; of calls only those that a filter lets pass.
@@ -342,6 +468,21 @@ class Admin:
         if response.status >= 300:
             raise _refusal(response.status, answer)
         return answer
+
+
+def _part(name: str) -> str:
+    """A part of a path."""
+    return quote(name, safe="")
+
+
+def _path(path: str, **asked: object) -> str:
+    """A path with its query; what is None, empty or False is not said."""
+    said = {
+        name: "yes" if value is True else value
+        for name, value in asked.items()
+        if value is not None and value is not False and value != ""
+    }
+    return f"{path}?{urlencode(said)}" if said else path
 
 
 def _event(frame: bytes) -> Event | None:

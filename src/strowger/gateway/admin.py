@@ -5,8 +5,7 @@ GET    status            what runs, where, with which providers and routes
 GET    models            what can be asked for, and where each leads (?launch=<id>: for that launch)
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    events            what happens, as it happens: Server-Sent Events (?where=<filter>: only these calls)
-GET    flows             the last calls, newest first (?limit=50)
-GET    flows/<id>        one call
+GET    flows…, store     calls, what went over the wires in them, how they are kept: `history` lists them
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
                          (with "model", which the client shall ask for, only if that leads anywhere; with "profile"
@@ -29,12 +28,12 @@ import msgspec
 
 from strowger import __version__
 from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownPath
-from strowger.flows.flow import summary
 from strowger.flows.query import parse
 from strowger.gateway.access import Client
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
 from strowger.gateway.health import Health
+from strowger.gateway.history import Asked, History
 from strowger.gateway.launching import Launches
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
@@ -44,22 +43,28 @@ from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
 from strowger.upstreams.base import Headers
 
-_MOST_FLOWS = 1000
 # Shorter than whoever asks for the status waits: a command that hangs must not hide everything else.
 _CREDENTIAL_SECONDS = 1.0
+# Nothing that a model or a client wrote is to be taken for a page of ours.
+_BYTES: Headers = (
+    ("Content-Type", "application/octet-stream"),
+    ("Content-Disposition", "attachment"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _JSON: Headers = (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 
 
 class Admin:
     """Answers admin calls."""
 
-    def __init__(self, line: Line, models: Models, settings: Settings, watching: Watching) -> None:
+    def __init__(self, line: Line, models: Models, settings: Settings, watching: Watching, history: History) -> None:
         self._line = line
         self._access = line.access
         self._recorder = line.recorder
         self._models = models
         self._settings = settings
         self._watching = watching
+        self._history = history
         self._launches = Launches(line, settings)
         self._started = time.time()
 
@@ -72,6 +77,12 @@ class Admin:
             case "GET", "events", "":
                 where = asked.get("where", "").strip()
                 await self._watching.answer(reply, parse(where).matches if where else None)
+            case "GET", "flows", path if path.endswith("/body"):
+                body = await self._history.body(path.removesuffix("/body"), asked)
+                if isinstance(body, bytes):
+                    await reply.whole(200, _BYTES, body)
+                else:
+                    await reply.whole(200, _JSON, msgspec.json.encode(body))
             case _:
                 status, data = await self._plain(call, name, rest, asked)
                 await reply.whole(status, _JSON, msgspec.json.encode(data))
@@ -89,14 +100,8 @@ class Admin:
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
                 return 200, quota(self._line.health)
-            case "GET", "flows", "":
-                flows = self._recorder.latest(_limit(asked))
-                return 200, {"flows": [summary(flow) for flow in flows]}
-            case "GET", "flows", flow_id:
-                flow = self._recorder.get(flow_id)
-                if flow is None:
-                    raise UnknownPath(f"there is no flow {flow_id[:60]}", hint="only the last calls are kept")
-                return 200, summary(flow)
+            case "GET", "flows" | "store", _:
+                return 200, await self._told(name, rest, asked)
             case "POST", "reload", "":
                 return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
@@ -107,8 +112,24 @@ class Admin:
                 self._launches.close(launch_id)
                 return 200, {"closed": launch_id}
             case _:
-                what = f"the admin API has nothing at {call.method} {call.path[:200]}"
-                raise UnknownPath(what, hint="is this client of another version than the gateway?")
+                raise _nothing(call.method, call.endpoint.name)
+
+    async def _told(self, name: str, rest: str, asked: Asked) -> object:
+        """What is known of calls."""
+        flow, _, part = rest.partition("/")
+        match name, bool(flow), part:
+            case "flows", False, "":
+                return await self._history.flows(asked)
+            case "flows", True, "":
+                return await self._history.flow(flow)
+            case "flows", True, "messages":
+                return await self._history.heads(flow)
+            case "flows", True, "compare":
+                return await self._history.compare(flow, asked)
+            case "store", False, "":
+                return self._history.store()
+            case _:
+                raise _nothing("GET", f"{name}/{rest}")
 
     async def _reload_or_refuse(self) -> tuple[str, ...]:
         try:
@@ -137,6 +158,13 @@ class Admin:
             "models": list(dict.fromkeys(routes.names())),
             **_trouble(self._line.health),
         }
+
+
+def _nothing(method: str, name: str) -> UnknownPath:
+    return UnknownPath(
+        f"the admin API has nothing at {method} {name[:200]}",
+        hint="is whoever asks of another version than the gateway?",
+    )
 
 
 async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:
@@ -211,10 +239,3 @@ def quota(health: Health) -> dict[str, object]:
 
 def _trouble(health: Health) -> dict[str, object]:
     return {"resting": list(health.resting()), "breakers": list(health.broken())}
-
-
-def _limit(asked: Mapping[str, str]) -> int:
-    text = asked.get("limit", "50")
-    if not text.isdigit():
-        raise BadRequest("limit: expected a number", param="limit")
-    return min(int(text[:6]), _MOST_FLOWS)

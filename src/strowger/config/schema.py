@@ -18,6 +18,7 @@ DialectName = Literal["anthropic", "openai_chat", "openai_responses", "gemini"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Spread = Literal["fill_first", "round_robin", "most_left"]
 Transport = Literal["auto", "http", "websocket"]
+Billing = Literal["metered", "plan", "free"]
 
 GAPS = ("region", "project", "resource")
 """What may be missing in the address of a preset."""
@@ -92,7 +93,8 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `accounts` stands for `auth` where there are several credentials: each has a name, and `spread` says whose turn it
     is. `transport` and `continuation` are for hosts that also speak over a WebSocket. `region`, `project`, `resource`
-    and `api_version` complete the addresses of clouds. `proxy` and `ca_file` stand for those of `[network]`.
+    and `api_version` complete the addresses of clouds. `proxy` and `ca_file` stand for those of `[network]`. `billing`
+    says who pays, where that is not plain from the rest.
     """
 
     preset: str | None = None
@@ -116,6 +118,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     api_version: str | None = None
     proxy: ProxyRef = None
     ca_file: str | None = None
+    billing: Billing | None = None
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
@@ -311,7 +314,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     for the dialect's own. `model_capabilities` pairs a model glob with overrides, later ones over earlier ones.
     `packaged` pairs models with their context window in tokens, for as long as the provider's own list is not to be
     had. `stands_in` pairs globs of names that no provider serves with the model that answers for them, the first that
-    fits.
+    fits. `billing` says that a plan pays for its calls.
     """
 
     dialect: DialectName
@@ -329,6 +332,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     foreign: str = ""
     terms: str = ""
+    billing: Billing | None = None
     auth: str = ""
     variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     regions: Mapping[str, str] = MappingProxyType({})

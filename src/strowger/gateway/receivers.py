@@ -29,6 +29,7 @@ from strowger.ir.events import (
 )
 from strowger.ir.request import Thinking
 from strowger.ir.response import IncompleteError, fold
+from strowger.routing.prices import stated_tier
 
 # The code of a failure that is a decoder's own, not the upstream's word
 _GIVEN_UP = "malformed"
@@ -86,6 +87,7 @@ class Watch:
                 self.over = True
             elif kind is Start:
                 flow.response_model = event.model  # type: ignore[union-attr]
+                flow.tier = stated_tier(event.extras)  # type: ignore[union-attr]
             elif kind is SignatureDelta:
                 self.origins.note(event.signed)  # type: ignore[union-attr]
             elif kind is PartStart:

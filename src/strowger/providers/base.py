@@ -16,9 +16,19 @@ import msgspec
 from strowger.auth.aws import AwsSource
 from strowger.auth.credential import AuthSource, Credential, CredentialKind, header_for
 from strowger.auth.sources import ReferenceSource, client_credentials
-from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL
+from strowger.config.checks import ANTHROPIC_HOSTS, DEMO_URL, is_loopback
 from strowger.config.references import Secret, SecretRef
-from strowger.config.schema import GAPS, Config, DialectName, Overrides, Preset, Presets, ProviderConfig, Spread
+from strowger.config.schema import (
+    GAPS,
+    Billing,
+    Config,
+    DialectName,
+    Overrides,
+    Preset,
+    Presets,
+    ProviderConfig,
+    Spread,
+)
 from strowger.dialects.base import Capabilities
 from strowger.errors import ConfigError, CredentialError
 from strowger.providers.azure import AzureTerms
@@ -87,6 +97,8 @@ _UNKNOWN: Mapping[str, Overrides] = MappingProxyType(
 
 
 _MOST_KNOWN = 1000
+# How the tokens begin that Claude's own login gives, and those of `claude setup-token`.
+_CLAUDE_LOGIN = "sk-ant-oat"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -104,7 +116,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credential is passed through. `headers` are the configured extra ones; each comes from a source, as its value may
     be a secret. `default_headers` go out when the client has none of that name. `packaged` are models with their
     context window, for as long as its own list is not to be had. `siblings` are the same service in its other dialects,
-    `foreign` the one of them for clients of yet another dialect.
+    `foreign` the one of them for clients of yet another dialect. `billing` is who pays, as far as the credential that a
+    client brings does not say otherwise (`billing_by`).
     """
 
     name: str
@@ -125,6 +138,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[tuple[str, bytes], ...] = ()
     stands_in: tuple[tuple[str, str], ...] = ()
     strict: bool = False
+    billing: Billing = "metered"
     preset: str | None = None
     base: Capabilities = Capabilities()
     rules: tuple[tuple[str, Overrides], ...] = ()
@@ -235,6 +249,18 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         answers = [source.invalidate(used) for source, used in zip(sources, credentials, strict=False)]
         return any(answers)
 
+    def billing_by(self, credentials: Sequence[Credential]) -> Billing:
+        """Who pays for a call with these: a Claude login is paid by its plan, wherever it comes from."""
+        if self.billing == "metered" and any(_CLAUDE_LOGIN in one.value.reveal() for one in credentials):
+            return "plan"
+        return self.billing
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What a price list may call it: its name, its preset, its host."""
+        host = urlsplit(self.base_url).hostname or ""
+        return tuple(place for place in (self.name, self.preset, host) if place)
+
     def reading(self, headers: Mapping[str, str], now: float) -> Reading | None:
         """What the headers of an answer (names in lower case) say of an account's limits at Unix time `now`."""
         return self.terms.reading(headers, now) or read_headers(self.dialect, headers, now)
@@ -332,9 +358,14 @@ def build_provider(
     preset = presets.get(config.preset or "")
     make_terms = TERMS.get(preset.terms) if preset else None
     base, rules = _capabilities(name, config, preset)
+    billing = _billing(config, preset)
     siblings = {
         other: build_provider(
-            name, _sibling(config, presets[other], other), env=env, anthropic_hosts=anthropic_hosts, source_for=made
+            name,
+            _sibling(config, presets[other], other, billing),
+            env=env,
+            anthropic_hosts=anthropic_hosts,
+            source_for=made,
         )
         for other in (preset.also if preset and _as_packaged(config, preset) else ())
     }
@@ -359,6 +390,7 @@ def build_provider(
         configured=_converted(config.capabilities),
         packaged=preset.packaged if preset else (),
         strict=config.strict,
+        billing=billing,
         preset=config.preset,
         base=base,
         rules=rules,
@@ -382,9 +414,23 @@ def _as_packaged(config: ProviderConfig, preset: Preset) -> bool:
     return config.dialect == preset.dialect and config.base_url == preset.address(_given(config))
 
 
-def _sibling(config: ProviderConfig, preset: Preset, name: str) -> ProviderConfig:
+def _billing(config: ProviderConfig, preset: Preset | None) -> Billing:
+    """Who pays: what the user says, else what is known of the host, else what credential and address suggest."""
+    if config.billing is not None:
+        return config.billing
+    if preset is not None and preset.billing is not None:
+        return preset.billing
+    kinds = {reference.kind for reference in (config.auth, *config.accounts.values()) if reference is not None}
+    if kinds & {"login", "oauth"}:
+        return "plan"
+    is_ours = "client" not in kinds and is_loopback(urlsplit(config.base_url or "").hostname or "")
+    return "free" if is_ours else "metered"
+
+
+def _sibling(config: ProviderConfig, preset: Preset, name: str, billing: Billing) -> ProviderConfig:
     return msgspec.structs.replace(
         config,
+        billing=billing,
         preset=name,
         dialect=preset.dialect,
         base_url=preset.address(_given(config)),

@@ -85,6 +85,7 @@ _PRESETS: Mapping[str, Preset] = {
         packaged=CODEX_LISTED,
         stands_in=CODEX_STANDS_IN,
         terms="codex",
+        billing="plan",
     ),
     # openrouter.ai/docs: `reasoning` object, reasoning_details to be sent back as they came
     "openrouter": Preset(
@@ -196,6 +197,7 @@ _PRESETS: Mapping[str, Preset] = {
         model_capabilities=KIMI_MODELS,
         also=("kimi-anthropic",),
         terms="kimi",
+        billing="plan",
     ),
     # The same models in Anthropic's words: thinking with an effort, and no budget that it would heed.
     "kimi-anthropic": Preset(
@@ -215,6 +217,7 @@ _PRESETS: Mapping[str, Preset] = {
         model_capabilities=KIMI_MODELS,
         infer=False,
         terms="kimi",
+        billing="plan",
     ),
     # docs.z.ai: pay as you go; the coding plan has hosts of its own (below)
     "zai": Preset(
@@ -233,6 +236,7 @@ _PRESETS: Mapping[str, Preset] = {
         models=("glm-*",),
         capabilities=ZAI,
         model_capabilities=ZAI_MODELS,
+        billing="plan",
         infer=False,
         also=("zai-anthropic",),
     ),

@@ -35,6 +35,7 @@ COMMANDS = {
     "switch": ("strowger.cli.sessions:switch", "Have the calls of a running client go elsewhere."),
     "reload": ("strowger.cli.reload:reload", "Have the running gateways read their configuration anew."),
     "quota": ("strowger.cli.quota:quota", "Tell what is left of the accounts."),
+    "logs": ("strowger.cli.logs:logs", "Show what the gateways have told."),
     "models": ("strowger.cli.status:models", "List the models that can be asked for, and where each leads."),
     "login": ("strowger.cli.login:login", "Log in to ChatGPT or Kimi Code, and use their models."),
     "logout": ("strowger.cli.auth:logout", "End a login, at its issuer too where that can be done."),

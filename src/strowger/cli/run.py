@@ -11,9 +11,13 @@ import click
 from strowger.cli import names
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
+from strowger.config.layers import load
+from strowger.config.schema import Config
+from strowger.errors import ConfigError
 from strowger.launcher.run import Order
 from strowger.launcher.run import run as launch
 from strowger.launcher.setup import Setup
+from strowger.providers.presets import PRESETS
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -81,7 +85,17 @@ def run(
         if not quiet and (sys.stderr.isatty() or line.startswith("warning:")):
             click.echo(click.style(f"strowger: {line}", dim=True), err=True)
 
-    return run_async(lambda: launch(order, env=os.environ, setup=setup, tell=tell, ending=True))
+    direct = None if demo or alone else _without_gateway(path, profile, via)
+    return run_async(lambda: launch(order, env=os.environ, setup=setup, tell=tell, ending=True, direct=direct))
+
+
+def _without_gateway(path: Path | None, profile: str | None, via: str | None) -> Config | None:
+    """The configuration, if it wants its clients to go without a gateway. Mistakes in it are told where it is used."""
+    try:
+        found = load(path, env=os.environ, presets=PRESETS, profile=profile, via=via).config
+    except ConfigError:
+        return None
+    return None if found.proxy.enabled else found
 
 
 def _via(via: str | None, arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

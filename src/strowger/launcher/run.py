@@ -23,6 +23,7 @@ from anyio.abc import Process
 from msgspec import Struct
 
 from strowger.client import Admin, Model
+from strowger.config.schema import Config
 from strowger.errors import (
     ConfigError,
     ErrorKind,
@@ -38,6 +39,7 @@ from strowger.launcher.sessions import Session
 from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
 from strowger.launcher.versions import missing_node, packaged
+from strowger.launcher.wrapper import LAUNCHED
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # The terminal sends these to every process in its foreground, the child included.
@@ -96,12 +98,14 @@ async def run(
     setup: Callable[[], Setup],
     tell: Callable[[str], None],
     ending: bool = False,
+    direct: Config | None = None,
 ) -> int:
     """Run a command on a gateway. Gives its exit code, 128 + n when signal n ended it.
 
     `setup` loads the configuration when no running gateway is joined; `tell` is called with what the user should know.
     `ending`: this process ends with the launch, so signals that come after it are ignored: a Ctrl-C pressed twice must
-    not take the place of the child's code. Raises CannotStart, UnknownModel, and what building a gateway raises.
+    not take the place of the child's code. `direct` is a configuration by which it goes without a gateway. Raises
+    CannotStart, UnknownModel, and what building a gateway raises.
     """
     spec = clients.spec_for(order.command)
     program = clients.find(order.command, spec, env)
@@ -113,8 +117,17 @@ async def run(
         tell(f"warning: {spec.title} {missing}")
     child = _Child()
     async with _signals_heeded(child, ending):
+        named = f"{Path(program).name} {packaged(Path(program)) or ''}".rstrip()
+        inside = {LAUNCHED: spec.name} if spec.name else {}
+        if direct is not None:
+            from strowger.launcher.direct import straight  # few launches go without a gateway
+
+            alone = await straight(spec, direct, env, order.model)
+            for line in (*alone.notes, f"{named} runs without a gateway, {alone.where}"):
+                tell(line)
+            await child.run((program, *order.arguments), {**alone.env, **inside})
+            return child.code
         async with _way_in(order, env, setup, tell) as way:
-            named = f"{Path(program).name} {packaged(Path(program)) or ''}".rstrip()
             tell(f"{named} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             own = {**env, **way.env}
             url, effort, menu = way.url, way.effort, way.menu
@@ -123,7 +136,7 @@ async def run(
             texts = clients.files(spec, env, url=url, model=model, effort=effort, menu=menu)
             with written(env, texts, spec.suffix) as paths:
                 before = clients.arguments(spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments)
-                await child.run((program, *before, *order.arguments), {**child_env, **paths})
+                await child.run((program, *before, *order.arguments), {**child_env, **paths, **inside})
     return child.code
 
 

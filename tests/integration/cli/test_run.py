@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import Strowger
+from tests.integration.cli.conftest import Served, Strowger
 
 ECHO = "import os, sys; print(sys.argv[1:], os.environ.get('ANTHROPIC_MODEL'))"
 
@@ -58,3 +58,43 @@ def test_a_missing_key_is_told_before_the_client_starts(strowger: Strowger, tmp_
     file.write_text('[providers.groq]\nauth = "env:NO_SUCH_KEY"\n')
     done = strowger("run", "--config", str(file), sys.executable, "-c", "pass")
     assert (done.returncode, done.stderr) == (0, "strowger: warning: no key for groq (NO_SUCH_KEY is not set)\n")
+
+
+STRAIGHT = """
+[providers.mine]
+dialect = "anthropic"
+base_url = "http://127.0.0.1:1/messages"
+auth = "env:PLANTED_KEY"
+[profiles.straight]
+via = "mine:their-model"
+env = { MINE = "1" }
+proxy = { enabled = false }
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_without_a_gateway(
+    strowger: Strowger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: Served, alone: bool
+) -> None:
+    """A profile may say that there is none: the client has the provider's address and key, and nothing is joined. The
+    flag for a gateway of its own goes before.
+    """
+    file, claude = tmp_path / "config.toml", tmp_path / "claude"
+    file.write_text(STRAIGHT)
+    names = "ANTHROPIC_BASE_URL ANTHROPIC_AUTH_TOKEN ANTHROPIC_MODEL MINE STROWGER_LAUNCHED"
+    claude.write_text(
+        f"#!{sys.executable}\nimport os\nprint(*map(os.environ.get, '{names}'.split()))\nraise SystemExit(3)\n"
+    )
+    claude.chmod(0o755)
+    monkeypatch.setenv("PLANTED_KEY", "planted")
+    words = ("--config", str(file), "--profile", "straight", *(("--alone",) if alone else ()))
+    done = strowger("run", *words, str(claude))
+    assert done.returncode == 3, done.stderr
+    url, token, *rest = done.stdout.split()
+    assert rest == ["None" if alone else "their-model", "1", "claude"]
+    if alone:
+        assert url.startswith("http://127.0.0.1:")
+        assert token != "planted"
+    else:
+        assert (url, token) == ("http://127.0.0.1:1/messages", "planted")
+    assert url != served.url

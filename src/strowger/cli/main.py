@@ -34,6 +34,7 @@ COMMANDS = {
     "sessions": ("strowger.cli.sessions:sessions", "List the clients that run, and where their calls go."),
     "switch": ("strowger.cli.sessions:switch", "Have the calls of a running client go elsewhere."),
     "reload": ("strowger.cli.reload:reload", "Have the running gateways read their configuration anew."),
+    "flows": ("strowger.cli.flows:flows", "See every call: what was said, what it cost, what changed."),
     "quota": ("strowger.cli.quota:quota", "Tell what is left of the accounts."),
     "logs": ("strowger.cli.logs:logs", "Show what the gateways have told."),
     "models": ("strowger.cli.status:models", "List the models that can be asked for, and where each leads."),

@@ -1,0 +1,206 @@
+"""`strowger flows`: what was said in every call, read from the store, whether a gateway runs or not.
+
+Here is what its commands share: which store, which flows, and how they are told.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from strowger.errors import BadRequest, GatewayError
+
+if TYPE_CHECKING:
+    from strowger.flows.archive import Archive
+    from strowger.flows.filters import Filter
+
+NONE_FOUND = 1
+
+COMMANDS = {
+    "list": ("strowger.cli.flows_list:list_flows", "List calls, the newest last."),
+    "show": ("strowger.cli.flows_show:show", "Show one call: where it went, what it cost, what was said."),
+    "tail": ("strowger.cli.flows_list:tail", "Print calls as they end."),
+    "diff": ("strowger.cli.flows_diff:diff", "Show what changed from call to call."),
+    "compare": ("strowger.cli.flows_diff:compare", "Show what was made of a client's request."),
+    "clear": ("strowger.cli.flows_list:clear", "Delete calls from the store."),
+}
+"""Where each command is, and its line in the list, so that the list imports nothing."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+class Kept:
+    """The store that is meant, opened when it is first asked for, and the filters that the configuration has."""
+
+    def __init__(self, file: Path | None, config: Path | None) -> None:
+        self._file = file
+        self._config = config
+        self._archive: Archive | None = None
+
+    @property
+    def archive(self) -> Archive:
+        """The store. Raises GatewayError when there is none."""
+        if self._archive is None:
+            from strowger.flows.archive import Archive
+
+            path = self._path()
+            if not path.is_file():
+                raise GatewayError(
+                    f"there is no store of flows at {path}",
+                    hint="`strowger serve` and `strowger run` keep one, unless `[flows] store = false`",
+                )
+            self._archive = Archive(path)
+        return self._archive
+
+    def jq(self) -> tuple[str, ...]:
+        """The filters that come before those of the command line."""
+        return self._loaded()[1]
+
+    def _path(self) -> Path:
+        if self._file is not None:
+            return self._file
+        from strowger.config.paths import flows_file
+
+        return flows_file(os.environ, self._loaded()[0])
+
+    def _loaded(self) -> tuple[str | None, tuple[str, ...]]:
+        from strowger.config.layers import load
+        from strowger.providers.presets import PRESETS
+
+        flows = load(self._config, env=os.environ, presets=PRESETS).config.flows
+        return flows.file, flows.jq
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(cls=Commands)
+@click.option("--file", type=_FILE, help="The store to read, instead of the configured one.")
+@click.option("--config", "path", type=_FILE, help="The configuration to read, instead of the usual one.")
+@click.pass_context
+def flows(ctx: click.Context, file: Path | None, path: Path | None) -> None:
+    """See every call: what was asked and forwarded, what came back and when, what it cost.
+
+    FLOW is an id or its beginning, `last`, or `last-1` for the one before.
+
+    \b
+    A FILTER has terms that must all hold:
+        model:gpt-5*  provider:codex,openai  -program:claude  session:3fa9
+        status:>=400  outcome:failed  error:limit  since:2h  until:today
+        cost:>0.10  input:>100k  duration:>30s  losses:>0  stream:no
+    Words without a field are looked for in models, sessions and errors.
+
+    Exit codes: 0 found, 1 nothing found, 2 the filter is wrong.
+    """
+    ctx.obj = Kept(file, path)
+
+
+pass_kept = click.make_pass_decorator(Kept)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+where_option = click.option("--where", metavar="FILTER", help="Only the calls that pass: `model:gpt-5* status:>=400`.")
+jq_option = click.option(
+    "--jq",
+    multiple=True,
+    metavar="PROGRAM",
+    help="A jq program from a list of calls to one; several run after each other, those of `flows.jq` first.",
+)
+
+
+def limit_option(default: int) -> Callable[[_F], _F]:
+    """How many are taken, the newest ones."""
+    return click.option(
+        "-n", "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="At most so many."
+    )
+
+
+def filter_of(where: str | None) -> Filter | None:
+    """What `--where` says. Raises BadFilter."""
+    from strowger.flows.query import parse
+
+    return parse(where) if where else None
+
+
+def chosen(kept: Kept, where: str | None, limit: int, jq: Sequence[str]) -> list[Any]:
+    """The flows that are meant, oldest first; after jq, anything."""
+    condition = filter_of(where)
+    found: list[Any] = list(reversed(kept.archive.list(condition, limit=limit)))
+    programs = (*kept.jq(), *jq)
+    for program in programs:
+        found = _through(program, found)
+    return found
+
+
+def picked(kept: Kept, names: Sequence[str], where: str | None, limit: int, jq: Sequence[str]) -> list[dict[str, Any]]:
+    """The flows that are named, or else those that are chosen, oldest first. Raises GatewayError."""
+    if names:
+        return [dict(one(kept, name)) for name in names]
+    found = chosen(kept, where, limit, jq)
+    if any(not isinstance(flow, dict) or not isinstance(flow.get("id"), str) for flow in found):
+        raise BadRequest(
+            "a jq program made something else of the calls", hint="keep the members of each, `id` at least"
+        )
+    return found
+
+
+def one(kept: Kept, name: str) -> dict[str, object]:
+    """A flow by its id, a beginning of it, `last`, or `last-1` for the one before. Raises GatewayError."""
+    before = name.removeprefix("last-")
+    return kept.archive.get(f"-{int(before) + 1}" if before != name and before.isdigit() else name)
+
+
+def nothing(where: str | None) -> int:
+    """Say that no flow was found; gives the exit code."""
+    from strowger.cli import render
+
+    click.echo("no call passes the filter" if where else "no call is kept yet", err=True)
+    if not where:
+        click.echo(render.hint("`strowger demo` makes some"), err=True)
+    return NONE_FOUND
+
+
+def _through(program: str, flows: list[Any]) -> list[Any]:
+    try:
+        jq: Any = importlib.import_module("jq")
+    except ModuleNotFoundError:
+        raise GatewayError("jq is not installed", hint="pip install 'strowger[jq]'") from None
+    try:
+        results = jq.compile(program).input_value(flows).all()
+    except ValueError as error:
+        raise Program(f"jq cannot run `{program}`: {str(error).strip()}") from None
+    if len(results) != 1 or not isinstance(results[0], list):
+        hint = f"it begins with a list of calls: `map(select(…))`, or `[{program}]`"
+        raise Program(f"`{program}` gives no list", hint=hint)
+    found: list[Any] = results[0]
+    return found
+
+
+class Program(BadRequest):
+    """A jq program that does not do what it is for."""
+
+    exit_code = 2

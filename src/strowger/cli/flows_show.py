@@ -1,0 +1,178 @@
+"""`strowger flows show`: one call, as an overview, or what was said in it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from strowger.cli import flows_words as words
+from strowger.cli.flows import NONE_FOUND, Kept, one, pass_kept
+from strowger.cli.flows_list import terminal_width
+from strowger.cli.render import plain, table
+
+if TYPE_CHECKING:
+    from strowger.flows.tape import Kind, Message
+
+BODIES: dict[str, Kind] = {
+    "client": "client_request",
+    "forwarded": "forwarded",
+    "upstream": "upstream_response",
+    "answer": "client_response",
+}
+"""What the messages of a call are called on the command line."""
+
+_TITLES = {
+    "client_request": "the client's request",
+    "forwarded": "the forwarded request",
+    "upstream_response": "the provider's answer",
+    "client_response": "the answer to the client",
+}
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def number_option(command: _F) -> _F:
+    """Which of several attempts."""
+    says = "Which request to a provider, from 0; otherwise the last."
+    return click.option("--number", type=click.IntRange(min=0), metavar="N", help=says)(command)
+
+
+@click.command()
+@click.argument("name", metavar="[FLOW]", default="last")
+@click.option("--body", type=click.Choice(tuple(BODIES)), help="Print what was said: one of the four messages.")
+@click.option("--events", is_flag=True, help="The events of the answer with their times.")
+@click.option("--raw", is_flag=True, help="With --body: byte for byte.")
+@click.option("--headers", is_flag=True, help="The heads of all messages.")
+@number_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with the heads of its messages.")
+@pass_kept
+def show(
+    kept: Kept,
+    name: str,
+    body: str | None,
+    events: bool,
+    raw: bool,
+    headers: bool,
+    number: int | None,
+    as_json: bool,
+) -> int:
+    """Show one call: where it went, what it cost, what got lost, and when what happened. Without FLOW, the last.
+
+    \b
+        strowger flows show                          an overview
+        strowger flows show 3fa9c1 --body client     what the client asked, as readable JSON
+        strowger flows show last --events            what came back when
+        strowger flows show last --body upstream --raw > answer.sse
+    """
+    if raw and body is None:
+        raise click.UsageError("--raw needs --body: client, forwarded, upstream or answer")
+    flow = one(kept, name)
+    if events or body:
+        kind = BODIES[body or "upstream"]
+        message = kept.archive.message(str(flow["id"]), kind, number)
+        if message is None or not message.pieces:
+            return _absent(flow, kind, message)
+        if raw:
+            sys.stdout.buffer.write(message.body)
+        else:
+            _echo(_events(message) if events else _body(message))
+        return 0
+    messages = kept.archive.messages(str(flow["id"]))
+    if as_json:
+        told = {**flow, "messages": [_head(message) for message in messages]}
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        return 0
+    _echo(_overview(flow, messages))
+    if headers:
+        _echo(_heads(messages))
+    return 0
+
+
+def _echo(lines: Iterator[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _overview(flow: dict[str, Any], messages: Sequence[Message]) -> Iterator[str]:
+    yield click.style(plain(f"{flow['id']}  {flow.get('method')} {flow.get('path')}"), bold=True)
+    told = list(words.overview(flow, time.time()))
+    kept = [("kept", f"{_title(message)}: {_amount(message)}") for message in messages]
+    kept = kept or [("kept", "nothing of what was said")]
+    before = ""
+    for key, text in (*told, *kept):
+        shown = "" if key == before else key
+        before = key
+        value = plain(text)
+        yield f"  {click.style(shown.ljust(13), dim=True)}  {click.style(value, fg='red') if key == 'error' else value}"
+
+
+def _title(message: Message) -> str:
+    which = f" {message.number}" if message.number else ""
+    return f"{_TITLES[message.kind]}{which}"
+
+
+def _amount(message: Message) -> str:
+    if not message.pieces:
+        return f"{words.size(message.size)}, not kept" if message.size else "empty"
+    return words.size(message.size) + (f", of which {words.size(len(message.body))}" if message.cut else "")
+
+
+def _heads(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        yield ""
+        yield click.style(_title(message), bold=True)
+        yield f"  {plain(message.line)}"
+        yield from table([(f"{name}:", value) for name, value in message.headers], indent=2)
+
+
+def _body(message: Message) -> Iterator[str]:
+    from strowger.flows.pretty import lines_of
+
+    yield from (plain(line) for line in lines_of(message.body))
+    if message.cut:
+        yield click.style(f"… {words.size(message.size - len(message.body))} more were not kept", dim=True)
+
+
+def _events(message: Message) -> Iterator[str]:
+    """A line for each event: when it came, how long after the one before, what it is."""
+    from strowger.flows.pretty import events_of
+
+    width = terminal_width()
+    found = events_of(message.pieces, message.moments)
+    longest = max(len(event.kind) for event in found)
+    before = 0.0
+    for event in found:
+        gap = f"+{(event.moment - before) * 1000:.0f}"
+        before = event.moment
+        data = " ".join(event.data.decode("utf-8", "replace").split())
+        text = plain(f"{event.moment:9.3f} s  {gap:>7} ms  {event.kind.ljust(longest)}  {data}")
+        yield text if width is None or len(text) <= width else text[: width - 1] + "…"
+
+
+def _head(message: Message) -> dict[str, object]:
+    return {
+        "kind": message.kind,
+        "number": message.number,
+        "line": message.line,
+        "headers": message.headers,
+        "bytes": message.size,
+        "kept_bytes": sum(map(len, message.pieces)),
+        "moments_ms": [round(moment * 1000, 3) for moment in message.moments],
+    }
+
+
+def _absent(flow: dict[str, Any], kind: str, message: Message | None) -> int:
+    from strowger.cli import render
+
+    if message is not None and not message.size:
+        click.echo(f"{flow['id']}: {_TITLES[kind]} has no body", err=True)
+        return NONE_FOUND
+    click.echo(f"{flow['id']}: {_TITLES[kind]} is not kept", err=True)
+    why = "the call is under way" if flow.get("outcome") == "running" else "`[flows] bodies` says of which calls"
+    click.echo(render.hint(f"{why}, `[flows] max_body_mb` and `max_mb` how much"), err=True)
+    return NONE_FOUND

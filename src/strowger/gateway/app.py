@@ -27,8 +27,6 @@ from strowger.dialects.openai_responses import DIALECT as RESPONSES_DIALECT
 from strowger.errors import ConfigError, GatewayError, UnknownPath
 from strowger.flows.conversations import Conversations
 from strowger.flows.feed import Feed
-from strowger.flows.flow import Flow, summary
-from strowger.flows.recorder import Recorder
 from strowger.gateway import cloud_clients, code_assist
 from strowger.gateway.access import Access
 from strowger.gateway.admin import Admin, quota, refusal
@@ -36,6 +34,8 @@ from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import ADMIN, Call, Endpoint, Verb, match, spoken_at
 from strowger.gateway.health import Health
+from strowger.gateway.history import History
+from strowger.gateway.keeping import keeping
 from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line
 from strowger.gateway.pulse import Spawn
@@ -135,24 +135,6 @@ class Gateway:
         return rendered.status, rendered.headers, rendered.body
 
 
-class _Logged:
-    """A line of the log for each call, when it is over."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    def began(self, _: Flow) -> None:
-        """Nothing yet."""
-
-    def opened(self, _: Flow) -> None:
-        """Nothing yet."""
-
-    def finished(self, flow: Flow) -> None:
-        """The line."""
-        level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
-        self._log.write(level, "call", summary(flow))
-
-
 def _noted(log: Log) -> Callable[[str], None]:
     return lambda text: log.write("warning", "credential", {"note": text})
 
@@ -176,11 +158,6 @@ def _log(config: Config) -> Log:
 async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
     reference = config.server.client_token
     return None if reference is None else (await resolve(reference, env=env)).reveal()
-
-
-def _tape_limit(config: Config) -> int | None:
-    """How much of each message is taped; None where nobody keeps any."""
-    return config.flows.max_body_mb * 1024 * 1024 if config.flows.store and config.flows.bodies != "none" else None
 
 
 def _with_demo_address(config: Config, url: str) -> Config:
@@ -255,6 +232,7 @@ async def build(
             max_age=responses.keep_days * 86400,
         )
         stack.callback(conversations.close)
+        kept = await stack.enter_async_context(keeping(config, env, log))
         health = Health(config.retries)
         sender = Sender(upstream, health.note, health.wants_reading)
         line = Line(
@@ -263,12 +241,7 @@ async def build(
             dialects=dict(DIALECTS),
             sender=sender,
             health=health,
-            recorder=Recorder(
-                config.flows.keep,
-                (_Logged(log),),
-                tape_limit=_tape_limit(config),
-                tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
-            ),
+            recorder=kept.recorder,
             profile=profile,
             memory=Memory(conversations, spawn),
             timing=timing_of(config),
@@ -276,8 +249,6 @@ async def build(
         )
         models = Models(sender, spawn=spawn)
         settings = Settings(config, line, table, again, log)
-        feed = Feed()
-        line.recorder.add(feed)
-        watching = Watching(feed, line.recorder, {"quota": lambda: quota(health)})
-        admin = Admin(line, models, settings, watching)
-        yield Gateway(line, models, Counting(line), admin, settings, feed)
+        watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health)})
+        admin = Admin(line, models, settings, watching, History(line.recorder, kept.archive, kept.store))
+        yield Gateway(line, models, Counting(line), admin, settings, kept.feed)

@@ -1,0 +1,88 @@
+"""Who keeps something of each call, as configured: the log, the store, the live feed. One place that wires them.
+
+Must not know what a call is routed by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from msgspec import Struct
+
+from strowger.config.paths import flows_file
+from strowger.config.schema import Config
+from strowger.flows.archive import Archive
+from strowger.flows.feed import Feed
+from strowger.flows.flow import Flow, summary
+from strowger.flows.recorder import Recorder
+from strowger.flows.retention import Limits
+from strowger.flows.store import Store
+from strowger.telemetry.logs import Log
+
+_MB = 1024 * 1024
+# How long the end of the gateway waits for the disk, in seconds.
+_CLOSE_SECONDS = 5.0
+
+
+class Kept(Struct, frozen=True):
+    """The keepers by name. `store` and `archive`, the same file for writing and for reading, are None where nothing is
+    stored.
+    """
+
+    recorder: Recorder
+    feed: Feed
+    store: Store | None
+    archive: Archive | None
+
+
+class _Logged:
+    """A line of the log for each call, when it is over."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def began(self, _: Flow) -> None:
+        """Nothing yet."""
+
+    def opened(self, _: Flow) -> None:
+        """Nothing yet."""
+
+    def finished(self, flow: Flow) -> None:
+        """The line."""
+        level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
+        self._log.write(level, "call", summary(flow))
+
+
+@asynccontextmanager
+async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIterator[Kept]:
+    """The recorder with all its keepers. After the block what they were told is where it belongs."""
+    flows = config.flows
+    store = archive = None
+    if flows.store:
+        path = flows_file(env, flows.file)
+        store = Store(
+            path,
+            Limits(bytes=flows.max_mb * _MB, days=flows.keep_days, usage_days=flows.usage_days),
+            bodies=flows.bodies,
+            tell=lambda event, fields: log.write("warning", event, fields),
+        )
+        archive = Archive(path)
+    recorder = Recorder(
+        flows.keep,
+        tape_limit=flows.max_body_mb * _MB if store is not None and flows.bodies != "none" else None,
+        tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
+    )
+    feed = Feed()
+    for keeper in (_Logged(log), store, feed):
+        if keeper is not None:
+            recorder.add(keeper)
+    try:
+        yield Kept(recorder, feed, store, archive)
+    finally:
+        if archive is not None:
+            archive.close()
+        if store is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(store.close, _CLOSE_SECONDS)

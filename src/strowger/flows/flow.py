@@ -51,7 +51,8 @@ class Attempt(Struct):
     """One try at an upstream. `status` is its HTTP status, 0 when none came; `error` one sentence.
 
     `account` is empty where the provider has only one. `reason` is the kind of what went wrong, in a word. `waited` are
-    the seconds before it. What was passed over was not `asked`, and `reason` and `error` say why.
+    the seconds before it. What was passed over was not `asked`, and `reason` and `error` say why. `begun` is when, in
+    seconds since the call had been read.
     """
 
     target: str
@@ -63,6 +64,7 @@ class Attempt(Struct):
     reason: str | None = None
     waited: float = 0.0
     asked: bool = True
+    begun: float = 0.0
 
     @property
     def label(self) -> str:

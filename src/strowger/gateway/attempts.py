@@ -139,6 +139,7 @@ class Attempts:
             number += 1
             attempt = self._attempt(candidate, waited)
             begun = self._pulse.now()
+            attempt.begun = begun - self._flow.clock
             since = health.clock()
             try:
                 with self._pulse.guard():

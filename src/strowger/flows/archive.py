@@ -9,12 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from strowger.errors import ClientError, ErrorKind
-from strowger.flows import bodies, tables
+from strowger.errors import ClientError, ErrorKind, GatewayError
+from strowger.flows import reading, retention, tables
 from strowger.flows.tape import Kind, Message
-from strowger.flows.writer import KINDS
 
 _T = TypeVar("_T")
 Value = str | int | float | bytes | None
@@ -23,7 +22,8 @@ Summary = dict[str, object]
 _Summaries = list[Summary]
 _Messages = list[Message]
 
-_CLEARED_AT_ONCE = 500
+# How long a gateway may write before we give up, in seconds.
+_PATIENCE = 10.0
 
 
 class Where(Protocol):
@@ -47,7 +47,7 @@ class Archive:
         clause, values = _condition(where)
         if before is not None:
             clause, values = f"{clause} AND seq < ?", [*values, before]
-        return self._flows(f"listed AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
+        return self._flows(f"listed = 1 AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
 
     def get(self, name: str) -> Summary:
         """One flow: by its id, a beginning of it that only one has, `last`, or `-2` for the one before the last.
@@ -56,10 +56,10 @@ class Archive:
         """
         if name == "last" or (name.startswith("-") and name[1:].isdigit()):
             back = 0 if name == "last" else max(int(name[1:]), 1) - 1
-            found = self._flows("listed ORDER BY seq DESC LIMIT 1 OFFSET ?", [back])
+            found = self._flows("listed = 1 ORDER BY seq DESC LIMIT 1 OFFSET ?", [back])
         else:
             start = name if name.startswith("flow_") else f"flow_{name}"
-            found = self._flows("listed AND id >= ? AND id < ? ORDER BY id LIMIT 2", [start, start + "\U0010ffff"])
+            found = self._flows("listed = 1 AND id >= ? AND id < ? ORDER BY id LIMIT 2", [start, start + "\U0010ffff"])
             if len(found) > 1 and found[0]["id"] != start:
                 raise ClientError(f"more than one flow begins with {name}", hint="give more of the id")
         if not found:
@@ -76,7 +76,7 @@ class Archive:
 
     def message(self, name: str, kind: Kind, number: int | None = None) -> Message | None:
         """One of them, the last of its kind unless a number is given. Raises ClientError as `get` does."""
-        found = self._messages(name, "kind = ? AND number = COALESCE(?, number)", [KINDS.index(kind), number])
+        found = self._messages(name, "kind = ? AND number = COALESCE(?, number)", [tables.KINDS.index(kind), number])
         return found[-1] if found else None
 
     def mark(self) -> int:
@@ -88,7 +88,7 @@ class Archive:
         """Flows that are new or have changed since a mark, oldest change first, and the next mark."""
         columns = ", ".join(tables.READ_COLUMNS)
         rows = self.select(
-            f"SELECT change, {columns} FROM {{flows}} WHERE listed AND change > ? ORDER BY change LIMIT ?",  # noqa: S608 - column names of ours
+            f"SELECT change, {columns} FROM {{flows}} WHERE listed = 1 AND change > ? ORDER BY change LIMIT ?",  # noqa: S608 - column names of ours
             [mark, limit],
         )
         return (int(str(rows[-1][0])) if rows else mark), [tables.summary_of(row[1:]) for row in rows]
@@ -96,7 +96,7 @@ class Archive:
     def count(self, where: Where | None = None) -> int:
         """How many flows are listed."""
         clause, values = _condition(where)
-        rows = self.select(f"SELECT count(*) FROM {{flows}} WHERE listed AND {clause}", values)  # noqa: S608 - a filter's own clause
+        rows = self.select(f"SELECT count(*) FROM {{flows}} WHERE listed = 1 AND {clause}", values)  # noqa: S608 - a filter's own clause
         return int(str(rows[0][0])) if rows else 0
 
     def select(self, statement: str, values: Sequence[Value] = ()) -> Sequence[tuple[Value, ...]]:
@@ -114,7 +114,19 @@ class Archive:
 
         Raises GatewayError when another process does not let go of the file.
         """
-        return 0
+        if not self._path.exists():
+            return 0
+        clause, values = _condition(where)
+        try:
+            base = tables.open_for_writing(self._path, patience=_PATIENCE)
+            try:
+                return retention.delete(base, clause, values, usage=usage)
+            finally:
+                base.close()
+        except sqlite3.Error as error:
+            raise tables.unreadable(self._path, error) from error
+        except OSError as error:
+            raise GatewayError(f"{self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Give the file back."""
@@ -134,8 +146,14 @@ class Archive:
                 if self._base is None:
                     self._base = tables.open_for_reading(self._path)
                     self._inode = self._path.stat().st_ino if self._base is not None else 0
-                return otherwise if self._base is None else work(self._base)
-            except sqlite3.Error as error:
+                if self._base is None:
+                    return otherwise
+                self._base.execute("BEGIN")  # one view of the file, whatever is written meanwhile
+                try:
+                    return work(self._base)
+                finally:
+                    self._base.execute("ROLLBACK")
+            except (sqlite3.Error, ValueError) as error:
                 self._let_go()
                 raise tables.unreadable(self._path, error) from error
 
@@ -148,13 +166,10 @@ class Archive:
         flow = self.get(name)
 
         def work(base: sqlite3.Connection) -> _Messages:
-            columns = "kind, number, size, cut, body, head_base, head, moments"
-            statement = f"SELECT {columns} FROM messages WHERE flow = ? AND {condition} ORDER BY place"  # noqa: S608 - a condition of ours
-            rows = base.execute(statement, [flow["seq"], *values]).fetchall()
-            return [_message(base, row) for row in rows]
+            return reading.messages_of(base, str(flow["id"]), condition, values)
 
         none: _Messages = []
-        return sorted(self._with(work, none), key=_rank)
+        return self._with(work, none)
 
 
 def _condition(where: Where | None) -> tuple[str, list[Value]]:
@@ -171,23 +186,3 @@ def _source(base: sqlite3.Connection) -> str:
     lost = f"CASE WHEN outcome = 'running' AND writer IN ({dead}) THEN 'lost' ELSE outcome END AS outcome"
     columns = ", ".join(name for name in tables.ALL_COLUMNS if name != "outcome")
     return f"(SELECT {columns}, {lost} FROM flows) AS flows"  # noqa: S608 - column names of ours, numbers
-
-
-def _message(base: sqlite3.Connection, row: tuple[Any, ...]) -> Message:
-    kind, number, size, cut, body_id, _, head, moments = row
-    line, headers = bodies.unpacked_head(head)
-    message = Message(KINDS[kind], number, line, headers, size=size, cut=bool(cut))
-    if body_id is not None:
-        body = _body(base, body_id)
-        message.pieces, message.moments = ([body], []) if moments is None else bodies.unpacked_moments(moments, body)
-    return message
-
-
-def _body(base: sqlite3.Connection, body_id: int) -> bytes:
-    row = base.execute("SELECT form, content, base FROM bodies WHERE id = ?", (body_id,)).fetchone()
-    return bodies.unpacked(row[0], row[1])
-
-
-def _rank(message: Message) -> tuple[int, int, int]:
-    kind = KINDS.index(message.kind)
-    return (0 if kind == 0 else 2 if kind == 3 else 1), message.number, kind

@@ -1,89 +1,249 @@
-"""How bodies and heads are kept small: zstd, against an earlier body of the same conversation where there is one.
+"""How what goes over the wires is kept small: zstd, and for a body that resembles one that is kept, only what differs.
 
-Pure. Must not know the tables.
+Requests of a conversation repeat what was said before and add to it, in the midst rather than at the end: clients put
+tools and settings behind the messages. So a body is a beginning and an end that a base has too, with its own between.
+A base may itself stand on another, up to `DEEPEST`. Heads are packed against a sample. Must not know the tables.
 """
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
+from collections import OrderedDict
 from itertools import accumulate
 from operator import sub
 
 import msgspec
+from msgspec import Struct
 
-from strowger.flows.tape import Headers
+from strowger.flows.tape import Headers, Masked
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
+RAW, ZSTD, DELTA = 0, 1, 2
+"""Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed."""
+
+DEEPEST = 16
+"""Bodies under a body: one is read with all that it stands on."""
+
 _LEVEL = 3
+_SHARED = struct.Struct("<II")
+_ONE_PIECE = struct.Struct("<Ii")  # shorter than anything packed
+# What is shared must be this much of a body, for it to stand on another.
+_WORTH = 0.5
 # Moments are kept in units of this many seconds.
 _TICK = 0.0001
+# How many bodies of one conversation, or of one kind where there is no conversation, may be stood upon.
+_BASES = 3
 
 _HEAD = msgspec.json.Decoder(tuple[str, Headers])
 _encode = msgspec.json.Encoder().encode
 
-RAW, ZSTD = 0, 1
-"""Forms in which a body is kept."""
+
+class Base(Struct):
+    """A body that others may stand on: its `id` in the file, and on how many it stands itself. What `masks` take out is
+    not in it.
+    """
+
+    id: int
+    body: bytes
+    depth: int
+    masks: frozenset[Masked]
 
 
-def packed(body: bytes) -> tuple[int, bytes]:
-    """The form and the content of a body that stands alone."""
-    small = zstd.compress(body, _LEVEL)
-    return (ZSTD, small) if len(small) < len(body) else (RAW, body)
+class Bases:
+    """Bodies that the next ones may stand on, by conversation; what was used last stays, up to `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._kept: OrderedDict[tuple[str, ...], list[Base]] = OrderedDict()
+
+    def of(self, key: tuple[str, ...]) -> list[Base]:
+        """Those of a conversation, newest first."""
+        found = self._kept.get(key)
+        if found is None:
+            return []
+        self._kept.move_to_end(key)
+        return found
+
+    def remember(self, key: tuple[str, ...], base: Base) -> None:
+        """The newest of a conversation."""
+        if len(base.body) > self._limit // 4:
+            return
+        kept = self._kept.setdefault(key, [])
+        self._kept.move_to_end(key)
+        kept.insert(0, base)
+        self._size += len(base.body)
+        while len(kept) > _BASES:
+            self._size -= len(kept.pop().body)
+        while self._size > self._limit and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= sum(len(each.body) for each in dropped)
+
+    def forget(self, base: Base) -> None:
+        """One is in the file no more."""
+        for kept in self._kept.values():
+            if base in kept:
+                kept.remove(base)
+                self._size -= len(base.body)
+                return
 
 
-def unpacked(form: int, content: bytes) -> bytes:
+class Shared(Struct, frozen=True):
+    """How many bytes a body has in common with a base: at the beginning and at the end."""
+
+    base: Base
+    head: int
+    tail: int
+
+    def is_all(self, body: bytes) -> bool:
+        """Whether the two are equal."""
+        return self.head == len(body) == len(self.base.body)
+
+
+def nearest(body: bytes, bases: list[Base]) -> Shared | None:
+    """The base with which a body shares most; None where that is not enough to stand on it."""
+    best: Shared | None = None
+    most = len(body) * _WORTH
+    for base in bases:
+        head = _shared_head(body, base.body)
+        if head == len(body) == len(base.body):
+            return Shared(base, head, 0)
+        if base.depth >= DEEPEST:
+            continue
+        tail = _shared_tail(body, base.body, min(len(body), len(base.body)) - head)
+        if head + tail > most:
+            best, most = Shared(base, head, tail), head + tail
+    return best
+
+
+def _shared_head(one: bytes, other: bytes) -> int:
+    low, high = 0, min(len(one), len(other))
+    view = memoryview(other)
+    if one.startswith(view[:high]):
+        return high
+    while high - low > 1:  # the first `low` are equal, the first `high` are not
+        middle = (low + high) // 2
+        if one.startswith(view[low:middle], low):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _shared_tail(one: bytes, other: bytes, most: int) -> int:
+    low, high = 0, most
+    view = memoryview(other)
+    end = len(other)
+    if one.endswith(view[end - high :]) and high:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if one.endswith(view[end - middle : end - low], 0, len(one) - low):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class Packer:
+    """Packs for one thread: the machinery of zstd costs more to set up than a small piece to pack."""
+
+    def __init__(self) -> None:
+        self._plain = zstd.ZstdCompressor(_LEVEL)
+
+    def _zstd(self, data: bytes) -> bytes:
+        return self._plain.compress(data, zstd.ZstdCompressor.FLUSH_FRAME)
+
+    def body(self, body: bytes) -> tuple[int, bytes]:
+        """The form and the content of a body that stands alone."""
+        small = self._zstd(body)
+        return (ZSTD, small) if len(small) < len(body) else (RAW, body)
+
+    def delta(self, body: bytes, shared: Shared) -> tuple[int, bytes]:
+        """The form and the content of a body that stands on another."""
+        between = body[shared.head : len(body) - shared.tail]
+        return DELTA, _SHARED.pack(shared.head, shared.tail) + self._zstd(between)
+
+    def moments(self, pieces: list[bytes], moments: list[float]) -> bytes:
+        """How long each piece was and when it came. Moments are kept to the tenth of a millisecond."""
+        if len(moments) == 1:
+            return _ONE_PIECE.pack(len(pieces[0]), int(moments[0] / _TICK + 0.5))
+        ticks = [int(moment / _TICK + 0.5) for moment in moments]
+        steps = array("i", map(sub, ticks, [0, *ticks[:-1]]))
+        lengths = array("I", map(len, pieces))
+        if sys.byteorder == "big":
+            steps.byteswap()
+            lengths.byteswap()
+        data = lengths.tobytes() + steps.tobytes()
+        # Bytes of the same weight stand together: most of them are zeros.
+        planes = data[0::4] + data[1::4] + data[2::4] + data[3::4]
+        return self._zstd(planes)
+
+
+class Sample:
+    """The head of an earlier message, with its `id` in the file, against which others are packed."""
+
+    def __init__(self, number: int, content: bytes) -> None:
+        self.id = number
+        self._packer = zstd.ZstdCompressor(_LEVEL, zstd_dict=_dictionary(content).as_digested_dict)
+
+    def packed(self, line: str, headers: Headers) -> bytes:
+        """The first line and the headers of a message."""
+        return self._packer.compress(plain_head(line, headers), zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+def _dictionary(sample: bytes) -> zstd.ZstdDict:
+    return zstd.ZstdDict(sample, is_raw=True)
+
+
+def plain_head(line: str, headers: Headers) -> bytes:
+    """The first line and the headers of a message, as bytes: what a sample is."""
+    return _encode((line, headers))
+
+
+def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
     """The body again. Raises ValueError for what was never packed here."""
+    if form == RAW:
+        return content
     try:
-        return zstd.decompress(content) if form == ZSTD else content
-    except zstd.ZstdError as error:
-        raise ValueError(str(error)) from error
+        if form == ZSTD:
+            return zstd.decompress(content)
+        head, tail = _SHARED.unpack_from(content)
+        return base[:head] + zstd.decompress(content[_SHARED.size :]) + base[len(base) - tail :]
+    except (zstd.ZstdError, struct.error) as error:
+        raise ValueError(f"a body is broken: {error}") from error
 
 
-def packed_head(line: str, headers: Headers) -> bytes:
-    """The first line and the headers of a message."""
-    return zstd.compress(_encode((line, headers)), _LEVEL)
-
-
-def unpacked_head(content: bytes) -> tuple[str, Headers]:
+def unpacked_head(content: bytes, sample: bytes) -> tuple[str, Headers]:
     """The first line and the headers again. Raises ValueError."""
     try:
-        return _HEAD.decode(zstd.decompress(content))
+        return _HEAD.decode(zstd.decompress(content, zstd_dict=_dictionary(sample).as_digested_dict))
     except (zstd.ZstdError, msgspec.DecodeError) as error:
-        raise ValueError(str(error)) from error
-
-
-def packed_moments(pieces: list[bytes], moments: list[float]) -> bytes:
-    """How long each piece was and when it came. Moments are kept to the tenth of a millisecond."""
-    ticks = [round(moment / _TICK) for moment in moments]
-    steps = array("i", map(sub, ticks, [0, *ticks[:-1]]))
-    lengths = array("I", map(len, pieces))
-    if sys.byteorder == "big":
-        steps.byteswap()
-        lengths.byteswap()
-    data = lengths.tobytes() + steps.tobytes()
-    # Bytes of the same weight stand together: most of them are zeros.
-    return zstd.compress(data[0::4] + data[1::4] + data[2::4] + data[3::4], _LEVEL)
+        raise ValueError(f"a head is broken: {error}") from error
 
 
 def unpacked_moments(content: bytes, body: bytes) -> tuple[list[bytes], list[float]]:
     """The pieces of a body and when they came. Raises ValueError."""
+    if len(content) == _ONE_PIECE.size:
+        return [body], [round(_ONE_PIECE.unpack(content)[1] * _TICK, 4)]
     try:
         planes = zstd.decompress(content)
-    except zstd.ZstdError as error:
-        raise ValueError(str(error)) from error
-    data = bytearray(len(planes))
-    width = len(planes) // 4
-    for weight in range(4):
-        data[weight::4] = planes[weight * width : (weight + 1) * width]
-    lengths, steps = array("I", bytes(data[: len(data) // 2])), array("i", bytes(data[len(data) // 2 :]))
+        data = bytearray(len(planes))
+        width = len(planes) // 4
+        for weight in range(4):
+            data[weight::4] = planes[weight * width : (weight + 1) * width]
+        lengths, steps = array("I", bytes(data[: len(data) // 2])), array("i", bytes(data[len(data) // 2 :]))
+    except (zstd.ZstdError, ValueError) as error:
+        raise ValueError(f"moments are broken: {error}") from error
     if sys.byteorder == "big":
         steps.byteswap()
         lengths.byteswap()
     ends = list(accumulate(lengths))
     pieces = [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    return pieces, [tick * _TICK for tick in accumulate(steps)]
+    return pieces, [round(tick * _TICK, 4) for tick in accumulate(steps)]

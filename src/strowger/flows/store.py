@@ -6,16 +6,20 @@ and counted; what keeps it from writing is told once, and tried again. Must not 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from strowger.flows.flow import Flow
+from strowger.flows import reading, retention, trouble
+from strowger.flows.captures import Captures
+from strowger.flows.flow import Flow, summary
+from strowger.flows.retention import Limits
 from strowger.flows.tape import Message
 from strowger.flows.writer import Entry, Writer
 
@@ -24,17 +28,15 @@ Bodies = Literal["all", "errors", "none"]
 
 # How long the thread waits for more after the first, in seconds: one transaction for many calls.
 _PAUSE = 0.05
-
-
-class Limits(Struct, frozen=True):
-    """`bytes` of the whole file, `days` for which a call is kept and `usage_days` for its figures; `waiting` bytes may
-    be on their way to the disk.
-    """
-
-    bytes: int = 1024 * 1024 * 1024
-    days: float = 14.0
-    usage_days: float = 400.0
-    waiting: int = 64 * 1024 * 1024
+# A transaction takes this many flows, or bytes: others want to write too.
+_BATCH = 256
+_BATCH_BYTES = 8 * 1024 * 1024
+# Flows that may wait, bare ones too.
+_WAITING = 20_000
+# How long after a failure, and after another, it is tried again, in seconds.
+_FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
+# How often the bounds are looked at, in seconds.
+_TRIM_EVERY = 60.0
 
 
 class StoreState(Struct, frozen=True):
@@ -56,17 +58,34 @@ class StoreState(Struct, frozen=True):
 class Store:
     """A keeper of flows in a file. `tell(event, fields)` is called from the writing thread."""
 
-    def __init__(self, path: Path | str, limits: Limits | None = None, *, bodies: Bodies = "all", tell: Tell) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        limits: Limits | None = None,
+        *,
+        tell: Tell,
+        bodies: Bodies = "all",
+        captures: Captures | None = None,
+    ) -> None:
         self._path = Path(path)
         self._limits = limits or Limits()
         self._bodies = bodies
         self._tell = tell
+        self._captures = captures
         self._queue: deque[Entry] = deque()
+        self._held: dict[str, int] = {}
+        self._held_bytes = 0
         self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._idle = threading.Event()
+        self._hurry = threading.Event()
+        self._closing = False
+        self._drained = threading.Condition()
+        self._put_bytes = self._done_bytes = 0
+        self._put_flows = self._done_flows = 0
         self._writer: Writer | None = None
-        self._waiting = 0
+        self._running: dict[str, int] = {}
+        self._inode = 0
+        self._trim_at = 0.0
+        self._note: str | None = None
         self._flows = 0
         self._written = 0
         self._bodies_dropped = 0
@@ -81,18 +100,46 @@ class Store:
         """Nothing yet: most calls are opened a moment later."""
 
     def opened(self, flow: Flow) -> None:
-        """An answer has begun: the requests are whole and are let go."""
-        self._put(flow, flow.tape.taken() if flow.tape is not None else [], final=False)
+        """An answer has begun: the requests are whole and are let go, unless it depends on the end who wants them."""
+        if flow.tape is None:
+            self._put(flow, [], final=False)
+        elif self._bodies == "all":
+            self._put(flow, flow.tape.taken(), final=False)
+        else:
+            self._put(flow, [], final=False)
+            self._hold(flow)
 
     def finished(self, flow: Flow) -> None:
         """A call is over."""
-        self._put(flow, flow.tape.messages if flow.tape is not None else [], final=True)
+        self._held_bytes -= self._held.pop(flow.id, 0)
+        bare = self._bodies == "none" or (self._bodies == "errors" and flow.outcome != "failed")
+        self._put(flow, flow.tape.messages if flow.tape is not None else [], final=True, bare=bare)
 
-    def _put(self, flow: Flow, messages: list[Message], *, final: bool) -> None:
+    def _hold(self, flow: Flow) -> None:
+        """Bodies wait on the tape for the end of the call; too many of them do not."""
+        messages = flow.tape.messages if flow.tape is not None else []
         size = sum(message.size for message in messages)
-        masks = flow.tape.masks if flow.tape is not None else []
-        self._waiting += size
-        self._queue.append(Entry(flow, messages, masks, final, size))
+        if self._bodies == "none" or self._held_bytes + size > self._limits.waiting:
+            self._bodies_dropped += self._bodies == "errors"
+            for message in messages:
+                message.pieces, message.moments = [], []
+            return
+        self._held[flow.id] = size
+        self._held_bytes += size
+
+    def _put(self, flow: Flow, messages: list[Message], *, final: bool, bare: bool = False) -> None:
+        size = 0 if bare else sum([len(piece) for message in messages for piece in message.pieces])
+        if self._put_flows - self._done_flows >= _WAITING:
+            self._flows_dropped += final
+            return
+        if size and self._put_bytes - self._done_bytes + size > self._limits.waiting:
+            self._bodies_dropped += 1
+            size, bare = 0, True
+        if bare:
+            messages = [replace(message, pieces=[], moments=[]) for message in messages]
+        self._put_bytes += size
+        self._put_flows += 1
+        self._queue.append(Entry(flow, messages, flow.tape.masks if flow.tape is not None else [], final, size))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -100,17 +147,11 @@ class Store:
 
     def state(self) -> StoreState:
         """How the store is now."""
-        size = 0
-        for suffix in ("", "-wal"):
-            try:
-                size += Path(f"{self._path}{suffix}").stat().st_size
-            except OSError:
-                continue
         return StoreState(
             str(self._path),
             self._flows,
-            size,
-            len(self._queue),
+            retention.size_of(self._path),
+            self._put_flows - self._done_flows,
             self._written,
             self._bodies_dropped,
             self._flows_dropped,
@@ -119,45 +160,159 @@ class Store:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything that was put is on disk. False when that took too long. Blocking."""
-        self._idle.clear()
+        wanted = self._put_flows
+        self._hurry.set()
         self._wake.set()
-        return self._idle.wait(timeout)
+        with self._drained:
+            return self._drained.wait_for(lambda: self._done_flows >= wanted, timeout)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Write what is left, and give the file back. Blocking."""
-        self._closing.set()
+        """Write what is left, once more at most, and give the file back. Blocking."""
+        self._closing = True
+        self._hurry.set()
         self._wake.set()
         self._thread.join(timeout)
 
     # ---- the thread ----
 
     def _run(self) -> None:
-        while not self._closing.is_set() or self._queue:
-            self._wake.wait()
-            self._closing.wait(_PAUSE)
+        retry = 0.0
+        while True:
+            if retry:
+                self._hurry.wait(retry)
+            else:
+                self._wake.wait(_TRIM_EVERY)
+                self._hurry.wait(_PAUSE)
             self._wake.clear()
-            entries = list(self._queue)
-            self._queue.clear()
-            try:
-                self._write(entries)
-                self._problem = None
-            except (sqlite3.Error, OSError) as error:
-                self._problem = str(error)
-                self._tell("store", {"problem": self._problem})
-            if not self._queue:
-                self._idle.set()
-        if self._writer is not None:
-            self._writer.close()
+            self._hurry.clear()
+            closing = self._closing
+            done = self._empty_queue()
+            if closing:
+                break
+            retry = 0.0 if done else min(max(_FIRST_RETRY, retry * 2), _LAST_RETRY)
+        self._let_go()
+
+    def _empty_queue(self) -> bool:
+        """Write all there is. False when something keeps us from it; what was not written waits on."""
+        while True:
+            taken = self._next_batch()
+            error = self._tried(taken)
+            if error is None:
+                self._count_done(taken)
+                if not self._queue:
+                    return True
+            elif trouble.is_outside(error):
+                self._queue.extendleft(reversed(taken))
+                if not self._begun_anew(error):
+                    return False
+            else:
+                self._write_singly(taken)
+
+    def _next_batch(self) -> list[Entry]:
+        taken: list[Entry] = []
+        size = 0
+        while self._queue and len(taken) < _BATCH and size < _BATCH_BYTES:
+            taken.append(self._queue.popleft())
+            size += taken[-1].size
+        return taken
+
+    def _count_done(self, entries: list[Entry]) -> None:
+        with self._drained:
+            self._done_bytes += sum(entry.size for entry in entries)
+            self._done_flows += len(entries)
+            self._drained.notify_all()
+
+    def _tried(self, entries: list[Entry]) -> Exception | None:
+        """Write some of them, and see to the bounds; what went wrong, if so."""
+        try:
+            self._write(_merged(entries))
+        except Exception as error:  # noqa: BLE001 - the edge: what is wrong with one call must not end the recording
+            self._let_go()
+            return error
+        return None
+
+    def _write_singly(self, entries: list[Entry]) -> None:
+        """Something in one of them cannot be written: the others are, and it is told of."""
+        for entry in entries:
+            error = self._tried([entry])
+            if error is not None:
+                self._flows_dropped += 1
+                self._tell("store", {"dropped": entry.flow.id, "error": f"{type(error).__name__}: {error}"})
+            self._count_done([entry])
 
     def _write(self, entries: list[Entry]) -> None:
+        if self._writer is not None and self._writer.is_stale():
+            self._let_go()
         if self._writer is None:
-            self._writer = Writer(self._path)
-        merged: dict[str, Entry] = {}
-        for entry in entries:
-            known = merged.setdefault(entry.flow.id, entry)
-            if known is not entry:
-                known.messages += entry.messages
-                known.final = entry.final
-        self._written += self._writer.write(list(merged.values()))
-        self._flows = self._writer.count()
-        self._waiting -= sum(entry.size for entry in entries)
+            self._writer = self._opened_file()
+        if entries:
+            self._writer.write(entries)
+        final = [entry.flow for entry in entries if entry.final]
+        self._written += len(final)
+        self._flows += len(final)
+        self._set_problem(self._note)
+        if self._captures is not None:
+            self._capture(self._writer, final)
+        if time.monotonic() >= self._trim_at or self._writer.added > self._limits.bytes // 32:
+            self._flows = retention.trim(self._writer.base, self._path, self._limits)
+            self._trim_at = time.monotonic() + _TRIM_EVERY
+            self._writer.added = 0
+
+    def _opened_file(self) -> Writer:
+        there = trouble.inode(self._path)
+        if there != self._inode:
+            self._running.clear()  # another file than before
+        writer = Writer(self._path, self._running)
+        if self._inode and writer.inode != self._inode:
+            self._tell("store", {"note": f"{self._path} was taken away; a new one has been begun"})
+        self._inode = writer.inode
+        self._trim_at = 0.0
+        return writer
+
+    def _let_go(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _capture(self, writer: Writer, flows: list[Flow]) -> None:
+        """Write those that failed to files of their own."""
+        for flow in flows:
+            path = self._captures.path_of(flow) if self._captures is not None else None
+            if path is None or self._captures is None:
+                continue
+            try:
+                self._captures.write(path, summary(flow), reading.messages_of(writer.base, flow.id))
+            except (OSError, ValueError) as error:
+                self._tell("store", {"note": f"{path}: {error}"})
+
+    def _begun_anew(self, error: Exception) -> bool:
+        """Whether the way is free again: a broken file has been put aside. Else the user is told, once."""
+        if not trouble.is_corrupt(error):
+            self._set_problem(trouble.said(self._path, error))
+            return False
+        try:
+            kept = trouble.move_aside(self._path)
+        except OSError as worse:
+            self._set_problem(trouble.said(self._path, worse))
+            return False
+        self._note = f"{self._path} was broken and is now {kept.name}; a new one has been begun"
+        self._set_problem(self._note)
+        return True
+
+    def _set_problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._tell("store", {"problem": problem} if problem else {"note": f"{self._path} is written again"})
+
+
+def _merged(entries: list[Entry]) -> list[Entry]:
+    """The beginning and the end of a short call in one. What was taken stays as it is: it may be tried again."""
+    merged: dict[str, Entry] = {}
+    for entry in entries:
+        before = merged.get(entry.flow.id)
+        if before is None:
+            merged[entry.flow.id] = replace(entry)
+        else:
+            before.messages = before.messages + entry.messages
+            before.final = entry.final or before.final
+    return list(merged.values())

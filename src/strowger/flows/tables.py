@@ -2,7 +2,8 @@
 
 `flows` has a row for each call. Its columns are called as the keys of `summary`, tokens by their kind, so that filters
 and sums need no translation; what has no column is in `rest`. A row whose `listed` is 0 is there for sums alone.
-`messages` has what went over the wires, `bodies` the bytes, each held by as many as `refs` says. Must not know who
+`messages` has what went over the wires, `bodies` the bodies, each held by as many as `refs` says, and `contents` their
+bytes: what is counted often stays small. Must not know who
 writes when.
 """
 
@@ -12,18 +13,26 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from strowger.errors import ConfigError, GatewayError
+from strowger.flows.tape import Kind
 
 VERSION = 1
 """Of the tables. A file of a later version is neither read nor written."""
 
 APPLICATION = 0x5374_7277
 """Marks a file as a store of flows (`Strw`)."""
+
+NUMBERS = ("change", "seq", "body", "cleared", "emptied")
+"""The last change, `seq` and id of a body that were given out, each for ever; how often samples were thrown away; up to
+which Unix time flows have been emptied.
+"""
 
 # Column, its type: those that are members of the plain form under the same name.
 _PLAIN = {
@@ -70,6 +79,9 @@ _PLAIN = {
     "first_byte_ms": "REAL",
     "duration_ms": "REAL",
 }
+KINDS: tuple[Kind, ...] = ("client_request", "forwarded", "upstream_response", "client_response")
+"""Of messages, as they are numbered in the file."""
+
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 """Columns of the kinds of tokens; NULL where nobody counted them."""
 
@@ -89,38 +101,38 @@ CREATE TABLE IF NOT EXISTS writers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL, born TEXT, begun REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS flows (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, change INTEGER NOT NULL, writer INTEGER NOT NULL,
-    listed INTEGER NOT NULL DEFAULT 1,
+    seq INTEGER PRIMARY KEY, change INTEGER NOT NULL, writer INTEGER NOT NULL, listed INTEGER NOT NULL DEFAULT 1,
     {", ".join(f"{name} {kind}" for name, kind in _PLAIN.items())},
     {", ".join(f"{name} INTEGER" for name in TOKENS)},
     day TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in _LISTS)}, rest TEXT
 );
 CREATE INDEX IF NOT EXISTS flows_change ON flows (change);
-CREATE INDEX IF NOT EXISTS flows_started ON flows (started);
+CREATE INDEX IF NOT EXISTS flows_started ON flows (started, listed);
 CREATE INDEX IF NOT EXISTS flows_session ON flows (session, seq) WHERE session IS NOT NULL;
 CREATE INDEX IF NOT EXISTS flows_running ON flows (writer) WHERE outcome = 'running';
 CREATE TABLE IF NOT EXISTS messages (
     flow INTEGER NOT NULL, place INTEGER NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
-    size INTEGER NOT NULL, cut INTEGER NOT NULL, body INTEGER, head_base INTEGER, head BLOB NOT NULL, moments BLOB,
-    PRIMARY KEY (flow, place)
+    size INTEGER NOT NULL, cut INTEGER NOT NULL, body INTEGER, sample INTEGER NOT NULL, head BLOB NOT NULL,
+    moments BLOB, PRIMARY KEY (flow, place)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bodies (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, refs INTEGER NOT NULL, base INTEGER, form INTEGER NOT NULL,
-    size INTEGER NOT NULL, content BLOB NOT NULL
+    id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, base INTEGER, form INTEGER NOT NULL, size INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS contents (body INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, content BLOB NOT NULL);
 """
 
 INSERT_FLOW = (
-    f"INSERT INTO flows (change, writer, {', '.join(_COLUMNS)})"  # noqa: S608 - column names of ours
-    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"
+    f"INSERT INTO flows (seq, change, writer, {', '.join(_COLUMNS)})"  # noqa: S608 - column names of ours
+    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})"
 )
-"""Takes change, writer and `row_of`."""
+"""Takes seq, change, writer and `row_of`."""
 
 UPDATE_FLOW = f"UPDATE flows SET change = ?, writer = ?, {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE seq = ?"  # noqa: S608 - column names of ours
 """Takes change, writer, `row_of` and seq."""
 
-EMPTY_FLOW = f"UPDATE flows SET listed = 0, {', '.join(f'{name} = NULL' for name in _EMPTIED)}"  # noqa: S608 - column names of ours
-"""Leaves of flows what is summed; wants a WHERE."""
+EMPTY_FLOW = f"UPDATE flows SET listed = 0, {', '.join(f'{name} = NULL' for name in _EMPTIED)} WHERE seq = ?"  # noqa: S608 - column names of ours
+"""Leaves of a flow what is summed."""
 
 ALL_COLUMNS = ("seq", "change", "writer", "listed", *_COLUMNS)
 """Of `flows`."""
@@ -138,11 +150,16 @@ def row_of(told: Mapping[str, object]) -> list[object]:
     tokens = cast("Mapping[str, int]", told["tokens"])
     row = [told[name] for name in _PLAIN]
     row += [tokens.get(name) for name in TOKENS]
-    row.append(time.strftime("%Y-%m-%d", time.localtime(cast("float", told["started"]))))
+    row.append(_day(int(cast("float", told["started"]) // 60)))
     row += [_encode(told[name]).decode() for name in _LISTS]
     rest = {name: value for name, value in told.items() if name not in _KNOWN}
     row.append(_encode(rest).decode() if rest else None)
     return row
+
+
+@lru_cache(maxsize=64)
+def _day(minute: int) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(minute * 60))
 
 
 def summary_of(row: tuple[object, ...]) -> dict[str, object]:
@@ -175,21 +192,31 @@ def open_for_writing(path: Path, *, patience: float) -> sqlite3.Connection:
     return base
 
 
+@contextmanager
+def transaction(base: sqlite3.Connection) -> Iterator[None]:
+    """All of what is done within or nothing. Raises sqlite3.Error: also where another process does not let go."""
+    base.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        base.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # the one that matters is being raised
+            base.execute("ROLLBACK")
+        raise
+
+
 def _prepare(base: sqlite3.Connection, path: Path) -> None:
     _check(base, path)
     base.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded only before the first table
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=NORMAL")
     base.execute("PRAGMA journal_size_limit=4194304")
-    base.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(base):
         for statement in _SCHEMA.split(";\n"):
             base.execute(statement)
-        base.execute("INSERT OR IGNORE INTO numbers VALUES ('change', 0)")
+        base.executemany("INSERT OR IGNORE INTO numbers VALUES (?, 0)", [(name,) for name in NUMBERS])
         base.execute(f"PRAGMA application_id={APPLICATION}")
         base.execute(f"PRAGMA user_version={VERSION}")
-    finally:
-        base.execute("COMMIT")
 
 
 def _check(base: sqlite3.Connection, path: Path) -> None:
@@ -213,10 +240,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     """
     if not path.exists() or path.stat().st_size == 0:
         return None
-    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0)
+    base = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0, isolation_level=None
+    )
     try:
         _check(base, path)
-        (tables,) = base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'bodies'").fetchone()
+        (tables,) = base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'samples'").fetchone()
     except BaseException:
         base.close()
         raise
@@ -226,7 +255,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     return base
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> GatewayError:
+def unreadable(path: Path, error: Exception) -> GatewayError:
     """What a reader is told when the file cannot be read."""
     return GatewayError(
         f"{path}: {error}", hint="a gateway that runs moves a broken file aside and begins a new one: `strowger serve`"

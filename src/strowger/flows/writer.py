@@ -6,24 +6,35 @@ Must not know queues, nor what is done about errors.
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
-from strowger.flows import bodies, tables
+from strowger.flows import project, tables
+from strowger.flows.bodies import Base, Bases, Packer, Sample, Shared, nearest, plain_head
 from strowger.flows.flow import Flow, summary
-from strowger.flows.tape import Kind, Masked, Message
+from strowger.flows.tape import Masked, Message
 
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
-
-KINDS: tuple[Kind, ...] = ("client_request", "forwarded", "upstream_response", "client_response")
-"""As they are numbered in the file."""
+# Bodies that others may stand on, in memory.
+_BASES_BYTES = 32 * 1024 * 1024
+# Kinds of heads: clients and providers, times four.
+_SAMPLES = 256
+# A credential is no longer than this, in any spelling.
+_LONGEST_SECRET = 16 * 1024
+_GIVEN = ("change", "seq", "body")
+_NUMBER_OF = {kind: number for number, kind in enumerate(tables.KINDS)}
+# What is written of a flow at its end stands behind what was written at its beginning.
+_END = 1000
 
 
 class Entry(Struct):
-    """What is to be written of a flow: its row as it is now, and more of its messages."""
+    """What is to be written of a flow: its row as it is now, and more of its messages, of `size` bytes."""
 
     flow: Flow
     messages: list[Message]
@@ -32,116 +43,245 @@ class Entry(Struct):
     size: int = 0
 
 
-def _masked(entry: Entry, data: bytes) -> bytes:
-    for mask in entry.masks:
-        data = mask(data)
-    return data
+class _Batch:
+    """Rows on their way into the tables. Numbers are given out from where the file is."""
+
+    def __init__(self, base: sqlite3.Connection) -> None:
+        self._base = base
+        self.numbers: dict[str, int] = dict(base.execute("SELECT name, value FROM numbers").fetchall())
+        self.flows: list[tuple[object, ...]] = []
+        self.messages: list[tuple[object, ...]] = []
+        self.bodies: list[tuple[int, int | None, int, int, bytes]] = []
+        self.refs: Counter[int] = Counter()
+        self.size = 0
+        self._there: set[int] = set()
+
+    def next(self, name: str) -> int:
+        """A number that nobody else has."""
+        self.numbers[name] += 1
+        return self.numbers[name]
+
+    def has(self, body: int) -> bool:
+        """Whether a body is still there: others delete too."""
+        if body not in self._there:
+            if self._base.execute("SELECT 1 FROM bodies WHERE id = ?", (body,)).fetchone() is None:
+                return False
+            self._there.add(body)
+        return True
+
+    def add_body(self, form: int, size: int, content: bytes, on: int | None = None) -> int:
+        """A new body, on another."""
+        made = self.next("body")
+        self._there.add(made)
+        self.size += len(content)
+        self.bodies.append((made, on, form, size, content))
+        if on is not None:
+            self.refs[on] += 1
+        return made
+
+    def write(self) -> None:
+        """Bring all of it into the tables."""
+        base = self._base
+        base.executemany(tables.INSERT_FLOW, self.flows)
+        base.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?)", self.messages)
+        base.executemany("INSERT INTO contents VALUES (?,?)", [(made, content) for made, *_, content in self.bodies])
+        new = [(made, self.refs.pop(made, 0), on, form, size) for made, on, form, size, _ in self.bodies]
+        base.executemany("INSERT INTO bodies (id, refs, base, form, size) VALUES (?,?,?,?,?)", new)
+        held = [(refs, body) for body, refs in self.refs.items()]
+        base.executemany("UPDATE bodies SET refs = refs + ? WHERE id = ?", held)
+        given = [(value, name) for name, value in self.numbers.items() if name in _GIVEN]
+        base.executemany("UPDATE numbers SET value = ? WHERE name = ?", given)
 
 
 class Writer:
-    """An open file. Every method raises sqlite3.Error and OSError; after one, let it go and open another."""
+    """An open file, of which `added` bytes of bodies are. Every method raises sqlite3.Error and OSError; after one, let
+    it go and open another.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, running: dict[str, int]) -> None:
+        """`running` has the places of flows in the file that are under way; it is kept up to date."""
         self._path = path
-        self._base = tables.open_for_writing(path, patience=_PATIENCE)
-        self._inode = path.stat().st_ino
-        self._running: dict[str, int] = {}
-        self._writer = self._introduce()
+        self.base = tables.open_for_writing(path, patience=_PATIENCE)
+        self.inode = path.stat().st_ino
+        self.added = 0
+        self._running = running
+        self._packer = Packer()
+        self._bases = Bases(_BASES_BYTES)
+        self._samples: dict[str, Sample] = {}
+        self._cleared = -1
+        self._projects = project.Projects()
+        try:
+            self._writer = self._introduce()
+        except BaseException:
+            self.base.close()
+            raise
 
     def _introduce(self) -> int:
         """Tell readers who writes, and close what dead writers have left open."""
         pid = os.getpid()
-        with self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            for dead in tables.dead_writers(self._base):
-                change = self._next_change()
-                self._base.execute(
+        with tables.transaction(self.base):
+            batch = _Batch(self.base)
+            for dead in tables.dead_writers(self.base):
+                self.base.execute(
                     "UPDATE flows SET outcome = 'lost', change = ? WHERE writer = ? AND outcome = 'running'",
-                    (change, dead),
+                    (batch.next("change"), dead),
                 )
-            made = self._base.execute(
+            batch.write()
+            made = self.base.execute(
                 "INSERT INTO writers (pid, born, begun) VALUES (?, ?, ?)", (pid, tables.process_born(pid), time.time())
             )
-        return made.lastrowid or 0
+            return made.lastrowid or 0
 
     def is_stale(self) -> bool:
         """Whether the file has been taken away from under us."""
         try:
-            return self._path.stat().st_ino != self._inode
-        except OSError:
+            return self._path.stat().st_ino != self.inode
+        except FileNotFoundError:
             return True
 
-    def write(self, entries: list[Entry]) -> int:
-        """Write what there is of some flows, all of it or nothing. How many are finished."""
-        new: dict[str, int] = {}
-        with self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            change = self._next_change(len(entries))
-            for entry in entries:
-                change += 1
-                seq = self._write_flow(entry.flow, change)
-                new[entry.flow.id] = seq
-                self._write_messages(seq, entry)
-        for entry in entries:
+    def write(self, entries: list[Entry]) -> None:
+        """Write what there is of some flows, each of which occurs once: all of it or nothing."""
+        seqs: list[int] = []
+        try:
+            with tables.transaction(self.base):
+                batch = _Batch(self.base)
+                self._check_samples(batch)
+                for entry in entries:
+                    if not entry.flow.project:
+                        entry.flow.project = self._projects.of(entry.flow, entry.messages)
+                    seq = self._add_flow(batch, entry.flow)
+                    seqs.append(seq)
+                    self._add_messages(batch, seq, entry)
+                batch.write()
+        except BaseException:
+            self._bases = Bases(_BASES_BYTES)  # they may be of what was not written
+            self._samples.clear()
+            raise
+        self.added += batch.size
+        for entry, seq in zip(entries, seqs, strict=True):
             if entry.final:
                 self._running.pop(entry.flow.id, None)
             else:
-                self._running[entry.flow.id] = new[entry.flow.id]
-        return sum(entry.final for entry in entries)
+                self._running[entry.flow.id] = seq
 
-    def _next_change(self, count: int = 1) -> int:
-        """The last change before `count` new ones, which are ours."""
-        rows = self._base.execute(
-            "UPDATE numbers SET value = value + ? WHERE name = 'change' RETURNING value", (count,)
-        )
-        return int(rows.fetchall()[0][0]) - count
-
-    def _write_flow(self, flow: Flow, change: int) -> int:
+    def _add_flow(self, batch: _Batch, flow: Flow) -> int:
         row = tables.row_of(summary(flow))
+        change = batch.next("change")
         seq = self._running.get(flow.id)
         if seq is not None:
-            done = self._base.execute(tables.UPDATE_FLOW, (change, self._writer, *row, seq))
+            done = self.base.execute(tables.UPDATE_FLOW, (change, self._writer, *row, seq))
             if done.rowcount:
                 return seq
-        return self._base.execute(tables.INSERT_FLOW, (change, self._writer, *row)).lastrowid or 0
+        seq = batch.next("seq")
+        batch.flows.append((seq, change, self._writer, *row))
+        return seq
 
-    def _write_messages(self, seq: int, entry: Entry) -> None:
-        place = 1000 if entry.final else 0  # what is written at the end stands behind what was there before
+    def _add_messages(self, batch: _Batch, seq: int, entry: Entry) -> None:
+        # The answer to the client is often the one from upstream, the request to there the client's.
+        written: list[Base] = []
+        masks = frozenset(entry.masks)
+        place = _END if entry.final and entry.flow.id in self._running else 0
         for message in entry.messages:
-            body = _masked(entry, message.body)
-            moments = bodies.packed_moments(message.pieces, message.moments) if len(message.pieces) > 1 else None
-            if moments is None and message.moments:
-                moments = bodies.packed_moments([body], message.moments)
-            self._base.execute(
-                "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    seq,
-                    place,
-                    KINDS.index(message.kind),
-                    message.number,
-                    message.size,
-                    message.cut,
-                    self._write_body(body) if body else None,
-                    None,
-                    bodies.packed_head(
-                        _masked(entry, message.line.encode()).decode("utf-8", "replace"), message.headers
-                    ),
-                    moments,
-                ),
-            )
+            body, moments = None, None
+            if message.pieces:
+                body, moments = self._add_body(batch, entry, message, masks, written)
+                batch.refs[body] += 1
+            sample = self._sample(entry, message)
+            line = _masked(masks, message.line.encode("utf-8", "replace")).decode()
+            head = sample.packed(line, message.headers)
+            kind, number = _NUMBER_OF[message.kind], message.number
+            batch.messages.append((seq, place, kind, number, message.size, message.cut, body, sample.id, head, moments))
             place += 1
 
-    def _write_body(self, body: bytes) -> int:
-        form, content = bodies.packed(body)
-        made = self._base.execute(
-            "INSERT INTO bodies (refs, base, form, size, content) VALUES (1, NULL, ?, ?, ?)", (form, len(body), content)
-        )
-        return made.lastrowid or 0
+    def _add_body(
+        self, batch: _Batch, entry: Entry, message: Message, masks: frozenset[Masked], written: list[Base]
+    ) -> tuple[int, bytes | None]:
+        """The number of a body in the file, and its moments."""
+        key = _key(entry.flow, message)
+        whole = message.body
+        known = self._bases.of(key)
+        for base in (*written, *known):
+            if base.body == whole and masks <= base.masks and batch.has(base.id):
+                return base.id, self._packer.moments(message.pieces, message.moments)
+        shared = self._nearest(batch, whole, known, written)
+        body = whole if shared is not None and _is_clean(whole, shared, masks) else _masked(masks, whole)
+        if body != whole:
+            shared = self._nearest(batch, body, known, written)
+        moments = self._moments(message, masks, whole, body)
+        if shared is not None and shared.is_all(body):
+            return shared.base.id, moments
+        if shared is None:
+            form, content = self._packer.body(body)
+            made = Base(batch.add_body(form, len(body), content), body, 0, masks)
+        else:
+            form, content = self._packer.delta(body, shared)
+            made = Base(batch.add_body(form, len(body), content, shared.base.id), body, shared.base.depth + 1, masks)
+        if shared is None or shared.base in known:
+            self._bases.remember(key, made)
+        written.append(made)
+        return made.id, moments
 
-    def count(self) -> int:
-        """How many flows are listed."""
-        return int(self._base.execute("SELECT count(*) FROM flows WHERE listed").fetchone()[0])
+    def _nearest(self, batch: _Batch, body: bytes, known: list[Base], written: list[Base]) -> Shared | None:
+        shared = nearest(body, [*written, *known])
+        if shared is not None and not batch.has(shared.base.id):
+            self._bases.forget(shared.base)
+            return None
+        return shared
+
+    def _moments(self, message: Message, masks: frozenset[Masked], whole: bytes, body: bytes) -> bytes | None:
+        pieces, moments = message.pieces, message.moments
+        if body != whole:
+            pieces = [_masked(masks, piece) for piece in pieces]
+            if b"".join(pieces) != body:  # the secret came in two pieces
+                pieces, moments = [body], moments[:1]
+        return self._packer.moments(pieces, moments) if moments else None
+
+    def _check_samples(self, batch: _Batch) -> None:
+        """Samples may have been thrown away together with all that was said."""
+        if self._cleared != batch.numbers["cleared"] or not self._samples:
+            self._cleared = batch.numbers["cleared"]
+            rows = self.base.execute("SELECT name, id, content FROM samples").fetchall()
+            self._samples = {name: Sample(number, content) for name, number, content in rows}
+
+    def _sample(self, entry: Entry, message: Message) -> Sample:
+        flow = entry.flow
+        there = flow.dialect if message.kind.startswith("client") else flow.provider
+        name = f"{message.kind} {there} {flow.program}"
+        found = self._samples.get(name)
+        if found is None and len(self._samples) >= _SAMPLES:
+            name = ""
+            found = self._samples.get(name)
+        if found is None:
+            content = _masked(frozenset(entry.masks), plain_head(message.line, message.headers))
+            made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, content))
+            found = self._samples[name] = Sample(made.lastrowid or 0, content)
+        return found
 
     def close(self) -> None:
         """Give the file back."""
-        self._base.close()
+        self.base.close()
+
+
+def _masked(masks: Iterable[Masked], data: bytes) -> bytes:
+    for mask in masks:
+        data = mask(data)
+    return data
+
+
+def _is_clean(body: bytes, shared: Shared, masks: frozenset[Masked]) -> bool:
+    """Whether nothing in a body is to be masked, given that nothing in its base is: then only what differs, and what
+    is near to it, need be looked at.
+    """
+    if not masks <= shared.base.masks:
+        return False
+    if shared.is_all(body):
+        return True
+    near = body[max(0, shared.head - _LONGEST_SECRET) : len(body) - shared.tail + _LONGEST_SECRET]
+    return _masked(masks, near) == near
+
+
+def _key(flow: Flow, message: Message) -> tuple[str, ...]:
+    """What a body is likely to resemble: the one before it in the same conversation."""
+    speaker = flow.session or flow.launch or flow.client
+    model = flow.model if message.kind.startswith("client") else f"{flow.provider} {flow.upstream_model}"
+    return message.kind, speaker, flow.agent_id or "", flow.program, flow.dialect, model

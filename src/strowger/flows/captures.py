@@ -1,0 +1,61 @@
+"""A file for each call that failed, with all that went over the wires: what a report of a fault needs.
+
+Written by the thread of the store when the call is on disk; the newest are kept. Must not know queues.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from strowger.config.private import replace_file
+from strowger.flows.flow import Flow
+from strowger.flows.tape import Message
+
+# Of each body so much is written.
+_LONGEST = 1024 * 1024
+
+
+class Captures:
+    """The files of a folder, `keep` of them, called by the flow."""
+
+    def __init__(self, folder: Path, *, keep: int = 100) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def path_of(self, flow: Flow) -> Path | None:
+        """Where a flow is written, or will be in a moment; None for one that did not fail."""
+        return self._folder / f"{flow.id}.json" if flow.outcome == "failed" and self._keep else None
+
+    def write(self, path: Path, told: dict[str, object], messages: Iterable[Message]) -> None:
+        """Write a flow, and let the oldest go. Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = {"flow": told, "messages": [plain(message) for message in messages]}
+        replace_file(path, msgspec.json.format(msgspec.json.encode(data), indent=1), durable=False)
+        with os.scandir(self._folder) as found:
+            files = [(each.stat().st_mtime_ns, each.path) for each in found if each.name.endswith(".json")]
+        for _, old in sorted(files, reverse=True)[self._keep :]:
+            Path(old).unlink(missing_ok=True)
+
+
+def plain(message: Message) -> dict[str, object]:
+    """A message as plain JSON data: a body that is JSON as such, other text as text."""
+    kept = message.body
+    body: object = kept[:_LONGEST].decode("utf-8", "replace")
+    if len(kept) <= _LONGEST:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            body = msgspec.json.decode(kept)
+    return {
+        "kind": message.kind,
+        "number": message.number,
+        "line": message.line,
+        "headers": message.headers,
+        "size": message.size,
+        "cut": message.cut or len(kept) > _LONGEST,
+        "at": message.moments[:1],
+        "body": body,
+    }

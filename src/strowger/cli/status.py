@@ -146,10 +146,24 @@ def _lines(one: Found) -> list[str]:
 def _condition(route: RouteState) -> str:
     """What a route asks of a call, in a few words."""
     parts = [", ".join(route.model) or "any model"]
-    parts += [f"class {', '.join(route.request_class)}"] if route.request_class else []
-    parts += [f"agent {', '.join(route.agent)}"] if route.agent else []
-    if route.subagent is not None:
-        parts.append("sub-agents only" if route.subagent else "no sub-agents")
+    listed = {
+        "class": route.request_class,
+        "agent": route.agent,
+        "agent id": route.agent_id,
+        "session": route.session,
+        "effort": route.effort,
+        "tool": route.tool,
+    }
+    parts += [f"{what} {', '.join(globs)}" for what, globs in listed.items() if globs]
+    sizes = ((route.prompt_over, "over"), (route.prompt_under, "under"))
+    parts += [f"prompts {side} {size:,} tokens" for size, side in sizes if size is not None]
+    switches = {
+        ("sub-agents only", "no sub-agents"): route.subagent,
+        ("thinking", "not thinking"): route.thinking,
+        ("plan mode", "not in plan mode"): route.plan,
+        ("with pictures", "without pictures"): route.images,
+    }
+    parts += [yes if value else no for (yes, no), value in switches.items() if value is not None]
     return "; ".join(parts)
 
 

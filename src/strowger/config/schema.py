@@ -124,15 +124,25 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Match(msgspec.Struct, frozen=True, kw_only=True, rename={"request_class": "class"}):
     """Conditions of a route; all that are given must hold. Globs are matched without regard to case.
 
-    `class` and `agent` read hints that Claude Code sends to a gateway when CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
-    (x-claude-code-request-class, x-claude-code-agent-type); `subagent` reads x-claude-code-agent-id, which it sends on
-    requests of sub-agents always.
+    `class`, `agent`, `agent_id` and `subagent` are about who is asking, and for what: read from the headers of agents
+    that say it, else from how their prompts begin. `session` is the client's id of its conversation. `effort`,
+    `thinking`, `tool` and `images` are about what the request asks for, `plan` about the mode that the client is in.
+    `prompt_over` and `prompt_under` are in tokens, judged by the size of the body.
     """
 
     model: str | Globs = ()
     request_class: str | Globs = ()
     agent: str | Globs = ()
     subagent: bool | None = None
+    agent_id: str | Globs = ()
+    session: str | Globs = ()
+    prompt_over: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    prompt_under: Positive | None = None
+    effort: str | Globs = ()
+    thinking: bool | None = None
+    plan: bool | None = None
+    tool: str | Globs = ()
+    images: bool | None = None
 
 
 class RouteConfig(msgspec.Struct, frozen=True, kw_only=True):

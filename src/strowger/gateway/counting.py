@@ -18,7 +18,7 @@ from strowger.gateway.endpoints import Call
 from strowger.gateway.headers import forwarded, returned
 from strowger.gateway.lanes import VERBATIM, Asked, draft
 from strowger.gateway.opening import refused_key
-from strowger.gateway.pipeline import Line, match_route
+from strowger.gateway.pipeline import Line, match_route, notice
 from strowger.gateway.tokens import ESTIMATE_HEADER, estimate
 from strowger.providers.terms import Facts
 from strowger.routing.table import Target
@@ -51,7 +51,8 @@ class Counting:
         line = self._line
         client = line.access.admit(call.headers)
         asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
-        route = match_route(line.routes_for(client), call, asked.peek.model)
+        noticed = notice(call, asked.peek.session)
+        route = match_route(line.routes_for(client), call, asked.peek.model, noticed)
         recalled = await line.memory.recall(call, client.name, route)
         if recalled is not None and recalled.call is not call:
             asked = Asked(recalled.call, asked.dialect, line.origins)

@@ -38,7 +38,8 @@ from strowger.ir.events import Finish, StopReason, Usage
 from strowger.ir.request import Request
 from strowger.ir.response import Response, unfold
 from strowger.providers.base import way_to
-from strowger.routing.table import Hints, Route, RouteTable, Target
+from strowger.routing.hints import Noticed
+from strowger.routing.table import Route, RouteTable, Target
 from strowger.upstreams.base import Headers
 
 REPLAY_OF = "x-strowger-replay-of"
@@ -163,11 +164,14 @@ class _OneCall:
         self.asked = Asked(call, self.dialect, line.origins)  # held nowhere else: see `_let_go`
         peek = self.asked.peek
         flow.model, flow.stream = peek.model, peek.stream
-        flow.session = flow.session or peek.session
-        route = match_route(line.routes_for(client), call, flow.model)
+        noticed = notice(call, peek.session)
+        flow.session = noticed.session or None
+        route = match_route(line.routes_for(client), call, flow.model, noticed)
         flow.route = route.name
+        flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
+        flow.agent_id = noticed.agent_id or None
         await self._recall(client, route)
-        del peek
+        del peek, noticed
         answer = await self._attempts(client, route, stream=flow.stream).first(route.targets)
         self._settle(answer.draft)
         headers = self._headers(answer)
@@ -327,12 +331,17 @@ def _is_final(error: GatewayError) -> bool:
     return error.kind is ErrorKind.RATE_LIMITED and (error.retry_after or 0.0) > _WORTH_WAITING
 
 
-def match_route(routes: RouteTable, call: Call, model: str) -> Route:
+def notice(call: Call, session: str | None = None) -> Noticed:
+    """What routes may ask of a call besides its model. It holds the body. `session` is what the body says of it."""
+    return Noticed(call.headers, call.body, session=session, compacts=call.endpoint.spot.form == "compact")
+
+
+def match_route(routes: RouteTable, call: Call, model: str, noticed: Noticed | None = None) -> Route:
     """The route of a call; its path or its key may name the provider. Raises UnknownModel and CredentialError."""
     pinned = call.endpoint.provider or _named_by_key(routes, call)
     name = f"{pinned}:{model}" if pinned else model
     dialect = call.endpoint.dialect
-    route = routes.match(name, hints=Hints.from_headers(call.headers), dialect=dialect)
+    route = routes.match(name, hints=noticed or notice(call), dialect=dialect)
     if not any(target.provider.siblings for target in route.targets):
         return route
     targets = tuple(replace(target, provider=target.provider.speaking(dialect)) for target in route.targets)

@@ -18,22 +18,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-import msgspec
+from msgspec import Struct
 
-from strowger.config.schema import Config, Match, RouteConfig
+from strowger.config.schema import Config
 from strowger.config.validate import near_miss
 from strowger.dialects.efforts import EFFORTS
 from strowger.errors import UnknownModel
-from strowger.providers.base import Provider, matches
+from strowger.providers.base import Provider
 from strowger.routing import aliases, slots
+from strowger.routing.hints import NO_HINTS, Hints, Noticed
+from strowger.routing.rules import Rule, rule
 
 # Enough to find the slip; more would bury the message.
 MAX_LISTED = 20
 # A session asks for a handful of models over and over; the names are the clients' to choose, so it is bounded.
-_MOST_MATCHED = 1000
+_MOST_WAYS = 1000
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(Struct, frozen=True):
     """One place to send a call, and the model to ask it for. `effort` and `tier` are what its name asked for."""
 
     provider: Provider
@@ -49,7 +51,7 @@ def target_at(provider: Provider, model: str) -> Target:
     return Target(provider, provider.own_name(bare), effort, caps.fast_tier if fast else "")
 
 
-class Route(msgspec.Struct, frozen=True):
+class Route(Struct, frozen=True):
     """Where a call goes: the first target, then the others as fallbacks.
 
     `strict`: losses are refused, whichever target it is; a provider can ask for the same for itself.
@@ -60,58 +62,13 @@ class Route(msgspec.Struct, frozen=True):
     strict: bool = False
 
 
-class Hints(msgspec.Struct, frozen=True):
-    """What a client says about a call besides its model; empty and false when it says nothing."""
+class _Way(Struct, frozen=True):
+    """Where a model leads: by the rules that concern it, in their order, each with its route; by `rest` when none of
+    them fits the call. No `rest`: nothing answers then.
+    """
 
-    request_class: str = ""
-    agent: str = ""
-    subagent: bool = False
-
-    @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> Hints:
-        """Read Claude Code's headers; names are lower case.
-
-        x-claude-code-agent-id is there on every request of a sub-agent; the class and the agent type only with
-        CLAUDE_CODE_GATEWAY_HINT_HEADERS=1.
-        """
-        request_class = headers.get("x-claude-code-request-class", "")
-        return cls(
-            request_class=request_class,
-            agent=headers.get("x-claude-code-agent-type", ""),
-            subagent=bool(headers.get("x-claude-code-agent-id")) or request_class == "subagent",
-        )
-
-
-NO_HINTS = Hints()
-
-
-class _Rule(msgspec.Struct, frozen=True):
-    """A `[[routes]]` entry, ready to match."""
-
-    name: str
-    models: tuple[str, ...]
-    classes: tuple[str, ...]
-    agents: tuple[str, ...]
-    subagent: bool | None
-    to: str
-    fallback: tuple[str, ...]
-    strict: bool
-
-    def concerns(self, model: str) -> bool:
-        """Whether it fits the model, with the right hints."""
-        return not self.models or any(matches(glob, model) for glob in self.models)
-
-    def fits(self, model: str, hints: Hints) -> bool:
-        return (
-            self.concerns(model)
-            and (not self.classes or any(matches(glob, hints.request_class) for glob in self.classes))
-            and (not self.agents or any(matches(glob, hints.agent) for glob in self.agents))
-            and (self.subagent is None or self.subagent == hints.subagent)
-        )
-
-    def beats_names(self, model: str) -> bool:
-        """Whether it goes before a name that says itself where it goes."""
-        return bool(self.classes or self.agents or self.subagent is not None or model in self.models)
+    rules: tuple[tuple[Rule, Route], ...]
+    rest: Route | None
 
 
 class RouteTable:
@@ -120,33 +77,47 @@ class RouteTable:
     def __init__(self, config: Config, providers: Mapping[str, Provider]) -> None:
         self.providers: Mapping[str, Provider] = MappingProxyType(dict(providers))
         self.aliases: Mapping[str, str] = MappingProxyType(dict(config.aliases))
-        written = (_rule(number, route) for number, route in enumerate(config.routes))
+        written = (rule(number, route) for number, route in enumerate(config.routes))
         # What a launch is given goes before what holds for everybody.
-        self._rules = (*(_rule(number, route) for number, route in enumerate(slots.routes(config.launch))), *written)
-        self._matched: dict[tuple[str, Hints, str], Route] = {}
+        self._rules = (*(rule(number, route) for number, route in enumerate(slots.routes(config.launch))), *written)
+        self._ways: dict[tuple[str, str], _Way] = {}
 
-    def match(self, model: str, *, hints: Hints = NO_HINTS, dialect: str = "") -> Route:
+    def match(self, model: str, *, hints: Hints | Noticed = NO_HINTS, dialect: str = "") -> Route:
         """Where a call goes. `dialect` is the client's. Raises UnknownModel, which lists what there is."""
-        asked = (model, hints, dialect)
-        route = self._matched.get(asked)
-        if route is None:
-            if len(self._matched) >= _MOST_MATCHED:
-                self._matched.clear()
-            route = self._matched[asked] = self._match(model, hints, dialect)
-        return route
+        way = self._ways.get((model, dialect))
+        if way is None:
+            way = self._way(model, dialect)
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            self._ways[model, dialect] = way
+        for each, route in way.rules:
+            if each.fits(hints):
+                return route
+        if way.rest is None:
+            raise self._unknown(aliases.plain(model))
+        return way.rest
 
     def check(self, model: str) -> None:
         """Raises UnknownModel when no call for this model leads anywhere, whatever else a client says about it."""
         asked = aliases.plain(model)
-        if not any(rule.concerns(asked) for rule in self._rules):
+        if not any(each.concerns(asked) for each in self._rules):
             self.match(model)
 
-    def _match(self, model: str, hints: Hints, dialect: str) -> Route:
+    def _way(self, model: str, dialect: str) -> _Way:
+        """All that does not depend on anything but the model: so it is worked out once for each."""
         asked = aliases.plain(model)
         named = aliases.resolve(asked, self.providers, self.aliases)
-        for rule in self._rules:
-            if rule.fits(asked, hints) and (named is None or rule.beats_names(asked)):
-                return self._follow(rule, named.model if named else asked)
+        concerned: list[tuple[Rule, Route]] = []
+        for each in self._rules:
+            if each.concerns(asked) and (named is None or each.beats_names(asked)):
+                route = self._follow(each, named.model if named else asked)
+                if not each.asks:
+                    return _Way(tuple(concerned), route)
+                concerned.append((each, route))
+        return _Way(tuple(concerned), self._by_name(asked, named, dialect))
+
+    def _by_name(self, asked: str, named: aliases.Named | None, dialect: str) -> Route | None:
+        """Where a model leads that no rule leads anywhere."""
         if named is not None and (provider := self.providers.get(named.provider)) is not None:
             return Route(named.rule, (target_at(provider, named.model),))
         found = [target_at(provider, asked) for provider in self.providers.values()]
@@ -155,7 +126,7 @@ class RouteTable:
             return Route(f"provider {best.provider.name}", (best,))
         if (target := self._last(asked)) is not None:
             return Route(f"provider {target.provider.name}", (target,))
-        raise self._unknown(asked)
+        return None
 
     def _last(self, model: str) -> Target | None:
         """Who answers for a model that no provider serves."""
@@ -170,38 +141,27 @@ class RouteTable:
     def names(self) -> Iterator[str]:
         """What can be asked for, as far as the configuration says: aliases, routes, then providers' globs."""
         yield from self.aliases
-        for rule in self._rules:
-            yield from rule.models
+        for each in self._rules:
+            yield from each.models
         for provider in self.providers.values():
             yield from provider.models or (f"{provider.name}:*",)
 
     def described(self) -> list[dict[str, object]]:
         """The `[[routes]]` entries in their order, as plain data: what is asked for, and where it goes."""
-        return [
-            {
-                "name": rule.name,
-                "model": rule.models,
-                "class": rule.classes,
-                "agent": rule.agents,
-                "subagent": rule.subagent,
-                "to": rule.to,
-                "fallback": rule.fallback,
-            }
-            for rule in self._rules
-        ]
+        return [each.described() for each in self._rules]
 
     def literal_models(self) -> Iterator[str]:
         """Models that routes and providers name letter by letter."""
-        for globs in (*(rule.models for rule in self._rules), *(p.models for p in self.providers.values())):
+        for globs in (*(each.models for each in self._rules), *(p.models for p in self.providers.values())):
             yield from (glob for glob in globs if not set(glob) & set("*?["))
 
-    def _follow(self, rule: _Rule, model: str) -> Route:
+    def _follow(self, found: Rule, model: str) -> Route:
         targets: list[Target] = []
-        for text in (rule.to, *rule.fallback):
+        for text in (found.to, *found.fallback):
             provider, _, wanted = text.partition(":")
             if provider in self.providers:
                 targets.append(target_at(self.providers[provider], wanted or model))
-        return Route(rule.name, tuple(targets), rule.strict)
+        return Route(found.name, tuple(targets), found.strict)
 
     def _unknown(self, model: str) -> UnknownModel:
         if not self.providers:
@@ -228,23 +188,3 @@ class RouteTable:
         if rest and (near := near_miss(provider, self.providers)):
             return f"{near}:{rest}"
         return near_miss(model, (*self.aliases, *self.literal_models()))
-
-
-def _rule(number: int, route: RouteConfig) -> _Rule:
-    match: Match = route.match
-    return _Rule(
-        name=route.name or f"routes[{number}]",
-        models=_globs(match.model),
-        classes=_globs(match.request_class),
-        agents=_globs(match.agent),
-        subagent=match.subagent,
-        to=route.to,
-        fallback=route.fallback,
-        strict=route.strict,
-    )
-
-
-def _globs(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,) if value else ()
-    return value

@@ -6,8 +6,9 @@ import pytest
 
 from strowger.config.schema import Config, Launching, Match, ProviderConfig, RouteConfig, Slots
 from strowger.providers.base import build_providers
+from strowger.routing.hints import Hints
 from strowger.routing.slots import routes
-from strowger.routing.table import Hints, RouteTable
+from strowger.routing.table import RouteTable
 
 PROVIDERS = {
     name: ProviderConfig(dialect="openai_chat", base_url="http://127.0.0.1:1/v1", models=(f"{name}-*",))

@@ -11,7 +11,8 @@ from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
 from strowger.errors import UnknownModel
 from strowger.providers import build_providers
 from strowger.providers.presets import PRESETS
-from strowger.routing.table import Hints, RouteTable
+from strowger.routing.hints import Hints, Noticed
+from strowger.routing.table import RouteTable
 
 SUBAGENT = Hints(request_class="subagent", agent="Explore", subagent=True)
 
@@ -38,7 +39,9 @@ def route(to: str, *fallback: str, name: str | None = None, strict: bool = False
     return RouteConfig(match=Match(**match), to=to, fallback=fallback, name=name, strict=strict)  # type: ignore[arg-type]
 
 
-def targets(routes: RouteTable, model: str, hints: Hints | None = None, dialect: str = "") -> list[tuple[str, str]]:
+def targets(
+    routes: RouteTable, model: str, hints: Hints | Noticed | None = None, dialect: str = ""
+) -> list[tuple[str, str]]:
     found = routes.match(model, hints=hints or Hints(), dialect=dialect)
     return [(target.provider.name, target.model) for target in found.targets]
 
@@ -244,15 +247,6 @@ def test_no_provider_at_all() -> None:
     assert "--demo" in (caught.value.hint or "")
 
 
-def test_hints_from_headers() -> None:
-    """Sub-agents are known by their id, which is always sent, or by the class, which is sent on request."""
-    assert Hints.from_headers({}) == Hints()
-    assert Hints.from_headers({"x-claude-code-agent-id": "a1"}).subagent
-    assert Hints.from_headers({"x-claude-code-request-class": "subagent"}).subagent
-    hints = Hints.from_headers({"x-claude-code-request-class": "main", "x-claude-code-agent-type": "Explore"})
-    assert hints == Hints(request_class="main", agent="Explore", subagent=False)
-
-
 def test_literal_models() -> None:
     """Names without a wildcard can be listed; patterns cannot."""
     routes = table(route("local", model=("a", "b*", "c?")), providers={"local": provider("d", "e[1]")})
@@ -264,3 +258,30 @@ def test_routes_are_described() -> None:
     routes = table(route("local:x", model=("a", "b*")), providers={"local": provider("d")})
     (told,) = routes.described()
     assert (told["model"], told["to"], told["fallback"]) == (("a", "b*"), "local:x", ())
+
+
+def test_bodies_are_looked_at_only_for_routes_that_ask() -> None:
+    """A call that no route asks about costs nothing, whatever others ask about other models."""
+    unread = Noticed({"user-agent": "claude-cli/2.1.197"}, None)  # type: ignore[arg-type]
+    routes = table(route("local:small", model="gpt-*", plan=True), route("deep:deep-1", model="claude-*"))
+    assert targets(routes, "claude-opus-5", unread) == [("deep", "deep-1")]
+    with pytest.raises(TypeError):
+        targets(routes, "gpt-5", unread)
+
+
+def test_one_model_with_many_sessions() -> None:
+    """What is kept of a model is the same for every session, so sessions do not fill the memory or get each other's."""
+    routes = table(route("local:small", session="odd*"), route("deep:deep-1", prompt_over=100))
+    for number in range(2000):
+        assert targets(routes, "gpt-5", Hints(session=f"even{number}")) == [("openai", "gpt-5")]
+        assert targets(routes, "gpt-5", Hints(session=f"odd{number}", prompt=number)) == [("local", "small")]
+    assert targets(routes, "gpt-5", Hints(prompt=101)) == [("deep", "deep-1")]
+    assert len(routes._ways) == 1
+
+
+def test_names_of_models_do_not_fill_the_memory() -> None:
+    """They are the clients' to choose."""
+    routes = table(route("local", model="*"))
+    for number in range(2500):
+        assert targets(routes, f"m{number}") == [("local", f"m{number}")]
+    assert len(routes._ways) <= 1000

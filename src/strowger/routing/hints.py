@@ -1,0 +1,199 @@
+"""What is known of a call besides its model: what routes may ask.
+
+`Hints` is all of it as plain data. `Noticed` is the same of a call that has come in: each piece is looked for when a
+route asks for it, headers before the body, so that a call costs nothing where no route asks. Must not know routes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from msgspec import Struct
+
+from strowger.dialects.glance import Glance
+from strowger.routing import roles
+from strowger.routing.roles import AUXILIARY, COMPACTION, MAIN, SUBAGENT, TITLE, Role
+
+# How User-Agents of agents begin whose calls are the conversation itself unless something tells otherwise.
+_AGENTS = ("claude-cli", "codex", "geminicli", "opencode", "kimi-code", "qwencode")
+# It says that plan mode has begun, but not that it is over (0.15).
+_NO_END_OF_PLANNING = "qwencode"
+_REQUEST_KIND = re.compile(r'"request_kind"\s*:\s*"(\w+)"')
+# Codex 0.169: what it says of each request, and of those of its sub-agents.
+_CODEX_KINDS = {"turn": MAIN, "compaction": COMPACTION}
+_CODEX_SUBAGENTS = {"compact": COMPACTION, "memory_consolidation": AUXILIARY}
+_LONGEST = 200
+
+
+class Hints(Struct, frozen=True):
+    """What a client says, or shows; empty and false where it does not. `prompt` is in tokens, about."""
+
+    request_class: str = ""
+    agent: str = ""
+    subagent: bool = False
+    agent_id: str = ""
+    session: str = ""
+    effort: str = ""
+    thinking: bool = False
+    plan: bool = False
+    prompt: int = 0
+    tools: tuple[str, ...] = ()
+    images: bool = False
+
+    def classes(self) -> Iterator[str]:
+        """What the call may be called, surest first: a title is a chore too."""
+        return _with_kind(self.request_class)
+
+
+NO_HINTS = Hints()
+
+
+def _with_kind(request_class: str) -> Iterator[str]:
+    yield request_class
+    if request_class == TITLE:
+        yield AUXILIARY
+
+
+class Noticed:
+    """The hints of one call. Header names are lower case; `session` is what its body says of the client's session,
+    `compacts` that the URL alone says what it is for.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], body: bytes, *, session: str | None = None, compacts: bool = False
+    ) -> None:
+        self._headers = headers
+        self._glance = Glance(body)
+        self._session = session
+        self._compacts = compacts
+        self._role: Role | None = None
+        self._looked = False
+
+    def _header(self, *names: str) -> str:
+        value = next((value for name in names if (value := self._headers.get(name))), "")
+        # text even where its bytes are none: it is kept with the flow
+        return value[:_LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace") if value else ""
+
+    # ---- by headers ----
+
+    @cached_property
+    def told_class(self) -> str:
+        """What the headers, or the URL, say that the call is for."""
+        # Claude Code, with CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
+        if told := self._header("x-claude-code-request-class"):
+            return told
+        if self._compacts or self._header("x-claude-code-compaction"):
+            return COMPACTION
+        if of_codex := self._header("x-openai-subagent"):
+            return _CODEX_SUBAGENTS.get(of_codex, SUBAGENT)
+        kind = _REQUEST_KIND.search(self._headers.get("x-codex-turn-metadata", "")[:2000])
+        if kind is not None and kind[1] in _CODEX_KINDS:
+            return _CODEX_KINDS[kind[1]]
+        # `claude` always names the agent (seen in 2.1.197 and 2.1.329), opencode the session that its own springs from
+        return SUBAGENT if self._header("x-claude-code-agent-id", "x-parent-session-id") else ""
+
+    @cached_property
+    def told_agent(self) -> str:
+        """What the headers say of the type of the sub-agent."""
+        return self._header("x-claude-code-agent-type", "x-openai-subagent")
+
+    @cached_property
+    def agent_id(self) -> str:
+        """Which sub-agent is asking."""
+        if own := self._header("x-claude-code-agent-id"):
+            return own
+        if self.told_class != SUBAGENT:
+            return ""
+        return self._header("thread-id") or self._header("x-session-id")
+
+    @cached_property
+    def session(self) -> str:
+        """The client's id of its session."""
+        return self._header("x-claude-code-session-id", "session-id", "x-session-id") or (self._session or "")
+
+    # ---- by the body ----
+
+    @property
+    def role(self) -> Role | None:
+        """What the body says, looked for once."""
+        if not self._looked:
+            self._looked, self._role = True, roles.recognised(self._glance)
+        return self._role
+
+    def classes(self) -> Iterator[str]:
+        """What the call may be called, surest first; the body is looked at only for who asks for more."""
+        told = self.told_class
+        if told:
+            yield told
+        # Claude Code calls a title a chore
+        if told in {"", AUXILIARY}:
+            found = self.role.request_class if self.role is not None else ""
+            if not told:
+                yield from _with_kind(found or (MAIN if self._is_agent() else ""))
+            elif found == TITLE:
+                yield TITLE
+
+    def _is_agent(self) -> bool:
+        return self._headers.get("user-agent", "").lower().startswith(_AGENTS)
+
+    @cached_property
+    def subagent(self) -> bool:
+        """Whether a sub-agent is asking."""
+        if self.told_class:
+            return self.told_class == SUBAGENT or bool(self._header("x-claude-code-agent-id"))
+        return self.role is not None and self.role.request_class == SUBAGENT
+
+    @cached_property
+    def agent(self) -> str:
+        """The type of the sub-agent that is asking."""
+        if self.told_agent or self.told_class not in {"", SUBAGENT}:
+            return self.told_agent
+        return self.role.agent if self.role is not None else ""
+
+    @property
+    def effort(self) -> str:
+        """How hard the model shall think, in the client's words."""
+        return self._glance.effort
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the model shall think before it answers."""
+        return self._glance.thinking
+
+    @cached_property
+    def plan(self) -> bool:
+        """Whether the client is in plan mode."""
+        name = self._headers.get("user-agent", "").lower()
+        return not name.startswith(_NO_END_OF_PLANNING) and roles.is_planning(self._glance)
+
+    @property
+    def prompt(self) -> int:
+        """About how long the prompt is, in tokens."""
+        return self._glance.tokens
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools that are offered."""
+        return self._glance.tools
+
+    @property
+    def images(self) -> bool:
+        """Whether there are pictures in the conversation."""
+        return self._glance.images
+
+    # ---- for the flow ----
+
+    @property
+    def known_class(self) -> str:
+        """What the call is for, as far as it is known without another look."""
+        if self._looked and self._role is not None and self.told_class in {"", AUXILIARY}:
+            found = self._role.request_class
+            return found if not self.told_class or found == TITLE else self.told_class
+        return self.told_class
+
+    @property
+    def known_agent(self) -> str:
+        """The type of the sub-agent, as far as it is known without another look."""
+        return self.told_agent or (self._role.agent if self._role is not None else "")

@@ -39,13 +39,20 @@ _LEVELS = {
 }
 # Transformers that adapt bodies to one vendor: whose preset knows the same.
 _VENDORS = {"deepseek", "openrouter", "groq", "cerebras", "openai", "reasoning", "streamoptions", "cleancache"}
-_UNASKED = {
-    "think": "nothing but a name can ask for it: `/model think`",
-    "longContext": "routes do not look at the size of a prompt: `/model long-context`",
-    "webSearch": "searching is the business of the model that is asked: `/model web-search`",
-    "image": "routes do not look for pictures: `/model image`",
-}
-_ALIASES = {"think": "think", "longContext": "long-context", "webSearch": "web-search", "image": "image"}
+# In the order in which it decides: the kind of call, what `/model` may call it here, and what it looks at.
+_LONG, _LONG_FROM = "longContext", "longContextThreshold"
+_THRESHOLD = 60_000
+_BACKGROUND = "background"
+_KINDS: tuple[tuple[str, str, Table], ...] = (
+    ("image", "image", {"images": True}),
+    (_LONG, "long-context", {"prompt_over": _THRESHOLD}),
+    (_BACKGROUND, "", {}),
+    ("webSearch", "web-search", {"tool": "web_search*"}),
+    ("think", "think", {"thinking": True}),
+)
+# A name that says itself where it goes is stronger there than any kind of call.
+_ITS_MODELS = "claude-*"
+_SMALL_MODELS = "*haiku*"
 _WHY = {
     "LOG": 'one line for each call goes to standard error: see [log], `file = "…"`',
     "API_TIMEOUT_MS": "only silence has a limit: see limits.idle_timeout_seconds",
@@ -172,19 +179,27 @@ def _router(draft: Draft, router: Table, fallback: Table, names: dict[str, str])
         first = target(f"Router.{kind}", router.get(kind)) if router.get(kind) else []
         return list(dict.fromkeys([*first, *more])) if first else []
 
-    for kind, alias in _ALIASES.items():
-        if found := targets(kind):
-            draft.section("aliases")[alias] = found[0]
-            draft.took(f"Router.{kind}", f"aliases.{alias}")
-            draft.leave(f"Router.{kind}, by itself", _UNASKED[kind])
-    # Theirs goes by the names that Claude Code has for its models: a small one is for the background.
-    if found := targets("background"):
-        draft.route("*haiku*", found, "background")
-        draft.took("Router.background", f"a route for *haiku* to {found[0]}")
+    taken: set[str] = set()
+    for kind, alias, conditions in _KINDS:
+        found = targets(kind)
+        if not found:
+            continue
+        if kind == _BACKGROUND:
+            draft.route(_SMALL_MODELS, found, kind)
+            draft.took(f"Router.{kind}", f"a route for {_SMALL_MODELS} to {found[0]}")
+            continue
+        if kind == _LONG and (threshold := number(router.get(_LONG_FROM))):
+            conditions = {"prompt_over": threshold}
+            draft.took(f"Router.{_LONG_FROM}", f"match.prompt_over of the route {alias}")
+            taken.add(_LONG_FROM)
+        draft.section("aliases")[alias] = found[0]
+        draft.route(_ITS_MODELS, found, alias, conditions)
+        told = " and ".join(f"{name} = {str(value).lower()}" for name, value in conditions.items())
+        draft.took(f"Router.{kind}", f"a route where {told}, to {found[0]}; also aliases.{alias}")
     if found := targets("default"):
         draft.route("*", found, "default")
         draft.took("Router.default", f"a route for everything else to {found[0]}")
-    known = {*_ALIASES, "background", "default", "fallback"}
+    known = {*(kind for kind, _, _ in _KINDS), "default", "fallback"} | taken
     draft.leave_rest("Router.", router, known, "it has no counterpart")
 
 

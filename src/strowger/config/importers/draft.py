@@ -133,10 +133,12 @@ class Draft:
         if fresh:
             table["models"] = [*globs, *dict.fromkeys(fresh)]
 
-    def route(self, model: str | list[str], targets: list[str], name: str | None = None) -> None:
-        """Add a route from names of models to the first target, with the others to fall back on."""
+    def route(
+        self, model: str | list[str], targets: list[str], name: str | None = None, conditions: Table | None = None
+    ) -> None:
+        """Add a route from names of models, under `conditions`, to the first target, the others to fall back on."""
         routes = self.table.setdefault("routes", [])
-        route: Table = {"match": {"model": model}, "to": targets[0]}
+        route: Table = {"match": {"model": model, **(conditions or {})}, "to": targets[0]}
         if len(targets) > 1:
             route["fallback"] = targets[1:]
         if name:

@@ -31,15 +31,34 @@ def test_providers() -> None:
 
 
 def test_router() -> None:
-    """What goes by the model's name becomes routes, with fallbacks; what nothing can ask for by itself an alias."""
+    """Each kind of call is a route, in the order in which that program decides, with its fallbacks; an alias, too, so
+    that it can be asked for by name.
+    """
     table: Any = imported("claude-code-router.json").table
-    assert [(route["match"]["model"], route["to"]) for route in table["routes"]] == [
-        ("*haiku*", "local:qwen2.5-coder:latest"),
-        ("*", "deepseek:deepseek-chat"),
+    assert [(route["match"], route["to"]) for route in table["routes"]] == [
+        ({"model": "claude-*", "prompt_over": 60000}, "openrouter:google/gemini-2.5-pro"),
+        ({"model": "*haiku*"}, "local:qwen2.5-coder:latest"),
+        ({"model": "claude-*", "tool": "web_search*"}, "gemini:gemini-2.5-flash"),
+        ({"model": "claude-*", "thinking": True}, "deepseek:deepseek-reasoner"),
+        ({"model": "*"}, "deepseek:deepseek-chat"),
     ]
-    assert table["routes"][1]["fallback"] == ["openrouter:anthropic/claude-sonnet-4"]
+    assert table["routes"][-1]["fallback"] == ["openrouter:anthropic/claude-sonnet-4"]
     assert table["aliases"]["think"] == "deepseek:deepseek-reasoner"
     assert table["aliases"]["web-search"] == "gemini:gemini-2.5-flash"
+
+
+def test_long_prompts() -> None:
+    """They begin where the file says, else where that program would; a threshold without a model is left."""
+    router = {"longContext": "one,m", "image": "one,eyes", "longContextThreshold": "90000"}
+    routes = of({"Providers": [provider()], "Router": router})["routes"]
+    assert [route["match"] for route in routes] == [
+        {"model": "claude-*", "images": True},
+        {"model": "claude-*", "prompt_over": 90000},
+    ]
+    del router["longContextThreshold"]
+    assert of({"Providers": [provider()], "Router": router})["routes"][1]["match"]["prompt_over"] == 60000
+    found = import_table({"Providers": [provider()], "Router": {"longContextThreshold": 5}}, PRESETS, {})
+    assert "Router.longContextThreshold" in {note.what for note in found.left}
 
 
 def test_settings() -> None:
@@ -55,7 +74,8 @@ def test_what_is_left_is_said() -> None:
     left = {note.what: note.text for note in imported("claude-code-router.json").left}
     assert "Providers[dashscope].transformer.enhancetool" in left
     assert "Providers[deepseek].transformer.deepseek-chat" in left
-    assert {"CUSTOM_ROUTER_PATH", "API_TIMEOUT_MS", "LOG", "Router.longContextThreshold"} <= left.keys()
+    assert {"CUSTOM_ROUTER_PATH", "API_TIMEOUT_MS", "LOG"} <= left.keys()
+    assert "Router.longContextThreshold" not in left
     assert all(left.values())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -144,8 +145,14 @@ def _spellings(value: bytes) -> Iterable[bytes]:
 def mask(secrets: Iterable[Secret]) -> Masked:
     """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
 
-    Most answers are good and quote nothing, so what to look for is worked out at the first need.
+    The same secrets give the same mask: what it has gone through once, need not go through it again.
     """
+    return _mask(frozenset(secrets))
+
+
+@lru_cache(maxsize=256)
+def _mask(secrets: frozenset[Secret]) -> Masked:
+    # Most answers are good and quote nothing, so what to look for is worked out at the first need.
     known: list[bytes] | None = None
 
     def masked(data: bytes) -> bytes:
@@ -155,7 +162,9 @@ def mask(secrets: Iterable[Secret]) -> Masked:
             # a header's value may have a scheme before the secret
             values |= {value.rpartition(b" ")[2] for value in values}
             values |= {spelt for value in values for spelt in _spellings(value)}
-            known = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+            values = {value for value in values if len(value) >= _SHORTEST_SECRET}
+            # a secret with a scheme before it is found by the secret
+            known = [value for value in values if not any(other in value for other in values - {value})]
         for value in known:
             data = data.replace(value, b"***")
         return data

@@ -81,10 +81,10 @@ class Flow(Struct):
     `upstream_first_byte` when the answering one sent its first byte.
 
     `agent` is the User-Agent as it came, `program` its short name. `launch` is the id of the client's launch, `profile`
-    what that goes by, `project` the directory it works in. `tier` is the service tier that the answer began in.
-    `billed` is the cost in US dollars as the price table has it, None where it has no price for the model: money where
-    `billing` is `metered`, the value of a plan's traffic where it is `plan`. `trace` is the client's `traceparent`.
-    `replay_of` is the flow that this one repeats.
+    what that goes by, `project` the directory it works in. `tier` is the service tier that the answer began in,
+    `places` what price lists may call who gave it. `billed` is the cost in US dollars as the price table has it, None
+    where it has no price for the model: money where `billing` is `metered`, the value of a plan's traffic where it is
+    `plan`. `trace` is the client's `traceparent`. `replay_of` is the flow that this one repeats.
     """
 
     id: str
@@ -124,6 +124,7 @@ class Flow(Struct):
     finish: Finish | None = None
     usage: Usage = Usage()
     tier: str = ""
+    places: tuple[str, ...] = ()
     billing: Billing = ""
     billed: float | None = None
     upstream_request_id: str | None = None

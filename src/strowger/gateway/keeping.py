@@ -19,6 +19,8 @@ from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Recorder
 from strowger.flows.retention import Limits
 from strowger.flows.store import Store
+from strowger.gateway.pricing import Pricing
+from strowger.routing import pricelists
 from strowger.telemetry.logs import Log
 
 _MB = 1024 * 1024
@@ -35,6 +37,7 @@ class Kept(Struct, frozen=True):
     feed: Feed
     store: Store | None
     archive: Archive | None
+    pricing: Pricing
 
 
 class _Logged:
@@ -69,8 +72,10 @@ async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIter
             tell=lambda event, fields: log.write("warning", event, fields),
         )
         archive = Archive(path)
+    pricing = Pricing(pricelists.load(config.prices.file, env).prices())
     recorder = Recorder(
         flows.keep,
+        price=pricing.price,
         tape_limit=flows.max_body_mb * _MB if store is not None and flows.bodies != "none" else None,
         tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
     )
@@ -79,7 +84,7 @@ async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIter
         if keeper is not None:
             recorder.add(keeper)
     try:
-        yield Kept(recorder, feed, store, archive)
+        yield Kept(recorder, feed, store, archive, pricing)
     finally:
         if archive is not None:
             archive.close()

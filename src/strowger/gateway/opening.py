@@ -120,7 +120,7 @@ class Opening:
             provider, out, self._facts(draft), own=self._client.own, account=candidate.account, tape=flow.tape
         )
         incoming, masked = sent.incoming, sent.masked
-        flow.billing = provider.billing_by(sent.used)
+        flow.billing, flow.places = provider.billing_by(sent.used), provider.places
         attempt.status = incoming.status
         headers = incoming.headers
         flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")

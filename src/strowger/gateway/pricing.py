@@ -1,4 +1,4 @@
-"""What each call cost, said once, when it is over. Microseconds: prices are looked up once for each model and day.
+"""What each call cost, said once, when it is over. Microseconds: a price is looked up once for each model and day.
 
 Must not know where prices come from, nor what is done with the sums.
 """
@@ -6,25 +6,19 @@ Must not know where prices come from, nor what is done with the sums.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from strowger.flows.flow import Flow
-from strowger.providers.base import Provider
 from strowger.routing.prices import Price, Prices, stated_cost, tiers_of
-
-ProviderOf = Callable[[Flow], Provider | None]
-"""The provider that answered a call, while the configuration has it."""
 
 _MOST_KNOWN = 1000
 
 
 class Pricing:
-    """Sets `billed`, and `billing` where nobody has. One for each gateway."""
+    """Sets `billed` of calls. One for each gateway."""
 
-    def __init__(self, prices: Prices, provider_of: ProviderOf) -> None:
+    def __init__(self, prices: Prices) -> None:
         self._prices = prices
-        self._provider_of = provider_of
-        self._known: dict[tuple[str, str, str, int], Price | None] = {}
+        self._known: dict[tuple[tuple[str, ...], str, int], Price | None] = {}
 
     def adopt(self, prices: Prices) -> None:
         """Go on with other price lists."""
@@ -33,30 +27,25 @@ class Pricing:
 
     def price(self, flow: Flow) -> None:
         """Say what a call cost. What nobody counted, and what no list has a price for, stays None."""
-        provider = self._provider_of(flow) if flow.provider else None
-        if not flow.billing and provider is not None:
-            flow.billing = provider.billing
-        flow.billed = 0.0 if flow.billing == "free" else self._cost(flow, provider)
+        flow.billed = 0.0 if flow.billing == "free" else self._cost(flow)
 
-    def _cost(self, flow: Flow, provider: Provider | None) -> float | None:
+    def _cost(self, flow: Flow) -> float | None:
         usage = flow.usage
         stated = stated_cost(usage.extras)
         if stated:
             return stated
         # An answer that says nothing of its model is one of the model that was asked.
-        price = self._price(flow, provider, flow.response_model or flow.upstream_model)
+        price = self._price(flow, flow.response_model or flow.upstream_model)
         if price is None:
             return stated  # of what is free at its provider there is no price
         tiers = tiers_of(usage.extras, flow.finish.extras if flow.finish else {}, flow.tier)
         return price.cost(usage, tiers)
 
-    def _price(self, flow: Flow, provider: Provider | None, model: str) -> Price | None:
-        where = provider.base_url if provider is not None else ""
-        key = (flow.provider, where, model, int(flow.started // 86400))
+    def _price(self, flow: Flow, model: str) -> Price | None:
+        key = (flow.places, model, int(flow.started // 86400))
         if key not in self._known:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             day = time.strftime("%Y-%m-%d", time.gmtime(flow.started))
-            places = provider.places if provider is not None else (flow.provider,)
-            self._known[key] = self._prices.find(model, places, day)
+            self._known[key] = self._prices.find(model, flow.places, day)
         return self._known[key]

@@ -33,10 +33,11 @@ class Vendor(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole price list: what it is, and the day on which it was read."""
+    """A whole price list: what it is, and the day on which it was read. `note`: how."""
 
     about: str = ""
     read: str = ""
+    note: str = ""
     vendors: tuple[Vendor, ...] = ()
 
     def prices(self) -> list[Price]:

@@ -31,9 +31,9 @@ def ended(**fields: object) -> Flow:
     return Flow(**{**begun, **filled, **fields})  # type: ignore[arg-type]
 
 
-def cost(flow: Flow, by: Provider | None = None, prices: Prices = PRICES) -> float | None:
+def cost(flow: Flow, prices: Prices = PRICES) -> float | None:
     """What it is said to have cost."""
-    Pricing(prices, lambda _: by or provider()).price(flow)
+    Pricing(prices).price(flow)
     return flow.billed
 
 
@@ -69,8 +69,8 @@ def test_what_nobody_counted_has_no_price() -> None:
 def test_a_price_of_its_place() -> None:
     """A list may give a price for a provider's name or its host."""
     at_host = Prices([[Price(model="m", input=3, output=3, at=("api.example.com",))]])
-    assert cost(ended(), prices=at_host) == pytest.approx(3)
-    assert cost(ended(), provider("https://other.example/v1"), prices=at_host) is None
+    assert cost(ended(places=provider().places), prices=at_host) == pytest.approx(3)
+    assert cost(ended(places=provider("https://other.example/v1").places), prices=at_host) is None
 
 
 def test_free_calls_cost_nothing() -> None:
@@ -80,7 +80,7 @@ def test_free_calls_cost_nothing() -> None:
 
 def test_new_lists_hold_at_once() -> None:
     """After other lists have been adopted nothing of the old ones is remembered."""
-    pricing = Pricing(PRICES, lambda _: provider())
+    pricing = Pricing(PRICES)
     pricing.price(ended())
     pricing.adopt(Prices([[Price(model="m", input=7, output=7)]]))
     flow = ended()

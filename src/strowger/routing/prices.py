@@ -171,7 +171,8 @@ class _Upstream(Struct):
 _CREATION = msgspec.json.Decoder(_CacheCreation)
 _AMOUNT = msgspec.json.Decoder(float | _CostParts | None)
 _DETAILS = msgspec.json.Decoder(_Upstream | None)
-_SERVICE_TIER = re.compile(rb'(?<!\\)"service_tier"\s*:\s*"(\w+)"')
+_SERVICE_TIER = b'"service_tier"'
+_TIER = re.compile(rb'\s*:\s*"(\w+)"')
 # Anthropic's, Gemini's, Vertex AI's
 _TIER_MEMBERS = ("service_tier", "serviceTier", "speed", "inference_geo", "trafficType")
 _ORDINARY = frozenset({"", "standard", "default", "auto", "on_demand", "not_available", "global"})
@@ -206,10 +207,17 @@ def stated_tier(extras: Extras) -> str:
         return ""
     raw = extras.get("service_tier")
     if raw is None and (response := extras.get("response")) is not None:
-        # Such an object may repeat all that was asked: looking for one member is a tenth of reading it.
-        found = _SERVICE_TIER.search(response)
-        return found[1].decode() if found else ""
+        return _tier_within(bytes(response))
     return _word(raw)
+
+
+def _tier_within(response: bytes) -> str:
+    """The tier of a response object, which may repeat all that was asked: finding one word is quicker than reading it."""
+    at = response.find(_SERVICE_TIER)
+    while at > 0 and response[at - 1 : at] == b"\\":  # it is quoted in a text
+        at = response.find(_SERVICE_TIER, at + 1)
+    found = _TIER.match(response, at + len(_SERVICE_TIER)) if at >= 0 else None
+    return found[1].decode() if found else ""
 
 
 def tiers_of(usage: Extras, finish: Extras, began: str) -> tuple[str, ...]:

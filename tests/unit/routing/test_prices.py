@@ -191,6 +191,8 @@ def test_tiers_of_answers() -> None:
     assert tiers_of({}, {}, "priority") == ("priority",)
     ended = {"response": Raw(b'{"instructions":"\\"service_tier\\":\\"flex\\"","service_tier":"default"}')}
     assert tiers_of({}, ended, "priority") == ()
+    only_quoted = {"response": Raw(b'{"instructions":"\\"service_tier\\":\\"flex\\""}')}
+    assert tiers_of({}, only_quoted, "priority") == ("priority",)
 
 
 def test_a_start_names_its_tier() -> None:

@@ -55,11 +55,19 @@ class Watcher:
         self._missed = 0
         self._come = anyio.Event()
         self.over = False
+        self.missed = 0
+        """Items that were never taken, since the beginning."""
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait to be taken."""
+        return len(self._items)
 
     def put(self, item: Item) -> None:
         """One more item; the oldest goes where there is no room."""
         if len(self._items) == self._items.maxlen:
             self._missed += 1
+            self.missed += 1
         self._items.append(item)
         self._come.set()
 
@@ -147,6 +155,17 @@ class Feed:
         self._meter = Meter(0.0)
         self._pulsed = 0.0
         self._over = False
+        self._missed = 0
+
+    @property
+    def waiting(self) -> int:
+        """What waits for all who watch."""
+        return sum(watcher.waiting for watcher in self._watchers)
+
+    @property
+    def missed(self) -> int:
+        """What those who watch, or did, were too slow for."""
+        return self._missed + sum(watcher.missed for watcher in self._watchers)
 
     @property
     def watched(self) -> int:
@@ -178,6 +197,7 @@ class Feed:
             yield watcher
         finally:
             self._watchers.discard(watcher)
+            self._missed += watcher.missed
 
     @property
     def quiet(self) -> dict[str, object]:

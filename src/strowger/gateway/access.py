@@ -157,6 +157,19 @@ class Access:
                 hint="it is in the gateway's own pid file; `strowger serve` prints where that is",
             )
 
+    def admit_reader(self, headers: Mapping[str, str]) -> None:
+        """Let in who holds the admin token or the client token: for what tells much and changes nothing.
+
+        Raises Forbidden.
+        """
+        sent = headers.get(TOKEN_HEADER) or _bearer(headers.get("authorization", ""))
+        if _same(sent, self.admin_token) or (self._client_token is not None and _same(sent, self._client_token)):
+            return
+        raise Forbidden(
+            "the figures need the client token or the admin token",
+            hint="set server.client_token and send it as a Bearer token, or set metrics.open = true or metrics.port",
+        )
+
     def open_launch(self, name: str, pid: int, project: str = "") -> Launch:
         """A new launch with its own token."""
         launch = Launch(secrets.token_hex(6), name, pid, "strowger-" + secrets.token_urlsafe(24), project)

@@ -40,6 +40,7 @@ from strowger.gateway.models import Models, one, page
 from strowger.gateway.pipeline import Line
 from strowger.gateway.pulse import Spawn
 from strowger.gateway.recall import Memory
+from strowger.gateway.scraping import Scraping, looker, observers_of
 from strowger.gateway.sending import Sender
 from strowger.gateway.settings import Settings, timing_of
 from strowger.gateway.stored import Stored
@@ -49,6 +50,7 @@ from strowger.providers.exchange import exchange
 from strowger.providers.network import network_of
 from strowger.routing.table import RouteTable
 from strowger.telemetry.logs import Log
+from strowger.telemetry.metrics import Metrics
 from strowger.upstreams.base import Headers
 from strowger.upstreams.http import HttpUpstream
 from strowger.upstreams.websocket import SocketUpstream
@@ -64,7 +66,14 @@ class Gateway:
     """What the server serves: every endpoint, over one line. Made by `build`."""
 
     def __init__(
-        self, line: Line, models: Models, counting: Counting, admin: Admin, settings: Settings, feed: Feed
+        self,
+        line: Line,
+        models: Models,
+        counting: Counting,
+        admin: Admin,
+        settings: Settings,
+        feed: Feed,
+        scraping: Scraping,
     ) -> None:
         self.line = line
         self.settings = settings
@@ -75,6 +84,7 @@ class Gateway:
         self._stored = Stored(line)
         self._admin = admin
         self.feed = feed
+        self.scraping = scraping
 
     def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
         """The endpoint of a URL; raises UnknownPath."""
@@ -109,6 +119,8 @@ class Gateway:
                 await reply.whole(200, _JSON, body)
             case Verb.ADMIN:
                 await self._admin.answer(call, reply)
+            case Verb.METRICS:
+                await self.scraping.answer(call, reply)
             case Verb.COUNT_TOKENS:
                 await self._counting.answer(call, reply)
             case Verb.STORED:
@@ -152,7 +164,8 @@ def _spawner(tasks: TaskGroup, log: Log) -> Spawn:
 
 
 def _log(config: Config) -> Log:
-    return Log(Path(config.log.file).expanduser() if config.log.file else None, config.log.level)
+    file = Path(config.log.file).expanduser() if config.log.file else None
+    return Log(file, config.log.level, areas=config.log.areas)
 
 
 async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
@@ -251,4 +264,10 @@ async def build(
         settings = Settings(config, line, table, again, log)
         watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health)})
         admin = Admin(line, models, settings, watching, History(line.recorder, kept.archive, kept.store))
-        yield Gateway(line, models, Counting(line), admin, settings, kept.feed)
+        metrics = None
+        if config.metrics.enabled:
+            observers = observers_of(log, kept.feed, kept.store)
+            metrics = Metrics(looker(health, lambda: line.routes.providers, settings, log, observers))
+            kept.recorder.add(metrics)
+        scraping = Scraping(metrics, access, is_open=config.metrics.open)
+        yield Gateway(line, models, Counting(line), admin, settings, kept.feed, scraping)

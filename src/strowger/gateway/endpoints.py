@@ -35,6 +35,7 @@ class Verb(StrEnum):
     HELLO = "hello"
     HEALTH = "health"
     ADMIN = "admin"
+    METRICS = "metrics"
 
 
 class Endpoint(Struct, frozen=True):
@@ -89,6 +90,8 @@ _FIXED: dict[str, tuple[tuple[str, ...], Verb, str]] = {
     "/models": (_GET, Verb.MODELS, ""),
     "/healthz": (_GET, Verb.HEALTH, ""),
     "/health": (_GET, Verb.HEALTH, ""),
+    "/metrics": (_GET, Verb.METRICS, ""),
+    "/_strowger/metrics": (_GET, Verb.METRICS, ""),
     # Claude Code asks whether anyone is there: `HEAD /` up to 2.1.2xx, `HEAD /api/hello` later
     "/": (_GET, Verb.HELLO, ""),
     "/api/hello": (_GET, Verb.HELLO, ""),

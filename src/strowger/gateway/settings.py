@@ -6,6 +6,7 @@ is read from.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import anyio
@@ -49,6 +50,9 @@ class Settings:
         self._choices: dict[str, Choice] = {}
         # What is read takes a while, and must not take the place of what was chosen meanwhile.
         self._lock = anyio.Lock()
+        self.started = self.read_at = time.time()
+        self.read_well = True
+        """Whether the last reading could be used; `read_at` is when one was taken into use, in Unix time."""
 
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration anew and go on with it. Gives the sections whose change needs a new start.
@@ -64,12 +68,14 @@ class Settings:
                     for launch, choice in tuple(self._choices.items())
                 }
             except ConfigError as error:
+                self.read_well = False
                 self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
                 raise
             open_ones = {launch: chosen for launch, chosen in launches.items() if launch in self._choices}
             self._line.adopt(table, timing_of(config), open_ones)
             self._line.health.adopt(config.retries)
             self.config = config
+            self.read_well, self.read_at = True, time.time()
         waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
         self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
         return waiting

@@ -22,6 +22,7 @@ from strowger.config.paths import log_file
 from strowger.config.schema import Config
 from strowger.errors import ConfigError
 from strowger.gateway.app import Gateway, build
+from strowger.gateway.scraping import FiguresAlone
 from strowger.gateway.server import bind, serve
 from strowger.gateway.settings import Settings
 from strowger.launcher import pidfile, sessions
@@ -33,6 +34,8 @@ _Mark = tuple[int, int, int] | None
 
 _LOOK_SECONDS = 1.0
 """How often the configuration file is looked at."""
+
+_FIGURES_BYTES = 16 * 1024
 
 
 class Host(Struct, frozen=True):
@@ -122,6 +125,7 @@ async def _running(
                 max_header=server.max_header_kb * 1024,
                 grace=server.grace_seconds,
             ) as listening,
+            _figures(config, gateway, kind, log),
         ):
             url = local_url(listening.url)
             session = sessions.Session(
@@ -149,6 +153,28 @@ async def _running(
                     log.write("info", "stopped", told, shown=False)
                     # Before draining: nobody shall join a gateway that is on its way out.
                     sessions.remove(written)
+
+
+@asynccontextmanager
+async def _figures(config: Config, gateway: Gateway, kind: Kind, log: Log) -> AsyncIterator[None]:
+    """The port on which figures are served alone, where one is asked for. Of two launches at once, the first has it."""
+    port = config.metrics.port
+    if port is None or not config.metrics.enabled:
+        yield
+        return
+    try:
+        socket = bind("127.0.0.1", port, external=False)
+    except ConfigError as error:
+        if kind == "serve":
+            raise
+        log.write("warning", "metrics", {"error": error.message}, shown=False)
+        yield
+        return
+    app = FiguresAlone(gateway.scraping)
+    with socket:
+        async with serve(app, socket, max_body=_FIGURES_BYTES, max_header=_FIGURES_BYTES, grace=0.0) as listening:
+            log.write("info", "metrics", {"url": f"{listening.url}/metrics"}, shown=False)
+            yield
 
 
 @contextmanager

@@ -57,6 +57,7 @@ EVENTS: Mapping[str, Area] = MappingProxyType(
         "stopped": "server",
         "refused": "server",  # what never became a call
         "log": "server",
+        "metrics": "server",
         "task": "server",
         "tracing": "server",
     }

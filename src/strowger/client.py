@@ -22,6 +22,12 @@ T = TypeVar("T")
 TIMEOUT = 5.0
 """Seconds for a whole answer: it comes from this machine, and from memory."""
 
+_SLOW_TIMEOUT = 60.0
+"""Seconds for what has to read many bodies from disk."""
+
+_MODEL_TIMEOUT = 900.0
+"""Seconds for what waits for a model."""
+
 _SILENCE = 15.0
 """Seconds without an event, of which one comes each second, until a gateway is taken for gone."""
 
@@ -301,6 +307,30 @@ class Event(Struct, frozen=True):
     data: Any
 
 
+class Answered(Struct, frozen=True):
+    """What an answer says: text, thinking, the tools that it calls with their arguments (JSON), how it ended, or the
+    error that it was.
+    """
+
+    status: int = 0
+    error: str | None = None
+    text: str = ""
+    thinking: str = ""
+    calls: tuple[dict[str, str], ...] = ()
+    stop: str | None = None
+
+
+class Replayed(Struct, frozen=True):
+    """A call that was repeated: the new flow, as plain data, and what was answered."""
+
+    flow: dict[str, Any] = {}
+    answer: Answered = Answered()
+
+
+class _Translated(Struct, frozen=True):
+    request: dict[str, Any] = {}
+
+
 class _Reloaded(Struct, frozen=True):
     needs_restart: tuple[str, ...] = ()
 
@@ -312,6 +342,7 @@ class Admin:
         import aiohttp  # takes longer than all the rest; who only looks for gateways has no need of it
 
         self._url = url.rstrip("/")
+        self._timeout = timeout
         # A proxy of the environment is not asked: what we speak to is on this machine.
         self._session = aiohttp.ClientSession(
             headers={"authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False
@@ -410,6 +441,23 @@ class Admin:
         except aiohttp.ClientError as error:
             raise Unreachable(f"the connection to the gateway at {self._url} broke off") from error
 
+    async def replay(self, id: str, to: str | None = None) -> Replayed:
+        """The call of a flow once more, to another model or to the same. Takes as long as the model does.
+
+        Raises GatewayError where there is no such flow, or its body is not kept.
+        """
+        order = {"to": to, "dry_run": False}
+        return await self._ask("POST", f"flows/{id}/replay", Replayed, order, timeout=_MODEL_TIMEOUT)
+
+    async def translated(self, id: str, to: str | None = None) -> dict[str, Any]:
+        """What would be sent if it was: url, provider, model, dialect, lane, losses and body."""
+        order = {"to": to, "dry_run": True}
+        return (await self._ask("POST", f"flows/{id}/replay", _Translated, order)).request
+
+    async def cache(self, session: str) -> dict[str, Any]:
+        """What became of the cache in a session, call by call, as plain data."""
+        return await self._ask("GET", _path("cache", session=session), dict[str, Any], timeout=_SLOW_TIMEOUT)
+
     async def reload(self) -> tuple[str, ...]:
         """Have the configuration read anew. Gives the sections whose change needs a new start.
 
@@ -444,21 +492,28 @@ class Admin:
         """Make a launch's token worthless."""
         await self._send("DELETE", f"launches/{id}", None)
 
-    async def _ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
-        answer = await self._send(method, path, body)
+    async def _ask(
+        self, method: str, path: str, kind: type[T], body: object = None, *, timeout: float | None = None
+    ) -> T:
+        answer = await self._send(method, path, body, timeout)
         try:
             return msgspec.json.decode(answer, type=kind)
         except msgspec.DecodeError as error:
             raise Malformed(f"the gateway's answer about {path} is not understood", hint=_VERSIONS) from error
 
-    async def _send(self, method: str, path: str, body: object) -> bytes:
+    async def _send(self, method: str, path: str, body: object, timeout: float | None = None) -> bytes:
         import aiohttp
 
         data = None if body is None else msgspec.json.encode(body)
         headers = {"content-type": "application/json"} if data else {}
         try:
             async with self._session.request(
-                method, f"{self._url}/_strowger/{path}", data=data, headers=headers, allow_redirects=False
+                method,
+                f"{self._url}/_strowger/{path}",
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout or self._timeout),
             ) as response:
                 answer = await response.read()
         except TimeoutError as error:

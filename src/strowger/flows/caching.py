@@ -3,7 +3,6 @@
 For each call the one before it in the same conversation is found, and what both begin with; where the provider read
 less than that from its cache, the reason is looked for in this order: another provider, account or model; a prompt that
 parted, with the client's own words or in our translation; a cache that had grown old; a prompt too short to be kept.
-Must not know where flows are kept: bodies are handed in.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strowger.errors import UnknownPath
+from strowger.flows.archive import Archive
 from strowger.flows.prefix import Parting, Prefix, parting, prefix_of, shared
 
 Summary = Mapping[str, Any]
@@ -71,6 +72,32 @@ class Session(Struct, frozen=True):
     hit: float | None
     fell: int
     lost_tokens: int
+
+
+def explain_session(archive: Archive, session: str, *, limit: int = 500) -> Session:
+    """What became of the cache in a session that is kept, by its id or the beginning of it; its last calls if it is
+    long. Raises UnknownPath when there is none.
+    """
+    found = archive.list(_Begins(session), limit=limit)
+    if not found:
+        raise UnknownPath(f"there is no session {session[:80]}", hint="`strowger usage --by session` lists them")
+    newest = found[0]["session"]
+
+    def body(flow: str, kind: str) -> bytes | None:
+        message = archive.message(flow, "forwarded" if kind == "forwarded" else "client_request")
+        return message.body if message is not None and not message.cut else None
+
+    return explain([one for one in reversed(found) if one["session"] == newest], body)
+
+
+class _Begins(Struct, frozen=True):
+    """Calls of the sessions whose ids begin so."""
+
+    session: str
+
+    def sql(self) -> tuple[str, list[str | int | float | bytes | None]]:
+        """The condition, and its values."""
+        return "substr(session, 1, ?) = ?", [len(self.session), self.session]
 
 
 def explain(summaries: Iterable[Summary], bodies: Bodies) -> Session:

@@ -6,6 +6,8 @@ GET    models            what can be asked for, and where each leads (?launch=<i
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    events            what happens, as it happens: Server-Sent Events (?where=<filter>: only these calls)
 GET    flows…, store     calls, what went over the wires in them, how they are kept: `history` lists them
+POST   flows/<id>/replay {"to": …, "dry_run": …}: the call once more, to another model → {"flow": …, "answer": …}
+GET    cache             ?session=<id>: what became of the cache in a session, call by call, and why
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
                          (with "model", which the client shall ask for, only if that leads anywhere; with "profile"
@@ -37,6 +39,7 @@ from strowger.gateway.history import Asked, History
 from strowger.gateway.launching import Launches
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
+from strowger.gateway.replaying import Order, Replaying
 from strowger.gateway.settings import Settings
 from strowger.gateway.watching import Watching
 from strowger.providers.base import Provider
@@ -66,6 +69,7 @@ class Admin:
         self._watching = watching
         self._history = history
         self._launches = Launches(line, settings)
+        self._replaying = Replaying(line, history)
         self._started = time.time()
 
     async def answer(self, call: Call, reply: Reply) -> None:
@@ -100,8 +104,10 @@ class Admin:
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
                 return 200, quota(self._line.health)
-            case "GET", "flows" | "store", _:
+            case "GET", "flows" | "store" | "cache", _:
                 return 200, await self._told(name, rest, asked)
+            case "POST", "flows", path if path.endswith("/replay"):
+                return 200, await self._replaying.replay(path.removesuffix("/replay"), _order(call.body))
             case "POST", "reload", "":
                 return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
@@ -126,6 +132,8 @@ class Admin:
                 return await self._history.heads(flow)
             case "flows", True, "compare":
                 return await self._history.compare(flow, asked)
+            case "cache", False, "":
+                return await self._history.cache(asked.get("session", ""))
             case "store", False, "":
                 return self._history.store()
             case _:
@@ -158,6 +166,13 @@ class Admin:
             "models": list(dict.fromkeys(routes.names())),
             **_trouble(self._line.health),
         }
+
+
+def _order(body: bytes) -> Order:
+    try:
+        return msgspec.json.decode(body or b"{}", type=Order)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"not a wish for a repetition: {error}") from None
 
 
 def _nothing(method: str, name: str) -> UnknownPath:

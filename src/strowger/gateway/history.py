@@ -23,6 +23,7 @@ import msgspec
 from strowger.errors import BadRequest, ErrorKind, GatewayError, UnknownPath
 from strowger.flows import diff, pretty
 from strowger.flows.archive import Archive
+from strowger.flows.caching import explain_session
 from strowger.flows.filters import Filter
 from strowger.flows.flow import summary
 from strowger.flows.query import parse
@@ -108,6 +109,8 @@ class History:
                     f"there is no flow {name[:60]}", hint="only the last calls are kept: flows.store is off"
                 )
             return summary(newest)
+        if store := self._store:  # what ended a moment ago is on its way there
+            await self.read(lambda: store.flush(_FLUSH_SECONDS))
         return await self.read(lambda: archive.get(name))
 
     async def messages(self, name: str) -> list[Message]:
@@ -165,6 +168,16 @@ class History:
         numbers = [each.number for each in messages if each.kind == "forwarded"]
         told: dict[str, object] = msgspec.to_builtins(found)
         return {**told, "number": forwarded.number, "numbers": numbers}
+
+    async def cache(self, session: str) -> dict[str, object]:
+        """What became of the cache in a session, call by call, and why. Raises BadRequest and UnknownPath."""
+        archive = self.archive
+        if not session:
+            raise BadRequest("session: whose cache?", param="session", hint="such as cache?session=3fa9c1")
+        if archive is None:
+            raise UnknownPath("no bodies are kept: flows.store is off")
+        told: dict[str, object] = msgspec.to_builtins(await self.read(lambda: explain_session(archive, session)))
+        return told
 
     def store(self) -> dict[str, object]:
         """How the store is."""

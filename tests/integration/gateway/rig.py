@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from strowger.config.references import parse_reference
-from strowger.config.schema import Config, Limits, Match, ProviderConfig, Responses, Retries, RouteConfig, Server
+from strowger.config.schema import Config, Flows, Limits, Match, ProviderConfig, Responses, Retries, RouteConfig, Server
 from strowger.gateway.app import Gateway, build
 from strowger.gateway.server import bind, serve
 from strowger.telemetry.logs import Log
@@ -51,11 +51,12 @@ def provider(dialect: str, url: str, **more: Any) -> ProviderConfig:
 
 
 def config(providers: dict[str, ProviderConfig], routes: Sequence[RouteConfig] = (), **server: Any) -> Config:
-    """A configuration; keywords go to [server], except the two limits and `retries`.
+    """A configuration; keywords go to [server], except the two limits, `retries` and `flows`. Nothing is stored.
 
     Unless a test says otherwise, the waits between tries are too short to notice.
     """
     retries = server.pop("retries", None) or QUICK
+    flows = server.pop("flows", None) or Flows(store=False)
     limits = {name: server.pop(name) for name in ("idle_timeout_seconds", "heartbeat_seconds") if name in server}
     return Config(
         providers=MappingProxyType(providers),
@@ -63,6 +64,7 @@ def config(providers: dict[str, ProviderConfig], routes: Sequence[RouteConfig] =
         server=Server(port=0, **{"grace_seconds": 0.5, **server}),
         limits=Limits(**limits),
         retries=retries,
+        flows=flows,
         responses=Responses(file=":memory:"),
     )
 

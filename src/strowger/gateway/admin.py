@@ -6,6 +6,7 @@ GET    models            what can be asked for, and where each leads (?launch=<i
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    events            what happens, as it happens: Server-Sent Events (?where=<filter>: only these calls)
 GET    flows…, store     calls, what went over the wires in them, how they are kept: `history` lists them
+GET    usage, sessions   what was used and what that cost: `sums` lists how it can be asked
 POST   flows/<id>/replay {"to": …, "dry_run": …}: the call once more, to another model → {"flow": …, "answer": …}
 GET    cache             ?session=<id>: what became of the cache in a session, call by call, and why
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
@@ -31,6 +32,7 @@ import msgspec
 from strowger import __version__
 from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownPath
 from strowger.flows.query import parse
+from strowger.gateway import page
 from strowger.gateway.access import Client
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call
@@ -41,6 +43,7 @@ from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.replaying import Order, Replaying
 from strowger.gateway.settings import Settings
+from strowger.gateway.sums import Sums
 from strowger.gateway.watching import Watching
 from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
@@ -68,14 +71,18 @@ class Admin:
         self._settings = settings
         self._watching = watching
         self._history = history
+        self._sums = Sums(history)
         self._launches = Launches(line, settings)
         self._replaying = Replaying(line, history)
         self._started = time.time()
 
     async def answer(self, call: Call, reply: Reply) -> None:
         """Answer. Raises ClientGone, and what is to be answered instead: Forbidden, UnknownPath, BadRequest, …"""
-        self._access.admit_admin(call.headers)
         name, _, rest = call.endpoint.name.partition("/")
+        if call.method in ("GET", "HEAD") and name in ("", "page"):
+            await reply.whole(200, *page.answer(rest))
+            return
+        self._access.admit_admin(call.headers)
         asked = {name: values[-1] for name, values in parse_qs(call.query).items()}
         match call.method, name, rest:
             case "GET", "events", "":
@@ -104,7 +111,7 @@ class Admin:
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
                 return 200, quota(self._line.health)
-            case "GET", "flows" | "store" | "cache", _:
+            case "GET", "flows" | "store" | "cache" | "usage" | "sessions", _:
                 return 200, await self._told(name, rest, asked)
             case "POST", "flows", path if path.endswith("/replay"):
                 return 200, await self._replaying.replay(path.removesuffix("/replay"), _order(call.body))
@@ -134,6 +141,10 @@ class Admin:
                 return await self._history.compare(flow, asked)
             case "cache", False, "":
                 return await self._history.cache(asked.get("session", ""))
+            case "usage", False, "":
+                return await self._sums.usage(asked)
+            case "sessions", False, "":
+                return await self._sums.sessions(asked)
             case "store", False, "":
                 return self._history.store()
             case _:

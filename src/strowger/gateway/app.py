@@ -262,8 +262,9 @@ async def build(
         )
         models = Models(sender, spawn=spawn)
         settings = Settings(config, line, table, again, log)
-        watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health)})
-        admin = Admin(line, models, settings, watching, History(line.recorder, kept.archive, kept.store))
+        history = History(line.recorder, kept.archive, kept.store)
+        watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health), "store": history.store})
+        admin = Admin(line, models, settings, watching, history)
         metrics = None
         if config.metrics.enabled:
             observers = observers_of(log, kept.feed, kept.store)

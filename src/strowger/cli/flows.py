@@ -27,6 +27,8 @@ COMMANDS = {
     "tail": ("strowger.cli.flows_list:tail", "Print calls as they end."),
     "diff": ("strowger.cli.flows_diff:diff", "Show what changed from call to call."),
     "compare": ("strowger.cli.flows_diff:compare", "Show what was made of a client's request."),
+    "dump": ("strowger.cli.flows_export:dump", "Write calls as a HAR file."),
+    "export": ("strowger.cli.flows_export:export", "Write calls as a page to give away, or as a test case."),
     "clear": ("strowger.cli.flows_list:clear", "Delete calls from the store."),
 }
 """Where each command is, and its line in the list, so that the list imports nothing."""

@@ -162,8 +162,10 @@ def took(flow: Flow) -> str:
 def dollars(flow: Flow) -> str:
     """What it cost; what it would have, in brackets, where a plan has paid."""
     value = flow.get("billed_usd")
+    if flow.get("billing") == "free":
+        return "free"
     if not isinstance(value, int | float):
-        return "free" if flow.get("billing") == "free" else "-"
+        return "-"
     text = f"${value:.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
     return f"({text})" if flow.get("billing") == "plan" else text
 
@@ -263,9 +265,9 @@ def _tokens(flow: Flow) -> str:
 
 def _cost(flow: Flow) -> str:
     value = flow.get("billed_usd")
-    if value is None:
+    if value is None or flow.get("billing") == "free":
         return "free"
-    says = {"plan": "paid by a plan: this is its value", "metered": "metered", "free": "free"}
+    says = {"plan": "paid by a plan: this is its value", "metered": "metered"}
     return f"${value:.6f}".rstrip("0").rstrip(".") + f" ({says.get(str(flow.get('billing')), 'unknown how')})"
 
 

@@ -44,6 +44,8 @@ class Event(Struct, frozen=True):
 
 def events_of(pieces: Sequence[bytes], moments: Sequence[float]) -> list[Event]:
     """The events of an answer that came in `pieces` at `moments`."""
+    if len(moments) != len(pieces):
+        moments = [0.0] * len(pieces)  # of a body that was there as a whole, nobody wrote down when
     if not is_stream(b"".join(pieces[:4])):
         return [Event(moments[-1], "", b"".join(pieces))] if pieces else []
     decoder = SSEDecoder()

@@ -1,0 +1,79 @@
+"""A client of the Agent Client Protocol: it keeps an agent open, says things to it and hears its answers.
+
+JSON-RPC, one message on each line. The agent may ask whether it may run a tool; it always may.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Agent:
+    """An agent with one session."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self._process = process
+        self._number = 0
+        self._heard: list[str] = []
+        nothing = {"fs": {"readTextFile": False, "writeTextFile": False}, "terminal": False}
+        self._ask("initialize", {"protocolVersion": 1, "clientCapabilities": nothing})
+        self._session = self._ask("session/new", {"cwd": str(folder), "mcpServers": []})["sessionId"]
+
+    def say(self, text: str) -> str:
+        """What it says to a message, until its turn is over."""
+        self._heard.clear()
+        prompt = {"sessionId": self._session, "prompt": [{"type": "text", "text": text}]}
+        assert self._ask("session/prompt", prompt)["stopReason"] == "end_turn"
+        return "".join(self._heard)
+
+    def _ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        self._send({"id": self._number, "method": method, "params": params})
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if "method" in message:
+                self._hear(message)
+            elif message["id"] == self._number:
+                assert "error" not in message, message
+                answer: dict[str, Any] = message["result"]
+                return answer
+        raise AssertionError(f"the agent has ended before it answered {method}")
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        params = message["params"]
+        if message["method"] == "session/update" and params["update"]["sessionUpdate"] == "agent_message_chunk":
+            self._heard.append(params["update"]["content"]["text"])
+        if "id" not in message:
+            return
+        assert message["method"] == "session/request_permission", message
+        yes = next(option["optionId"] for option in params["options"] if option["kind"].startswith("allow"))
+        self._send({"id": message["id"], "result": {"outcome": {"outcome": "selected", "optionId": yes}}})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self._process.stdin.flush()
+
+
+@contextmanager
+def talking(command: list[str], folder: Path, env: Mapping[str, str], seconds: float) -> Iterator[Agent]:
+    """An agent, started in a folder by a command that makes it speak the protocol; it ends with the block."""
+    with (folder / "agent.err").open("w") as err:
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
+        )
+        guard = threading.Timer(seconds, process.kill)
+        guard.start()
+        try:
+            yield Agent(process, folder)
+        finally:
+            process.terminate()
+            process.communicate()
+            guard.cancel()

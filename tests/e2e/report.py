@@ -61,7 +61,7 @@ _MORE = """\
 - **Codex** over SSE and over its WebSocket: free-text tools (`apply_patch`) where the provider has only JSON ones,
   tools in namespaces, sub-agents, `exec resume`, summaries of the reasoning, "ran out of room", retries and reconnects.
 - **Gemini CLI** by an API key, as Vertex AI and as Code Assist; its model router; broken streams.
-- **Started by `strowger run`** in a home where everything else leads elsewhere: Claude Code, Codex, opencode, kimi-code,
+- **Started by `strowger run`** in a home where all else leads elsewhere: Claude Code, Codex, opencode, kimi-code,
   qwen-code, pi and aider, joined to a gateway and on one of their own, and Gemini CLI on its own. No file of the user's
   was changed, no key of his left the machine, and nothing of ours stayed.
 - **Switched by `strowger switch`** in the middle of a session, a tool called at each stop: Claude Code and pi from

@@ -18,6 +18,7 @@ from strowger.errors import BadRequest, GatewayError
 if TYPE_CHECKING:
     from strowger.flows.archive import Archive
     from strowger.flows.filters import Filter
+    from strowger.launcher.setup import Setup
 
 NONE_FOUND = 1
 
@@ -29,6 +30,8 @@ COMMANDS = {
     "compare": ("strowger.cli.flows_diff:compare", "Show what was made of a client's request."),
     "dump": ("strowger.cli.flows_export:dump", "Write calls as a HAR file."),
     "export": ("strowger.cli.flows_export:export", "Write calls as a page to give away, or as a test case."),
+    "replay": ("strowger.cli.flows_replay:replay", "Ask once more what a client asked, there or at other models."),
+    "cache": ("strowger.cli.flows_replay:cache", "Say what a session found in its cache, and why that broke."),
     "clear": ("strowger.cli.flows_list:clear", "Delete calls from the store."),
 }
 """Where each command is, and its line in the list, so that the list imports nothing."""
@@ -60,8 +63,22 @@ class Kept:
 
     def __init__(self, file: Path | None, config: Path | None) -> None:
         self._file = file
-        self._config = config
+        self.config = config
         self._archive: Archive | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is another store than the configured one."""
+        return self._file is not None
+
+    def reading(self, setup: Setup) -> Setup:
+        """A setup whose gateway keeps its calls in this store."""
+        from msgspec.structs import replace
+
+        if self._file is None:
+            return setup
+        flows = replace(setup.config.flows, file=str(self._file))
+        return replace(setup, config=replace(setup.config, flows=flows))
 
     @property
     def archive(self) -> Archive:
@@ -93,7 +110,7 @@ class Kept:
         from strowger.config.layers import load
         from strowger.providers.presets import PRESETS
 
-        flows = load(self._config, env=os.environ, presets=PRESETS).config.flows
+        flows = load(self.config, env=os.environ, presets=PRESETS).config.flows
         return flows.file, flows.jq
 
 

@@ -75,12 +75,21 @@ def _bodies(kept: Kept, ids: list[str], body: str) -> Iterator[bytes]:
 @click.command()
 @click.argument("names", nargs=-1, metavar="[FLOW]...")
 @number_option
+@click.option("--models", metavar="A,B,…", help="Ask these models the same, and show what each answers, and its cost.")
+@click.option("--json", "as_json", is_flag=True, help="What the models answer as JSON.")
 @pass_kept
-def compare(kept: Kept, names: tuple[str, ...], number: int | None) -> int:
+def compare(kept: Kept, names: tuple[str, ...], number: int | None, models: str | None, as_json: bool) -> int:
     """Show what was made of a client's request on its way to the provider: address, headers, body, and what got lost.
 
-    Without FLOW, the last call.
+    Without FLOW, the last call. With --models, the call as it was beside what other models answer to it.
     """
+    if models is not None:
+        from strowger.cli.flows_replay import compare_models
+
+        asked = [model.strip() for model in models.split(",") if model.strip()]
+        if not asked or len(names) > 1:
+            raise click.UsageError("--models wants one call, and the names of models with commas between them")
+        return compare_models(kept, names[0] if names else "last", asked, as_json=as_json)
     code = NONE_FOUND
     for name in names or ("last",):
         flow = one(kept, name)

@@ -175,7 +175,7 @@ def _call(flow: dict[str, Any], recorded: Sequence[Message], cleaner: Cleaner) -
     return Call(
         id=str(flow["id"]),
         title=f"{flow.get('model') or flow.get('path')} → {words.goal(flow) or 'nowhere'}",
-        facts=tuple(words.overview(flow, time.time())),
+        facts=tuple(words.overview(flow, None)),
         turns=None if transcript is None else transcript.turns,
         answer=answered(dialect, answer.body) if dialect is not None and answer is not None and not failed else None,
         tools=() if transcript is None else transcript.tools,

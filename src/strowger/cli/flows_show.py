@@ -45,7 +45,9 @@ def number_option(command: _F) -> _F:
 @click.command()
 @click.argument("name", metavar="[FLOW]", default="last")
 @click.option("--body", type=click.Choice(tuple(BODIES)), help="Print what was said: one of the four messages.")
-@click.option("--events", is_flag=True, help="The events of the answer with their times.")
+@click.option(
+    "--events", is_flag=True, help="The events of the provider's answer: when each came, and what is new in it."
+)
 @click.option("--raw", is_flag=True, help="With --body: byte for byte.")
 @click.option("--headers", is_flag=True, help="The heads of all messages.")
 @number_option
@@ -131,26 +133,34 @@ def _heads(messages: Sequence[Message]) -> Iterator[str]:
 
 
 def _body(message: Message) -> Iterator[str]:
-    from strowger.flows.pretty import lines_of
+    """JSON with a thing on each line, everything else as it is."""
+    from strowger.flows.pretty import is_binary
 
-    yield from (plain(line) for line in lines_of(message.body))
+    body = message.body
+    try:
+        text = msgspec.json.format(body, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = f"({len(body):,} bytes that are no text)" if is_binary(body) else body.decode("utf-8", "replace")
+    steers = sys.stdout.isatty()
+    yield from (plain(line.rstrip("\r")) if steers else line for line in text.split("\n"))
     if message.cut:
-        yield click.style(f"… {words.size(message.size - len(message.body))} more were not kept", dim=True)
+        click.echo(f"{words.size(message.size - len(body))} more were not kept", err=True)
 
 
 def _events(message: Message) -> Iterator[str]:
-    """A line for each event: when it came, how long after the one before, what it is."""
-    from strowger.flows.pretty import events_of
+    """A line for each event: when it came, how long after the one before, what it is, and what is new in it."""
+    from strowger.flows.pretty import events_of, news
 
     width = terminal_width()
     found = events_of(message.pieces, message.moments)
-    longest = max(len(event.kind) for event in found)
+    kinds = {event.kind for event in found if event.kind}
+    column = max(map(len, kinds)) + 2 if len(kinds) > 1 else 0
     before = 0.0
-    for event in found:
+    for event, data in zip(found, news(found), strict=True):
         gap = f"+{(event.moment - before) * 1000:.0f}"
         before = event.moment
-        data = " ".join(event.data.decode("utf-8", "replace").split())
-        text = plain(f"{event.moment:9.3f} s  {gap:>7} ms  {event.kind.ljust(longest)}  {data}")
+        kind = event.kind.ljust(column) if column else ""
+        text = plain(f"{event.moment:9.3f} s  {gap:>7} ms  {kind}{' '.join(data.split())}".rstrip())
         yield text if width is None or len(text) <= width else text[: width - 1] + "…"
 
 

@@ -50,19 +50,23 @@ def rows(flows: Sequence[Flow], *, width: int | None, now: float) -> list[str]:
 
 
 def _fit(shown: list[int], widths: list[int], width: int) -> None:
-    """Cut the wide columns, then leave some out."""
-
-    def over() -> int:
-        return sum(widths[column] for column in shown) + 2 * (len(shown) - 1) - width
-
-    for name in (*_CUT, *_OPTIONAL):
+    """Cut the wide columns, leave some out where that is not enough, and give back what is over then."""
+    whole = list(widths)
+    for name in _CUT:
         column = HEADER.index(name)
-        if over() <= 0:
-            return
-        if name in _CUT and widths[column] > _NARROWEST:
-            widths[column] = max(_NARROWEST, widths[column] - over())
-        elif name in _OPTIONAL and column in shown:
-            shown.remove(column)
+        over = max(0, _taken(shown, widths) - width)
+        widths[column] = min(whole[column], max(_NARROWEST, widths[column] - over))
+    for name in _OPTIONAL:
+        if _taken(shown, widths) > width:
+            shown.remove(HEADER.index(name))
+    for name in reversed(_CUT):
+        column = HEADER.index(name)
+        if column in shown:
+            widths[column] += max(0, min(whole[column] - widths[column], width - _taken(shown, widths)))
+
+
+def _taken(shown: list[int], widths: list[int]) -> int:
+    return sum(widths[column] for column in shown) + 2 * (len(shown) - 1)
 
 
 def _cell(text: str, width: int, right: bool) -> str:
@@ -109,8 +113,8 @@ def line(flow: Flow) -> str:
         words.append(f"{_number(tokens.get('input'))} in{cached}, {_number(tokens.get('output'))} out")
     if flow.get("billed_usd") is not None:
         words.append(dollars(flow))
-    if flow.get("losses"):
-        words.append(count(len(flow["losses"]), "loss", "losses"))
+    if lost := sum(loss.get("severity") != "info" for loss in flow.get("losses") or ()):
+        words.append(count(lost, "loss", "losses"))
     if flow.get("error"):
         words.append(str(flow["error"]))
     return plain("  ".join(words))
@@ -187,9 +191,11 @@ def _share(tokens: Mapping[str, Any]) -> str:
     return f"{100 * read / whole:.0f}%" if whole and read is not None else "-"
 
 
-def overview(flow: Flow, now: float) -> Iterator[tuple[str, str]]:
-    """What is known of a call, as names and texts; several of the same name follow each other."""
-    age = f", {duration(max(0.0, now - flow['started']))} ago" if flow.get("started") else ""
+def overview(flow: Flow, now: float | None) -> Iterator[tuple[str, str]]:
+    """What is known of a call, as names and texts; several of the same name follow each other. Without `now` nothing
+    says how long ago it was.
+    """
+    age = f", {duration(max(0.0, now - flow['started']))} ago" if flow.get("started") and now is not None else ""
     taken = "" if took(flow) == "-" else f", took {took(flow)}"
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(flow.get("started") or 0))
     yield "when", f"{began}{age}{taken}"

@@ -72,7 +72,7 @@ def _call(call: Call) -> Iterator[str]:
     yield from (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in call.facts)
     yield "</dl>\n"
     if call.tools:
-        yield f"<details class=tools><summary>{len(call.tools)} tools</summary><dl>"
+        yield f"<details class=tools><summary>tools: {len(call.tools)}</summary><dl>"
         yield from (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in call.tools)
         yield "</dl></details>\n"
     turns = call.turns or ()
@@ -85,7 +85,7 @@ def _call(call: Call) -> Iterator[str]:
     for title, lines in call.bodies:
         yield from _folded(title, _pre("\n".join(lines)))
     if call.events:
-        yield from _folded(f"{len(call.events):,} events", _timeline(call.events))
+        yield from _folded(f"events: {len(call.events):,}", _timeline(call.events))
     yield "</section>\n"
 
 

@@ -8,7 +8,7 @@ no dialect.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -61,6 +61,21 @@ def events_of(pieces: Sequence[bytes], moments: Sequence[float]) -> list[Event]:
 
 def _event(moment: float, frame: Frame) -> Event:
     return Event(moment, frame.event, frame.data)
+
+
+def news(events: Iterable[Event]) -> Iterator[str]:
+    """What each event says that the one before did not: in some dialects each repeats who is speaking."""
+    before: dict[str, Any] = {}
+    for event in events:
+        found = parsed(event.data)
+        if found is None or not isinstance(found[0], dict):
+            yield event.data.decode("utf-8", "replace")
+            continue
+        said = {name: value for name, value in found[0].items() if name not in before or before[name] != value}
+        if said.get("type") == event.kind:
+            del said["type"]
+        before = found[0]
+        yield msgspec.json.encode(said).decode()
 
 
 def is_stream(body: bytes) -> bool:

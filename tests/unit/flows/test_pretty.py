@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.flows.pretty import events_of, is_binary, is_stream, lines_of
+from strowger.flows.pretty import events_of, is_binary, is_stream, lines_of, news
 
 TEXTS = st.text('a\n\r\u2028"\\', max_size=5)
 PLAIN = st.none() | st.booleans() | st.integers(0, 9) | TEXTS
@@ -72,3 +72,13 @@ def test_an_event_came_when_its_last_byte_did() -> None:
     assert events_of([], []) == []
     assert is_stream(b": OPENROUTER PROCESSING\n\n")
     assert not is_stream(b'{"data": 1}')
+
+
+def test_an_event_is_told_by_what_is_new_in_it() -> None:
+    """Members that the one before had, too, and a type that is its name, say nothing."""
+    stream = (
+        b'data: {"id":"c","choices":[1]}\n\ndata: {"id":"c","choices":[2]}\n\n'
+        b'event: ping\ndata: {"type":"ping","n":1}\n\ndata: [DONE]\n\n'
+    )
+    told = list(news(events_of([stream], [0.1])))
+    assert told == ['{"id":"c","choices":[1]}', '{"choices":[2]}', '{"n":1}', "[DONE]"]

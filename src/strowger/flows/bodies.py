@@ -24,17 +24,21 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-RAW, ZSTD, DELTA = 0, 1, 2
-"""Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed."""
+RAW, ZSTD, DELTA, WITHIN = 0, 1, 2, 3
+"""Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed alone or
+against what is between in the base.
+"""
 
 DEEPEST = 16
-"""Bodies under a body: one is read with all that it stands on."""
+"""Earlier bodies under a body: one is read with all that it stands on."""
 
 _LEVEL = 3
 _SHARED = struct.Struct("<II")
 _ONE_PIECE = struct.Struct("<Ii")  # shorter than anything packed
-# What is shared must be this much of a body, for it to stand on another.
-_WORTH = 0.5
+# A body that stands on one that is not much like it must be smaller by this factor.
+_CLEARLY = 2
+# From this size on what is between is looked for in what was between.
+_MUCH = 1024
 # Moments are kept in units of this many seconds.
 _TICK = 0.0001
 # How many bodies of one conversation, or of one kind where there is no conversation, may be stood upon.
@@ -45,8 +49,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Base(Struct):
-    """A body that others may stand on: its `id` in the file, and on how many it stands itself. What `masks` take out is
-    not in it.
+    """A body that others may stand on: its `id` in the file, and on how many of earlier calls it stands itself. What
+    `masks` take out is not in it.
     """
 
     id: int
@@ -101,21 +105,23 @@ class Shared(Struct, frozen=True):
     head: int
     tail: int
 
+    def is_most(self, body: bytes) -> bool:
+        """Whether less than a half of a body is its own."""
+        return 2 * (self.head + self.tail) > len(body)
+
     def is_all(self, body: bytes) -> bool:
         """Whether the two are equal."""
         return self.head == len(body) == len(self.base.body)
 
 
 def nearest(body: bytes, bases: list[Base]) -> Shared | None:
-    """The base with which a body shares most; None where that is not enough to stand on it."""
+    """The base with which a body shares most."""
     best: Shared | None = None
-    most = len(body) * _WORTH
+    most = -1
     for base in bases:
         head = _shared_head(body, base.body)
         if head == len(body) == len(base.body):
             return Shared(base, head, 0)
-        if base.depth >= DEEPEST:
-            continue
         tail = _shared_tail(body, base.body, min(len(body), len(base.body)) - head)
         if head + tail > most:
             best, most = Shared(base, head, tail), head + tail
@@ -165,10 +171,26 @@ class Packer:
         small = self._zstd(body)
         return (ZSTD, small) if len(small) < len(body) else (RAW, body)
 
+    def on(self, body: bytes, shared: Shared, *, try_hard: bool) -> tuple[int, bytes] | None:
+        """The form and the content of a body that stands on another; None where that is not worth it.
+
+        What shares neither beginning nor end may still be the same in another order: to see that costs time.
+        """
+        if shared.is_most(body):
+            return self.delta(body, shared)
+        if not try_hard:
+            return None
+        form, content = self.delta(body, shared)
+        return (form, content) if len(content) * _CLEARLY < len(self.body(body)[1]) else None
+
     def delta(self, body: bytes, shared: Shared) -> tuple[int, bytes]:
         """The form and the content of a body that stands on another."""
         between = body[shared.head : len(body) - shared.tail]
-        return DELTA, _SHARED.pack(shared.head, shared.tail) + self._zstd(between)
+        lengths = _SHARED.pack(shared.head, shared.tail)
+        before = shared.base.body[shared.head : len(shared.base.body) - shared.tail]
+        if len(between) < _MUCH or len(before) < _MUCH:
+            return DELTA, lengths + self._zstd(between)
+        return WITHIN, lengths + zstd.compress(between, _LEVEL, zstd_dict=_dictionary(before).as_prefix)
 
     def moments(self, pieces: list[bytes], moments: list[float]) -> bytes:
         """How long each piece was and when it came. Moments are kept to the tenth of a millisecond."""
@@ -193,13 +215,13 @@ class Sample:
         self.id = number
         self._packer = zstd.ZstdCompressor(_LEVEL, zstd_dict=_dictionary(content).as_digested_dict)
 
-    def packed(self, line: str, headers: Headers) -> bytes:
-        """The first line and the headers of a message."""
-        return self._packer.compress(plain_head(line, headers), zstd.ZstdCompressor.FLUSH_FRAME)
+    def packed(self, head: bytes) -> bytes:
+        """A `plain_head`."""
+        return self._packer.compress(head, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def _dictionary(sample: bytes) -> zstd.ZstdDict:
-    return zstd.ZstdDict(sample, is_raw=True)
+    return zstd.ZstdDict(sample.ljust(8), is_raw=True)  # no shorter ones are taken
 
 
 def plain_head(line: str, headers: Headers) -> bytes:
@@ -215,7 +237,8 @@ def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
         if form == ZSTD:
             return zstd.decompress(content)
         head, tail = _SHARED.unpack_from(content)
-        return base[:head] + zstd.decompress(content[_SHARED.size :]) + base[len(base) - tail :]
+        before = _dictionary(base[head : len(base) - tail]).as_prefix if form == WITHIN else None
+        return base[:head] + zstd.decompress(content[_SHARED.size :], zstd_dict=before) + base[len(base) - tail :]
     except (zstd.ZstdError, struct.error) as error:
         raise ValueError(f"a body is broken: {error}") from error
 

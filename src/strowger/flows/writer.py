@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from strowger.flows import project, tables
-from strowger.flows.bodies import Base, Bases, Packer, Sample, Shared, nearest, plain_head
+from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, nearest, plain_head
 from strowger.flows.flow import Flow, summary
 from strowger.flows.tape import Masked, Message
 
@@ -186,9 +186,9 @@ class Writer:
             if message.pieces:
                 body, moments = self._add_body(batch, entry, message, masks, written)
                 batch.refs[body] += 1
-            sample = self._sample(entry, message)
-            line = _masked(masks, message.line.encode("utf-8", "replace")).decode()
-            head = sample.packed(line, message.headers)
+            plain = _masked(masks, plain_head(message.line, message.headers))
+            sample = self._sample(entry.flow, message, plain)
+            head = sample.packed(plain)
             kind, number = _NUMBER_OF[message.kind], message.number
             batch.messages.append((seq, place, kind, number, message.size, message.cut, body, sample.id, head, moments))
             place += 1
@@ -202,6 +202,7 @@ class Writer:
         known = self._bases.of(key)
         for base in (*written, *known):
             if base.body == whole and masks <= base.masks and batch.has(base.id):
+                written.append(base)
                 return base.id, self._packer.moments(message.pieces, message.moments)
         shared = self._nearest(batch, whole, known, written)
         body = whole if shared is not None and _is_clean(whole, shared, masks) else _masked(masks, whole)
@@ -209,20 +210,25 @@ class Writer:
             shared = self._nearest(batch, body, known, written)
         moments = self._moments(message, masks, whole, body)
         if shared is not None and shared.is_all(body):
+            written.append(shared.base)
             return shared.base.id, moments
-        if shared is None:
+        delta = self._packer.on(body, shared, try_hard=bool(entry.flow.session)) if shared is not None else None
+        if shared is None or delta is None:
             form, content = self._packer.body(body)
             made = Base(batch.add_body(form, len(body), content), body, 0, masks)
-        else:
-            form, content = self._packer.delta(body, shared)
-            made = Base(batch.add_body(form, len(body), content, shared.base.id), body, shared.base.depth + 1, masks)
-        if shared is None or shared.base in known:
             self._bases.remember(key, made)
+        else:
+            form, content = delta
+            earlier = not any(base is shared.base for base in written)
+            on = shared.base.id
+            made = Base(batch.add_body(form, len(body), content, on), body, shared.base.depth + earlier, masks)
+            if earlier:
+                self._bases.remember(key, made)
         written.append(made)
         return made.id, moments
 
     def _nearest(self, batch: _Batch, body: bytes, known: list[Base], written: list[Base]) -> Shared | None:
-        shared = nearest(body, [*written, *known])
+        shared = nearest(body, [*written, *(base for base in known if base.depth < DEEPEST)])
         if shared is not None and not batch.has(shared.base.id):
             self._bases.forget(shared.base)
             return None
@@ -243,8 +249,7 @@ class Writer:
             rows = self.base.execute("SELECT name, id, content FROM samples").fetchall()
             self._samples = {name: Sample(number, content) for name, number, content in rows}
 
-    def _sample(self, entry: Entry, message: Message) -> Sample:
-        flow = entry.flow
+    def _sample(self, flow: Flow, message: Message, plain: bytes) -> Sample:
         there = flow.dialect if message.kind.startswith("client") else flow.provider
         name = f"{message.kind} {there} {flow.program}"
         found = self._samples.get(name)
@@ -252,9 +257,8 @@ class Writer:
             name = ""
             found = self._samples.get(name)
         if found is None:
-            content = _masked(frozenset(entry.masks), plain_head(message.line, message.headers))
-            made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, content))
-            found = self._samples[name] = Sample(made.lastrowid or 0, content)
+            made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, plain))
+            found = self._samples[name] = Sample(made.lastrowid or 0, plain)
         return found
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ ignored, and an older one's missing fields have defaults. Errors are those of th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -15,7 +15,72 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
+from strowger.answers import (
+    AccountState,
+    AgentUse,
+    Answered,
+    AnswerEvent,
+    AnswerEvents,
+    BreakerState,
+    Calls,
+    Catalog,
+    Chosen,
+    Comparison,
+    CreditState,
+    Event,
+    Launch,
+    LaunchState,
+    Lines,
+    MessageHead,
+    Model,
+    ModelFacts,
+    Page,
+    Prospect,
+    ProviderState,
+    Quota,
+    Replayed,
+    RestState,
+    RouteState,
+    SessionUse,
+    Status,
+    StoreState,
+    Usage,
+    WindowState,
+)
 from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, UnknownModel, Unreachable
+
+__all__ = [
+    "AccountState",
+    "Admin",
+    "AgentUse",
+    "AnswerEvent",
+    "AnswerEvents",
+    "Answered",
+    "BreakerState",
+    "Calls",
+    "Catalog",
+    "Chosen",
+    "Comparison",
+    "CreditState",
+    "Event",
+    "Launch",
+    "LaunchState",
+    "Lines",
+    "MessageHead",
+    "Model",
+    "ModelFacts",
+    "Page",
+    "ProviderState",
+    "Quota",
+    "Replayed",
+    "RestState",
+    "RouteState",
+    "SessionUse",
+    "Status",
+    "StoreState",
+    "Usage",
+    "WindowState",
+]
 
 T = TypeVar("T")
 
@@ -32,299 +97,16 @@ _SILENCE = 15.0
 """Seconds without an event, of which one comes each second, until a gateway is taken for gone."""
 
 
-class Calls(Struct, frozen=True):
-    """How many calls there have been."""
-
-    total: int = 0
-    running: int = 0
-    failed: int = 0
-    cancelled: int = 0
-
-
-class ProviderState(Struct, frozen=True):
-    """A provider and the state of its credential: `ok`, `missing`, `none` needed, the `client`'s own, or `unknown`
-    while a command takes its time.
-    """
-
-    name: str
-    dialect: str = ""
-    base_url: str = ""
-    credential: str = ""
-    problem: str | None = None
-
-
-class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
-    """A configured route: calls for these models, and for which all the conditions hold, go `to` a target or its
-    fallbacks. An empty condition, or one that is None, is none.
-    """
-
-    name: str
-    model: tuple[str, ...] = ()
-    request_class: tuple[str, ...] = ()
-    agent: tuple[str, ...] = ()
-    subagent: bool | None = None
-    agent_id: tuple[str, ...] = ()
-    session: tuple[str, ...] = ()
-    prompt_over: int | None = None
-    prompt_under: int | None = None
-    effort: tuple[str, ...] = ()
-    thinking: bool | None = None
-    plan: bool | None = None
-    tool: tuple[str, ...] = ()
-    images: bool | None = None
-    to: str = ""
-    fallback: tuple[str, ...] = ()
-
-
-class LaunchState(Struct, frozen=True):
-    """A client that runs on the gateway, and what was chosen for it alone."""
-
-    id: str
-    name: str = ""
-    pid: int = 0
-    profile: str | None = None
-    via: str | None = None
-
-
-class RestState(Struct, frozen=True):
-    """An account that is left alone until a Unix time; all of it where no `model` is named.
-
-    `told`: the provider said for how long, so nobody is asked before.
-    """
-
-    provider: str
-    account: str = ""
-    model: str | None = None
-    kind: str = ""
-    until: float = 0.0
-    told: bool = False
-
-
-class BreakerState(Struct, frozen=True):
-    """A host that failed several times in a row. `seconds` are left until a call may find out how it is."""
-
-    provider: str
-    base_url: str = ""
-    model: str | None = None
-    failures: int = 0
-    seconds: float = 0.0
-
-
-class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
-    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that lead anywhere."""
-
-    version: str = ""
-    pid: int = 0
-    started: float = 0.0
-    uptime: float = 0.0
-    calls: Calls = Calls()
-    client_token_required: bool = False
-    providers: tuple[ProviderState, ...] = ()
-    routes: tuple[RouteState, ...] = ()
-    aliases: dict[str, str] = {}
-    models: tuple[str, ...] = ()
-    launches: tuple[LaunchState, ...] = ()
-    resting: tuple[RestState, ...] = ()
-    breakers: tuple[BreakerState, ...] = ()
-
-
-class WindowState(Struct, frozen=True):
-    """One limit of an account. `resets_at` is Unix time; what its provider does not say is None."""
-
-    name: str
-    used_percent: float | None = None
-    limit: float | None = None
-    remaining: float | None = None
-    minutes: float | None = None
-    resets_at: float | None = None
-
-
-class CreditState(Struct, frozen=True):
-    """What can be spent beside the windows."""
-
-    has_credits: bool = False
-    unlimited: bool = False
-    balance: str | None = None
-
-
-class AccountState(Struct, frozen=True):
-    """What a provider last said, at a Unix time, of one account."""
-
-    provider: str
-    account: str = ""
-    at: float = 0.0
-    plan: str | None = None
-    windows: tuple[WindowState, ...] = ()
-    credits: CreditState | None = None
-    limit_reached: bool = False
-
-
-class Quota(Struct, frozen=True):
-    """What is left of the accounts that calls were made with, and what stands in the way of others."""
-
-    accounts: tuple[AccountState, ...] = ()
-    resting: tuple[RestState, ...] = ()
-    breakers: tuple[BreakerState, ...] = ()
-
-
-class ModelFacts(Struct, frozen=True):
-    """What is known of a model: tokens of context and of output, 0 when nobody says; whether it takes images."""
-
-    context: int = 0
-    output: int = 0
-    images: bool | None = None
-
-
-class Model(Struct, frozen=True):
-    """A model that can be asked for, and where that leads. `discovery` names are for Claude Code's list only."""
-
-    id: str
-    provider: str = ""
-    model: str = ""
-    display_name: str = ""
-    discovery: bool = False
-    facts: ModelFacts = ModelFacts()
-
-
-class Launch(Struct, frozen=True):
-    """A launch that was opened: its token lets one client in until it is closed. `env` is for its environment,
-    `effort` for how hard its models think.
-    """
-
-    id: str
-    token: str
-    env: dict[str, str] = {}
-    effort: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Launch({self.id})"
-
-
-class Catalog(Struct, frozen=True):
-    """What can be asked for, and by provider why its own list is missing."""
-
-    models: tuple[Model, ...]
-    problems: dict[str, str] = {}
-
-
-class Chosen(Struct, frozen=True):
-    """What a launch goes by: a profile, or via a provider; neither is what everybody has."""
-
-    profile: str | None = None
-    via: str | None = None
-
-
-class Page(Struct, frozen=True):
-    """Calls as plain data, the newest first. `next` goes into `before` for the page behind; None: it was the last.
-    `count` is how many there are in all, where that was asked.
-    """
-
-    flows: tuple[dict[str, Any], ...] = ()
-    next: int | None = None
-    count: int | None = None
-
-
-class MessageHead(Struct, frozen=True):
-    """A message on its way over one wire, without its bytes. `line` is `POST https://…` or a status. `size` counts all
-    bytes, `kept` those that can be asked for; `pieces` are milliseconds since the call had been read, and bytes.
-    """
-
-    kind: str
-    number: int = 0
-    line: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    size: int = 0
-    kept: int = 0
-    cut: bool = False
-    first_ms: float | None = None
-    last_ms: float | None = None
-    pieces: tuple[tuple[float, int], ...] = ()
-
-
 class _Messages(Struct, frozen=True):
     messages: tuple[MessageHead, ...]
 
 
-class Lines(Struct, frozen=True):
-    """A message's body as lines of text from `offset` on; `total` are there."""
-
-    lines: tuple[str, ...] = ()
-    offset: int = 0
-    total: int = 0
+class _Sessions(Struct, frozen=True):
+    sessions: tuple[SessionUse, ...]
 
 
-class AnswerEvent(Struct, frozen=True):
-    """One event of an answer; `ms` since the call had been read."""
-
-    ms: float
-    kind: str = ""
-    data: str = ""
-
-
-class AnswerEvents(Struct, frozen=True):
-    """The events of an answer from `offset` on; `total` are there."""
-
-    events: tuple[AnswerEvent, ...] = ()
-    offset: int = 0
-    total: int = 0
-
-
-class Comparison(Struct, frozen=True):
-    """What a client sent beside what was forwarded, the request with this `number` of those that there are.
-
-    `likeness` is `identical`, `equal` (the same JSON, written otherwise) or `different`; `headers` and `body` are lines
-    of a diff.
-    """
-
-    line: tuple[str, str] = ("", "")
-    headers: tuple[str, ...] = ()
-    likeness: str = ""
-    body: tuple[str, ...] = ()
-    number: int = 0
-    numbers: tuple[int, ...] = ()
-
-
-class StoreState(Struct, frozen=True):
-    """How the store of calls is, where there is one (`on`). `problem` is one sentence while it cannot be written."""
-
-    on: bool = False
-    path: str = ""
-    flows: int = 0
-    bytes: int = 0
-    waiting: int = 0
-    written: int = 0
-    bodies_dropped: int = 0
-    flows_dropped: int = 0
-    problem: str | None = None
-
-
-class Event(Struct, frozen=True):
-    """Something that happened: a `flow` began, opened or ended, a `pulse` of the gateway, changes of `quota` and
-    `store`, a `gap` where events were missed. What there will be besides is to be passed over.
-    """
-
-    kind: str
-    data: Any
-
-
-class Answered(Struct, frozen=True):
-    """What an answer says: text, thinking, the tools that it calls with their arguments (JSON), how it ended, or the
-    error that it was.
-    """
-
-    status: int = 0
-    error: str | None = None
-    text: str = ""
-    thinking: str = ""
-    calls: tuple[dict[str, str], ...] = ()
-    stop: str | None = None
-
-
-class Replayed(Struct, frozen=True):
-    """A call that was repeated: the new flow, as plain data, and what was answered."""
-
-    flow: dict[str, Any] = {}
-    answer: Answered = Answered()
+class _Ticket(Struct, frozen=True):
+    ticket: str
 
 
 class _Translated(Struct, frozen=True):
@@ -365,6 +147,15 @@ class Admin:
         gives two seconds.
         """
         return await self._ask("GET", f"models?launch={launch}" if launch else "models", Catalog)
+
+    async def prospect(
+        self, launch: str, models: Sequence[str], *, knows: Sequence[str] = (), dialect: str = ""
+    ) -> Prospect:
+        """What awaits a conversation of a launch that asks for any of these models. `knows` are globs of models that
+        the client knows itself. The gateway may ask providers, which it gives two seconds.
+        """
+        asked = {"launch": launch, "models": " ".join(models), "knows": " ".join(knows), "dialect": dialect}
+        return await self._ask("GET", f"prospect?{urlencode(asked)}", Prospect)
 
     async def quota(self) -> Quota:
         """What is left of the accounts, as far as their providers have said."""
@@ -457,6 +248,18 @@ class Admin:
     async def cache(self, session: str) -> dict[str, Any]:
         """What became of the cache in a session, call by call, as plain data."""
         return await self._ask("GET", _path("cache", session=session), dict[str, Any], timeout=_SLOW_TIMEOUT)
+
+    async def usage(self, by: Sequence[str] = (), *, where: str = "", since: str = "", until: str = "") -> Usage:
+        """What was used, put together by what calls have in common; `since` and `until` as in a filter (`7d`)."""
+        return await self._ask("GET", _path("usage", by=",".join(by), where=where, since=since, until=until), Usage)
+
+    async def sessions(self, where: str = "", *, limit: int = 50) -> tuple[SessionUse, ...]:
+        """The sessions that were heard of last, each with its agents as a tree."""
+        return (await self._ask("GET", _path("sessions", where=where, limit=limit), _Sessions)).sessions
+
+    async def ticket(self) -> str:
+        """What stands for the admin token once, for two minutes, in the address of the dashboard."""
+        return (await self._ask("POST", "tickets", _Ticket)).ticket
 
     async def reload(self) -> tuple[str, ...]:
         """Have the configuration read anew. Gives the sections whose change needs a new start.

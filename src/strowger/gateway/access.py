@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -30,6 +31,8 @@ CREDENTIAL_HEADERS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie", TOKEN_HEADER}
 )
 
+
+_TICKET_SECONDS = 120.0
 
 # Where clients put their key, in the dialects that they speak.
 _CLIENT_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
@@ -81,6 +84,7 @@ class Access:
         self._launches: dict[str, Launch] = {}
         self.token_required = token_required or client_token is not None
         self.admin_token = secrets.token_urlsafe(32)
+        self._tickets: dict[str, float] = {}
 
     def check_source(self, headers: Mapping[str, str]) -> Headers:
         """Refuse a foreign Host or Origin. Raises Forbidden. Gives the CORS headers that an allowed origin needs."""
@@ -169,6 +173,20 @@ class Access:
             "the figures need the client token or the admin token",
             hint="set server.client_token and send it as a Bearer token, or set metrics.open = true or metrics.port",
         )
+
+    def ticket(self) -> str:
+        """Stands for the admin token once, for two minutes: what a browser is started with can be seen by others."""
+        now = time.monotonic()
+        self._tickets = {ticket: until for ticket, until in self._tickets.items() if until > now}
+        ticket = secrets.token_urlsafe(24)
+        self._tickets[ticket] = now + _TICKET_SECONDS
+        return ticket
+
+    def redeem(self, ticket: str) -> str:
+        """The admin token for a ticket. Raises Forbidden for one that is used up, too old or none."""
+        if self._tickets.pop(ticket, 0.0) <= time.monotonic():
+            raise Forbidden("this link has been used, or is too old", hint="`strowger dashboard` makes another")
+        return self.admin_token
 
     def open_launch(self, name: str, pid: int, project: str = "") -> Launch:
         """A new launch with its own token."""

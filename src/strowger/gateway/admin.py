@@ -1,14 +1,18 @@
 """The admin API under /_strowger/: status, quotas, calls, launches, and the page. For whoever can read the pidfile.
 
-GET    (nothing)         the dashboard; page/<file> are its parts. Only these need no token: there is nothing in them
+GET    (nothing)         the dashboard; page/<file> are its parts. These need no token: there is nothing in them
 GET    status            what runs, where, with which providers and routes
 GET    models            what can be asked for, and where each leads (?launch=<id>: for that launch)
+GET    prospect          what awaits a conversation that asks for these ?models (&knows: globs of those that its
+                         client knows; &launch=<id>, &dialect): how much it may hold, and what is understood
 GET    quota             what is left of the accounts, who rests, and whose breaker is open
 GET    events            what happens, as it happens: Server-Sent Events (?where=<filter>: only these calls)
 GET    flows…, store     calls, what went over the wires in them, how they are kept: `history` lists them
 GET    usage, sessions   what was used and what that cost: `sums` lists how it can be asked
 POST   flows/<id>/replay {"to": …, "dry_run": …}: the call once more, to another model → {"flow": …, "answer": …}
 GET    cache             ?session=<id>: what became of the cache in a session, call by call, and why
+POST   tickets           → {"ticket": …}: stands for the token once, for two minutes; for the address of the page
+POST   token             {"ticket": …} → {"token": …}
 POST   reload            the configuration read anew → {"needs_restart": […]}: sections whose change waits for one
 POST   launches          {"name": …, "pid": …} → {"id": …, "token": …}: a token for one client's life
                          (with "model", which the client shall ask for, only if that leads anywhere; with "profile"
@@ -82,6 +86,9 @@ class Admin:
         if call.method in ("GET", "HEAD") and name in ("", "page"):
             await reply.whole(200, *page.answer(rest))
             return
+        if (call.method, name, rest) == ("POST", "token", ""):
+            await reply.whole(200, _JSON, msgspec.json.encode({"token": self._access.redeem(_ticket(call.body))}))
+            return
         self._access.admit_admin(call.headers)
         asked = {name: values[-1] for name, values in parse_qs(call.query).items()}
         match call.method, name, rest:
@@ -103,10 +110,12 @@ class Admin:
         match call.method, name, rest:
             case "GET", "status", "":
                 return 200, await self._status(self._line.routes)
+            case "GET", "prospect", "":
+                names, knows = (asked.get(part, "").split() for part in ("models", "knows"))
+                dialect = asked.get("dialect", "")
+                return 200, await self._models.prospect(self._routes(asked), names, knows=knows, dialect=dialect)
             case "GET", "models", "":
-                routes = self._line.routes
-                if launch := asked.get("launch"):
-                    routes = self._line.routes_for(Client("", launch=launch))
+                routes = self._routes(asked)
                 entries = await self._models.entries(routes)
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
@@ -115,6 +124,8 @@ class Admin:
                 return 200, await self._told(name, rest, asked)
             case "POST", "flows", path if path.endswith("/replay"):
                 return 200, await self._replaying.replay(path.removesuffix("/replay"), _order(call.body))
+            case "POST", "tickets", "":
+                return 201, {"ticket": self._access.ticket()}
             case "POST", "reload", "":
                 return 200, {"needs_restart": list(await self._reload_or_refuse())}
             case "POST", "launches", "":
@@ -126,6 +137,11 @@ class Admin:
                 return 200, {"closed": launch_id}
             case _:
                 raise _nothing(call.method, call.endpoint.name)
+
+    def _routes(self, asked: Asked) -> RouteTable:
+        """Those of a launch, where one is named."""
+        launch = asked.get("launch")
+        return self._line.routes_for(Client("", launch=launch)) if launch else self._line.routes
 
     async def _told(self, name: str, rest: str, asked: Asked) -> object:
         """What is known of calls."""
@@ -177,6 +193,17 @@ class Admin:
             "models": list(dict.fromkeys(routes.names())),
             **_trouble(self._line.health),
         }
+
+
+class _Ticket(msgspec.Struct):
+    ticket: str
+
+
+def _ticket(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Ticket).ticket
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"not a ticket: {error}") from None
 
 
 def _order(body: bytes) -> Order:

@@ -4,12 +4,15 @@
 const BASE = '/_strowger/';
 const KEPT = 'strowger-token';
 
-/** Takes the token out of the address bar, where it would be copied and remembered, and keeps it for this tab. */
-export function takeToken() {
-  const given = /^#token=([\w-]+)/.exec(location.hash);
+/**
+ * Takes what was handed over out of the address bar, where it would be copied and remembered, and keeps the token for
+ * this tab. A ticket stands for the token once. Raises ApiError for one that is used up.
+ */
+export async function takeToken() {
+  const given = /^#(token|ticket)=([\w-]+)/.exec(location.hash);
   if (given) {
-    keepToken(given[1]);
     history.replaceState(null, '', location.pathname + '#/calls');
+    keepToken(given[1] === 'token' ? given[2] : (await post('token', { ticket: given[2] })).token);
   }
   return sessionStorage.getItem(KEPT);
 }

@@ -176,26 +176,32 @@ function ask(error) {
   forgetToken();
   bar.hidden = true;
   fill(stage, h('form.gate', { onsubmit: submit },
-    h('h1', null, error ? 'This token is not taken' : 'A token is needed'),
+    h('h1', null, error ? 'You cannot be let in with this' : 'A token is needed'),
+    error && h('p.error-text', null, error.message),
     h('p', null, 'Open this page with ', h('code', null, 'strowger dashboard'), ', which knows the token of the gateway that runs.'),
-    h('p.dim', null, error ? 'It changes each time a gateway starts. ' : '', 'Or enter it here; it is in the pid file that ', h('code', null, 'strowger serve'), ' names.'),
+    h('p.dim', null, error ? 'The token changes each time a gateway starts. ' : '', 'Or enter it here; it is in the pid file that ', h('code', null, 'strowger serve'), ' names.'),
     h('div.action', null, field, h('button', { type: 'submit' }, 'Go on'))));
   field.focus();
 }
 
 // ---- begin ----
 
-function begin() {
+async function begin() {
   theme();
   document.getElementById('theme').addEventListener('click', nextTheme);
   document.getElementById('help').addEventListener('click', showHelp);
   main.append(bar, stage);
-  if (!takeToken()) { ask(null); return; }
+  try {
+    if (!await takeToken()) { ask(null); return; }
+  } catch (error) {
+    ask(error);
+    return;
+  }
   for (const kind of ['pulse', 'connection']) live.addEventListener(kind, gauge);
   for (const kind of ['store', 'connection']) live.addEventListener(kind, complain);
   live.addEventListener('refused', ({ detail }) => { location.hash = ''; ask(detail); }, { once: true });
   addEventListener('popstate', arrive);
-  addEventListener('hashchange', () => (/^#token=/.test(location.hash) ? location.reload() : arrive()));
+  addEventListener('hashchange', () => (/^#(token|ticket)=/.test(location.hash) ? location.reload() : arrive()));
   addEventListener('keydown', pressed);
   gauge();
   arrive();

@@ -10,7 +10,7 @@ export const COLUMNS = ['', 'Time', 'Client', 'Model', 'In', 'Out', 'Cache', 'Co
 export class Calls {
   constructor({ open, filter }) {
     this.filter = filter;
-    this.list = new List({ height: 38, label: 'Calls', row: callRow, open, more });
+    this.list = new List({ height: 34, label: 'Calls', row: callRow, open, more });
     this.hint = h('div.empty', { hidden: true });
     this.foot = h('div.foot', { role: 'status' });
     this.node = h('section.calls', { 'aria-label': 'Calls' }, head(), this.list.node, this.hint, this.foot);
@@ -105,6 +105,6 @@ function progress(flow) {
   const seconds = Math.max(0, Date.now() / 1000 - flow.started);
   const said = flow.events ? `${short(flow.events)} events · ${bytes(flow.response_bytes)}` : 'waiting for the first byte';
   return h('span.progress', null,
-    h(`span.bar${flow.events ? '' : '.waiting'}`, { role: 'progressbar', 'aria-label': said }),
+    h(`span.bar${flow.events ? '' : '.waiting'}`, { role: 'progressbar', 'aria-label': said, style: { '--phase': `${-performance.now() % 7800}ms` } }),
     h('span.said', null, said), h('span.num.dim', null, span(seconds)));
 }

@@ -4,9 +4,9 @@
 import { h } from './dom.js';
 import { DASH } from './format.js';
 
-const WIDTH = 720;
+const WIDTH = 440;
 const HEIGHT = 190;
-const LEFT = 52;
+const LEFT = 46;
 const BOTTOM = 22;
 const TOP = 10;
 
@@ -22,7 +22,7 @@ function frame(label, names, most, format) {
     const y = TOP + (HEIGHT - TOP - BOTTOM) * (1 - part);
     return [h('line.grid', { x1: LEFT, x2: WIDTH, y1: y, y2: y }), h('text.tick', { x: LEFT - 8, y: y + 4, 'text-anchor': 'end' }, format(most * part))];
   });
-  const every = Math.max(1, Math.ceil(names.length / 8));
+  const every = Math.max(1, Math.ceil(names.length / 7));
   const slot = (WIDTH - LEFT) / Math.max(1, names.length);
   const ticks = names.map((name, at) => (at % every ? null : h('text.tick', { x: LEFT + slot * (at + 0.5), y: HEIGHT - 5, 'text-anchor': 'middle' }, name)));
   return { svg: h('svg.chart', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label }, axis, ticks), slot };
@@ -91,6 +91,7 @@ export function share(part, look, label) {
     h('span', { style: { width: `${Math.min(1, Math.max(0, part || 0)) * 100}%` } }));
 }
 
+/** The names of those of which there is something to see. */
 export function legend(series) {
-  return h('ul.legend', null, series.map((each, rank) => h('li', null, h(`i.s${rank % 8}`, null), each.name)));
+  return h('ul.legend', null, series.map((each, rank) => each.values.some(Boolean) && h('li', null, h(`i.s${rank % 8}`, null), each.name)));
 }

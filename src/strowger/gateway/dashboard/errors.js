@@ -16,7 +16,7 @@ export class Errors {
     this.flows = [];
     this.chosen = null;
     this.groups = h('div.groups', { role: 'group', 'aria-label': 'Kinds of failures' });
-    this.list = new List({ height: 38, label: 'Failed calls', row: callRow, open });
+    this.list = new List({ height: 34, label: 'Failed calls', row: callRow, open });
     this.hint = h('div.empty', { hidden: true });
     this.rows = h('section.calls', null, head(), this.list.node, this.hint);
     this.node = h('section.view.errors', { 'aria-label': 'Errors' }, this.groups, this.rows);

@@ -20,7 +20,7 @@ export function showHelp() {
     h('div.help-inner', null,
       h('header', null, h('h2', null, 'Keys and filters'), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: close }, '✕')),
       h('div.two', null, h('section', null, h('h3', null, 'Keys'), list(KEYS)), h('section', null, h('h3', null, 'Filter'), list(TERMS))),
-      h('p.dim', null, 'All terms must hold. It is the language of `strowger flows list --where`.')));
+      h('p.dim', null, 'All terms must hold. It is the language of ', h('code', null, 'strowger flows list --where'), '.')));
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -122,8 +122,8 @@ function money(each) {
 function branch(agent, level, most, filter) {
   const name = agent.agent_id ? `${agent.agent_type || 'sub-agent'}` : 'main';
   return h('div', { role: 'treeitem', 'aria-level': level, 'aria-expanded': agent.children.length ? 'true' : null },
-    h('div.agent', { style: { 'padding-left': `${(level - 1) * 22}px` } },
-      agent.agent_id ? h('button.link', { type: 'button', onclick: () => filter(agent.agent_id) }, name) : h('b', null, name),
+    h('div.agent', null,
+      h('span', { style: { 'padding-left': `${(level - 1) * 22}px` } }, agent.agent_id ? h('button.link', { type: 'button', title: 'Show its calls', onclick: () => filter(agent.agent_id) }, name) : h('b', null, name)),
       h('span.dim', null, agent.models.join(', ')),
       h('span.num', null, `${whole(agent.calls)} calls`),
       h('span.num', null, `${short(agent.input)} in, ${short(agent.output)} out`),

@@ -49,7 +49,7 @@ export class Usage {
     const others = new Set(groups.slice(SERIES).map((each) => each.name));
     const seriesOf = (figure) => {
       const made = top.map((each) => ({ name: shown(each.name), values: slots.map((slot) => sum(rows, (row) => row.day === slot.key && row[this.group] === each.name, figure)) }));
-      if (others.size) made.push({ name: `${others.size} others`, values: slots.map((slot) => sum(rows, (row) => row.day === slot.key && others.has(row[this.group]), figure)) });
+      if (others.size) made.push({ name: others.size === 1 ? [...others][0] || 'unknown' : `${others.size} others`, values: slots.map((slot) => sum(rows, (row) => row.day === slot.key && others.has(row[this.group]), figure)) });
       return made;
     };
     const names = slots.map((slot) => slot.name);

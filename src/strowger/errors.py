@@ -12,6 +12,7 @@ The tree (an exception that is not in it is a bug of ours, answered as 500 `inte
      │   ├ Forbidden                  a foreign Host or Origin, or a right that is missing
      │   ├ TooLarge                   the body is over the limit
      │   └ Unsupported                what is asked for cannot be carried to the chosen upstream
+     ├ OverBudget                     what the user set as the most to spend has been spent
      ├ CredentialError                ours for the upstream: missing, unreadable, or not allowed to travel there
      │   └ LoginNeeded                there is no login, or its issuer takes it no more
      └ UpstreamError
@@ -141,6 +142,12 @@ class Unsupported(ClientError):
     """The request asks for something that the chosen upstream has no way to do."""
 
     kind = ErrorKind.UNSUPPORTED
+
+
+class OverBudget(GatewayError):
+    """What the user set as the most to spend has been spent. No waiting mends that, and no other upstream."""
+
+    kind = ErrorKind.QUOTA_EXHAUSTED
 
 
 class CredentialError(GatewayError):

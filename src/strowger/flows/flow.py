@@ -84,7 +84,8 @@ class Flow(Struct):
     what that goes by, `project` the directory it works in. `tier` is the service tier that the answer began in,
     `places` what price lists may call who gave it. `billed` is the cost in US dollars as the price table has it, None
     where it has no price for the model: money where `billing` is `metered`, the value of a plan's traffic where it is
-    `plan`. `trace` is the client's `traceparent`. `replay_of` is the flow that this one repeats.
+    `plan`. `budget` says which of the user's budgets are nearly used up. `trace` is the client's `traceparent`.
+    `replay_of` is the flow that this one repeats.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Flow(Struct):
     places: tuple[str, ...] = ()
     billing: Billing = ""
     billed: float | None = None
+    budget: str = ""
     upstream_request_id: str | None = None
     sent: float | None = None
     upstream_first_byte: float | None = None

@@ -245,7 +245,7 @@ async def build(
             max_age=responses.keep_days * 86400,
         )
         stack.callback(conversations.close)
-        kept = await stack.enter_async_context(keeping(config, env, log))
+        kept = await stack.enter_async_context(keeping(config, env, log, spawn))
         health = Health(config.retries)
         sender = Sender(upstream, health.note, health.wants_reading)
         line = Line(
@@ -255,13 +255,14 @@ async def build(
             sender=sender,
             health=health,
             recorder=kept.recorder,
+            budgets=kept.budgets,
             profile=profile,
             memory=Memory(conversations, spawn),
             timing=timing_of(config),
             spawn=spawn,
         )
         models = Models(sender, spawn=spawn)
-        settings = Settings(config, line, table, again, log)
+        settings = Settings(config, line, table, again, log, kept.pricing)
         history = History(line.recorder, kept.archive, kept.store)
         watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health), "store": history.store})
         admin = Admin(line, models, settings, watching, history)

@@ -14,12 +14,14 @@ from msgspec import Struct
 from strowger.config.paths import flows_file
 from strowger.config.schema import Config
 from strowger.flows.archive import Archive
+from strowger.flows.budgets import BudgetKeeper
 from strowger.flows.feed import Feed
 from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Recorder
 from strowger.flows.retention import Limits
 from strowger.flows.store import Store
 from strowger.gateway.pricing import Pricing
+from strowger.gateway.pulse import Spawn
 from strowger.routing import pricelists
 from strowger.telemetry.logs import Log
 
@@ -38,6 +40,7 @@ class Kept(Struct, frozen=True):
     store: Store | None
     archive: Archive | None
     pricing: Pricing
+    budgets: BudgetKeeper
 
 
 class _Logged:
@@ -59,7 +62,7 @@ class _Logged:
 
 
 @asynccontextmanager
-async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIterator[Kept]:
+async def keeping(config: Config, env: Mapping[str, str], log: Log, spawn: Spawn) -> AsyncIterator[Kept]:
     """The recorder with all its keepers. After the block what they were told is where it belongs."""
     flows = config.flows
     store = archive = None
@@ -72,7 +75,7 @@ async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIter
             tell=lambda event, fields: log.write("warning", event, fields),
         )
         archive = Archive(path)
-    pricing = Pricing(pricelists.load(config.prices.file, env).prices())
+    pricing = Pricing(lambda: pricelists.load(config.prices.file, env).prices())
     recorder = Recorder(
         flows.keep,
         price=pricing.price,
@@ -80,11 +83,15 @@ async def keeping(config: Config, env: Mapping[str, str], log: Log) -> AsyncIter
         tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
     )
     feed = Feed()
-    for keeper in (_Logged(log), store, feed):
+    budgets = BudgetKeeper(
+        config.budgets, archive, tell=lambda event, fields: log.write("warning", event, fields), spawn=spawn
+    )
+    # What the budgets note about a call is for the log and the store.
+    for keeper in (budgets, _Logged(log), store, feed):
         if keeper is not None:
             recorder.add(keeper)
     try:
-        yield Kept(recorder, feed, store, archive, pricing)
+        yield Kept(recorder, feed, store, archive, pricing, budgets)
     finally:
         if archive is not None:
             archive.close()

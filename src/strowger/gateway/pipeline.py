@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from strowger.config.validate import near_miss
 from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
 from strowger.errors import CredentialError, ErrorKind, GatewayError, Refused
+from strowger.flows.budgets import BudgetKeeper
 from strowger.flows.flow import Flow
 from strowger.flows.recorder import Recorder
 from strowger.gateway.access import SENTINEL, Access, Client, sentinel
@@ -75,6 +76,7 @@ class Line:
         memory: Memory,
         timing: Timing,
         spawn: Spawn,
+        budgets: BudgetKeeper,
         profile: str = "",
     ) -> None:
         self.access = access
@@ -86,6 +88,7 @@ class Line:
         self.memory = memory
         self.timing = timing
         self.spawn = spawn
+        self.budgets = budgets
         self.origins = Origins()
         self.launches: dict[str, RouteTable] = {}
         self.profile = profile
@@ -170,6 +173,7 @@ class _OneCall:
         flow.route = route.name
         flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         flow.agent_id = noticed.agent_id or None
+        await line.budgets.allow(flow)
         await self._recall(client, route)
         del peek, noticed
         answer = await self._attempts(client, route, stream=flow.stream).first(route.targets)
@@ -391,6 +395,8 @@ def flow_headers(flow: Flow) -> Headers:
         headers.append(("x-strowger-lane", flow.lane))
     if len(flow.attempts) > 1:
         headers.append(("x-strowger-attempts", attempts_header(flow.attempts)))
+    if flow.budget:
+        headers.append(("x-strowger-budget", flow.budget))
     if flow.losses:
         headers.append(("x-strowger-losses", losses_header(flow.losses)))
     return tuple((name, ascii_line(value)) for name, value in headers)

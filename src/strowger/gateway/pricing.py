@@ -6,6 +6,7 @@ Must not know where prices come from, nor what is done with the sums.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from strowger.flows.flow import Flow
 from strowger.routing.prices import Price, Prices, stated_cost, tiers_of
@@ -16,8 +17,10 @@ _MOST_KNOWN = 1000
 class Pricing:
     """Sets `billed` of calls. One for each gateway."""
 
-    def __init__(self, prices: Prices) -> None:
-        self._prices = prices
+    def __init__(self, read: Callable[[], Prices]) -> None:
+        """`read` gives the price lists as they are now. Raises ConfigError as it does."""
+        self.read = read
+        self._prices = read()
         self._known: dict[tuple[tuple[str, ...], str, int], Price | None] = {}
 
     def adopt(self, prices: Prices) -> None:

@@ -17,6 +17,7 @@ from strowger.config.schema import Config
 from strowger.config.validate import suggest
 from strowger.errors import ConfigError
 from strowger.gateway.pipeline import Line, Timing
+from strowger.gateway.pricing import Pricing
 from strowger.providers.presets import PRESETS
 from strowger.routing.table import RouteTable
 from strowger.telemetry.logs import Log
@@ -38,6 +39,7 @@ class Settings:
         table: Callable[[Config], RouteTable],
         again: Callable[[Choice], Loaded] | None,
         log: Log,
+        pricing: Pricing,
     ) -> None:
         """`table` builds the routes of a configuration; `again` reads it anew for a choice, and is None where nobody
         wrote it.
@@ -47,6 +49,7 @@ class Settings:
         self._table = table
         self._again = again
         self._log = log
+        self._pricing = pricing
         self._choices: dict[str, Choice] = {}
         # What is read takes a while, and must not take the place of what was chosen meanwhile.
         self._lock = anyio.Lock()
@@ -63,16 +66,17 @@ class Settings:
             try:
                 config = (await self._read(AS_STARTED)).config
                 table = self._table(config)
-                launches = {
-                    launch: self._table((await self._read(choice)).config)
-                    for launch, choice in tuple(self._choices.items())
-                }
+                chosen = {launch: (await self._read(choice)).config for launch, choice in tuple(self._choices.items())}
+                launches = {launch: self._table(own) for launch, own in chosen.items()}
+                prices = await anyio.to_thread.run_sync(self._pricing.read)
             except ConfigError as error:
                 self.read_well = False
                 self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
                 raise
-            open_ones = {launch: chosen for launch, chosen in launches.items() if launch in self._choices}
+            open_ones = {launch: routes for launch, routes in launches.items() if launch in self._choices}
             self._line.adopt(table, timing_of(config), open_ones)
+            self._line.budgets.adopt(config.budgets, {launch: chosen[launch].budgets for launch in open_ones})
+            self._pricing.adopt(prices)
             self._line.health.adopt(config.retries)
             self.config = config
             self.read_well, self.read_at = True, time.time()
@@ -92,6 +96,7 @@ class Settings:
             config = (await self._read(choice)).config
             self._line.launches[launch] = self._table(config)
             self._line.profiles[launch] = choice.profile or ""
+            self._line.budgets.give(launch, config.budgets)
             self._choices[launch] = choice
             return config
 
@@ -110,6 +115,7 @@ class Settings:
         self._choices.pop(launch, None)
         self._line.launches.pop(launch, None)
         self._line.profiles.pop(launch, None)
+        self._line.budgets.give(launch, None)
 
     def choice(self, launch: str) -> Choice:
         """What was chosen for a launch."""

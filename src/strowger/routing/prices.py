@@ -212,7 +212,7 @@ def stated_tier(extras: Extras) -> str:
 
 
 def _tier_within(response: bytes) -> str:
-    """The tier of a response object, which may repeat all that was asked: finding one word is quicker than reading it."""
+    """The tier of a response object. That may repeat all that was asked, so one word is looked for."""
     at = response.find(_SERVICE_TIER)
     while at > 0 and response[at - 1 : at] == b"\\":  # it is quoted in a text
         at = response.find(_SERVICE_TIER, at + 1)

@@ -19,7 +19,7 @@ def test_a_tape_runs_only_where_it_is_kept(tmp_path: Path, flows: Flows, taped: 
 
     async def call() -> None:
         log = Log(tmp_path / "log")
-        async with keeping(Config(flows=flows), {"XDG_STATE_HOME": str(tmp_path)}, log) as kept:
+        async with keeping(Config(flows=flows), {"XDG_STATE_HOME": str(tmp_path)}, log, print) as kept:
             flow = Flow(id="flow_1", started=1.0, clock=0.0, method="POST", path="/", dialect="anthropic")
             kept.recorder.begin(flow)
             assert (flow.tape is not None) == taped

@@ -33,7 +33,7 @@ def ended(**fields: object) -> Flow:
 
 def cost(flow: Flow, prices: Prices = PRICES) -> float | None:
     """What it is said to have cost."""
-    Pricing(prices).price(flow)
+    Pricing(lambda: prices).price(flow)
     return flow.billed
 
 
@@ -80,7 +80,7 @@ def test_free_calls_cost_nothing() -> None:
 
 def test_new_lists_hold_at_once() -> None:
     """After other lists have been adopted nothing of the old ones is remembered."""
-    pricing = Pricing(PRICES)
+    pricing = Pricing(lambda: PRICES)
     pricing.price(ended())
     pricing.adopt(Prices([[Price(model="m", input=7, output=7)]]))
     flow = ended()

@@ -17,7 +17,7 @@ from strowger.dialects.base import ErrorReply
 from strowger.dialects.fields import Fields
 from strowger.dialects.overflow import overflow_numbers
 from strowger.dialects.refusals import kind_of, retry_after, unstructured
-from strowger.errors import BadRequest, ErrorKind, GatewayError, Refused, UpstreamError
+from strowger.errors import BadRequest, ErrorKind, GatewayError, OverBudget, Refused, UpstreamError
 from strowger.ir.events import Failure
 
 JSON_HEADER = ("content-type", "application/json")
@@ -134,7 +134,8 @@ def described(error: GatewayError) -> tuple[int, bytes]:
     kind = error.kind
     if kind is ErrorKind.UNAUTHENTICATED and isinstance(error, UpstreamError):
         kind = ErrorKind.FORBIDDEN  # our credential was refused: Claude Code repeats a 401 for minutes
-    status, word = ERRORS[kind]
+    # A budget is a limit of the user's own, not an unpaid bill: at a 402 Claude Code would send the user to Anthropic.
+    status, word = (429, "rate_limit_error") if isinstance(error, OverBudget) else ERRORS[kind]
     text = overflow_text(error.text) if kind is ErrorKind.CONTEXT_OVERFLOW else error.text
     return status, error_object(word, text, getattr(error, "request_id", None))
 

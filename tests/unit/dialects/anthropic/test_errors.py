@@ -17,6 +17,7 @@ from strowger.errors import (
     ErrorKind,
     Forbidden,
     GatewayError,
+    OverBudget,
     Refused,
     TimedOut,
     TooLarge,
@@ -133,6 +134,7 @@ def test_any_error_answer_is_read(status: int, body: bytes) -> None:
         (Refused("no", status=429, kind=ErrorKind.RATE_LIMITED), 429, "rate_limit_error"),
         (Refused("no", status=503, kind=ErrorKind.OVERLOADED), 529, "overloaded_error"),
         (Refused("no", status=429, kind=ErrorKind.QUOTA_EXHAUSTED), 402, "billing_error"),
+        (OverBudget("spend limit reached"), 429, "rate_limit_error"),
     ],
 )
 def test_our_errors_in_this_dialect(error: GatewayError, status: int, kind: str) -> None:
@@ -160,6 +162,7 @@ def test_how_long_to_wait(seconds: float | None, header: str | None) -> None:
 def test_a_spent_quota_is_not_repeated() -> None:
     """Asking ten times more would not fill it."""
     assert _rendered(Refused("no", status=429, kind=ErrorKind.QUOTA_EXHAUSTED))[3]["x-should-retry"] == "false"
+    assert _rendered(OverBudget("no"))[3]["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(

@@ -74,22 +74,19 @@ def _bodies(kept: Kept, ids: list[str], body: str) -> Iterator[bytes]:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[FLOW]...")
+@click.option("--models", metavar="A,B,…", help="Ask these models the same, and show the answers side by side.")
 @number_option
-@click.option("--models", metavar="A,B,…", help="Ask these models the same, and show what each answers, and its cost.")
-@click.option("--json", "as_json", is_flag=True, help="What the models answer as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="With --models: as JSON.")
 @pass_kept
-def compare(kept: Kept, names: tuple[str, ...], number: int | None, models: str | None, as_json: bool) -> int:
+def compare(kept: Kept, names: tuple[str, ...], models: str | None, number: int | None, as_json: bool) -> int:
     """Show what was made of a client's request on its way to the provider: address, headers, body, and what got lost.
 
-    Without FLOW, the last call. With --models, the call as it was beside what other models answer to it.
+    Without FLOW, the last call. With `--models`, what other models answer to it: this costs what such calls cost.
     """
     if models is not None:
-        from strowger.cli.flows_replay import compare_models
-
-        asked = [model.strip() for model in models.split(",") if model.strip()]
-        if not asked or len(names) > 1:
-            raise click.UsageError("--models wants one call, and the names of models with commas between them")
-        return compare_models(kept, names[0] if names else "last", asked, as_json=as_json)
+        return _models(kept, names, models, as_json)
+    if as_json:
+        raise click.UsageError("--json needs --models")
     code = NONE_FOUND
     for name in names or ("last",):
         flow = one(kept, name)
@@ -102,6 +99,15 @@ def compare(kept: Kept, names: tuple[str, ...], number: int | None, models: str 
             click.echo(line)
         code = 0
     return code
+
+
+def _models(kept: Kept, names: tuple[str, ...], models: str, as_json: bool) -> int:
+    from strowger.cli.flows_replay import compare_models
+
+    asked = [model.strip() for model in models.split(",") if model.strip()]
+    if len(names) > 1 or not asked:
+        raise click.UsageError("--models takes one call, and one model at least")
+    return compare_models(kept, names[0] if names else "last", asked, as_json=as_json)
 
 
 def _compared(flow: dict[str, Any], client: Message, forwarded: Message) -> Iterator[str]:

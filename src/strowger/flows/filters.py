@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 Summary: TypeAlias = Mapping[str, object]
@@ -17,8 +18,13 @@ Value: TypeAlias = str | int | float | bool | None
 Operator = Literal["<", "<=", ">", ">=", "="]
 
 _TOKENS = frozenset({"input", "output", "cache_read", "cache_write", "reasoning"})
-_LISTS = frozenset({"losses", "notes", "attempts"})
-_SUMS = {"tokens": "(COALESCE(input, 0) + COALESCE(output, 0))"}
+_LISTS = ("losses", "notes", "attempts")
+_SUMS = {
+    "tokens": "(COALESCE(input, 0) + COALESCE(output, 0))",
+    **{name: f"json_array_length({name})" for name in _LISTS},
+    **{f"{name}_text": f"CASE {name} WHEN '[]' THEN '' ELSE {name} END" for name in _LISTS},
+}
+"""What is no column: sums, and of lists (which the store has as JSON) how long they are and what is in them."""
 
 
 class Same(Struct, frozen=True):
@@ -185,7 +191,9 @@ def _value(summary: Summary, column: str) -> Value:
         return sum(int(counts.get(name) or 0) for name in ("input", "output"))
     if column in _TOKENS:
         return counts.get(column)
-    value = summary.get(column)
+    value = summary.get(column.removesuffix("_text"))
+    if column.endswith("_text"):
+        return msgspec.json.encode(value).decode() if value else ""
     if column in _LISTS:
         return len(value) if isinstance(value, list | tuple) else None
     return value if isinstance(value, str | int | float) else None

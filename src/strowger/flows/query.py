@@ -87,8 +87,11 @@ _FIELDS = (
     _field("cache_write", "number", "tokens of the prompt that were written to the cache"),
     _field("reasoning", "number", "tokens of thought"),
     _field("losses", "number", "how many things could not be carried"),
+    _field("loss", "text", "a part of what could not be carried: its place, or why", "losses_text"),
     _field("notes", "number", "how many remarks were made"),
+    _field("note", "text", "a part of a remark", "notes_text"),
     _field("attempts", "number", "how many upstreams were tried"),
+    _field("tried", "text", "a part of what was tried: provider:model, an account, a reason", "attempts_text"),
     _field("events", "number", "events of the answer"),
     _field("request_bytes", "size", "the size of the request: >1mb"),
     _field("response_bytes", "size", "the size of the answer"),
@@ -103,8 +106,8 @@ _FIELDS = (
 FIELDS = {field.name: field for field in _FIELDS}
 """Every field by its name."""
 
-COLUMNS = frozenset(column for field in _FIELDS for column in field.columns if column != "tokens")
-"""The columns that the SQL form reads; `losses`, `notes` and `attempts` hold how many there are."""
+COLUMNS = frozenset(column.removesuffix("_text") for field in _FIELDS for column in field.columns if column != "tokens")
+"""The columns that the SQL form reads; `losses`, `notes` and `attempts` hold JSON lists."""
 
 _SEARCHED = tuple("model upstream_model session id error error_kind provider program path project agent_type".split())
 """Where words without a field are looked for."""

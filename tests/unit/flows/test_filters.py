@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -44,7 +45,7 @@ def summaries(draw: st.DrawFn) -> dict[str, Any]:
     found |= {name: draw(small) * 100 for name in NUMBERS}
     found |= {name: draw(st.one_of(st.none(), small.map(float))) for name in MILLISECONDS}
     found |= {name: draw(st.booleans()) for name in FLAGS}
-    found |= {name: [{"path": "x"}] * draw(st.integers(0, 2)) for name in LISTS}
+    found |= {name: [{"path": draw(signs)}] * draw(st.integers(0, 2)) for name in LISTS}
     found["started"] = NOW - draw(small) * 3600.0
     found["billed_usd"] = draw(st.one_of(st.none(), small.map(lambda number: number / 4)))
     found["tokens"] = draw(st.dictionaries(st.sampled_from(TOKENS), small))
@@ -92,9 +93,9 @@ def base() -> Iterator[sqlite3.Connection]:
 
 
 def row(summary: dict[str, Any]) -> dict[str, Any]:
-    """A summary as the store has it: counts of tokens in columns of their own, lists as their length."""
+    """A summary as the store has it: counts of tokens in columns of their own, lists as JSON."""
     flat = {**summary, **{name: summary["tokens"].get(name) for name in TOKENS}}
-    return {name: len(flat[name]) if name in LISTS else flat[name] for name in sorted(COLUMNS)}
+    return {name: msgspec.json.encode(flat[name]).decode() if name in LISTS else flat[name] for name in sorted(COLUMNS)}
 
 
 @given(summaries(), filters())

@@ -75,6 +75,7 @@ FLOW: dict[str, object] = {
         "cache_read:>=0.1m",
         "cache_write:''",
         "losses:>0 attempts:2",
+        "loss:tools* tried:openai:gpt-5.5 -note:*",
         "request_bytes:>2mb",
         "request_bytes:<=3MiB",
         "duration:>30s",

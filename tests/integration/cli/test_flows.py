@@ -1,0 +1,74 @@
+"""`strowger flows`: which store is read, which calls are meant, and how mistakes are told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from strowger.cli import main
+from tests.integration.cli.conftest import Flows
+
+
+def test_the_configured_store_is_read(kept: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The one that `[flows] file` names, whether a gateway runs or not; `flows.jq` comes before what is asked."""
+    config = tmp_path / "config.toml"
+    program = 'map(select(.model == \\"opus\\"))'
+    config.write_text(f'[flows]\nfile = "{kept}"\njq = ["{program}"]\n')
+    assert main.run(("flows", "--config", str(config), "list", "--json", "--jq", "map(.session)")) == 0
+    assert json.loads(capfd.readouterr().out) == ["s-1", "s-1", "s-1"]
+
+
+def test_without_a_store_there_is_a_hint(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """There may have been no gateway yet, or it may keep nothing; exit code 1."""
+    assert main.run(("flows", "--file", str(tmp_path / "none.db"), "list")) == 1
+    told = capfd.readouterr().err
+    assert "there is no store of flows at" in told
+    assert "`[flows] store = false`" in told
+
+
+def test_a_filter_that_is_wrong_is_shown(flows: Flows) -> None:
+    """With a mark below the place; exit code 2."""
+    code, out, err = flows("list", "--where", "model:opus stauts:200")
+    assert (code, out) == (2, "")
+    assert "error: there is no field `stauts`\n  model:opus stauts:200\n             ^^^^^^" in err
+    assert "did you mean `status`?" in err
+
+
+def test_jq_goes_from_list_to_list(flows: Flows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several programs run one after the other. What gives no list, or is none of jq's, is wrong usage."""
+    chosen = ("--jq", "map(select(.status == 200))", "--jq", "map({id, status})")
+    assert json.loads(flows("list", "--json", *chosen, "-n", "2")[1]) == [
+        {"id": "flow_0000000000000003", "status": 200},
+        {"id": "flow_0000000000000004", "status": 200},
+    ]
+    assert flows("list", *chosen)[1].splitlines()[1].split()[:1] == ["00000000"]
+    code, _, err = flows("list", "--jq", ".[0]")
+    assert code == 2
+    assert "`.[0]` gives no list" in err
+    assert "hint: it begins with a list of calls" in err
+    code, _, err = flows("list", "--jq", "map(")
+    assert code == 2
+    assert "jq cannot run `map(`" in err
+    code, _, err = flows("diff", "--jq", "map(.id)")
+    assert code == 1
+    assert "made something else of the calls" in err
+    monkeypatch.setitem(sys.modules, "jq", None)
+    code, _, err = flows("list", "--jq", ".")
+    assert code == 1
+    assert "hint: pip install 'strowger[jq]'" in err
+
+
+def test_a_call_is_named_in_few_signs(flows: Flows) -> None:
+    """By the beginning of its id where that is one call's only, by `last`, by how many there were after it."""
+    assert json.loads(flows("show", "--json")[1])["id"] == "flow_0000000000000004"
+    assert json.loads(flows("show", "last-1", "--json")[1])["id"] == "flow_0000000000000003"
+    assert json.loads(flows("show", "0000000000000002", "--json")[1])["id"] == "flow_0000000000000002"
+    code, _, err = flows("show", "0000")
+    assert code == 1
+    assert "more than one flow begins with 0000" in err
+    code, _, err = flows("show", "f00")
+    assert code == 1
+    assert "hint: list them: `strowger flows list`" in err

@@ -9,14 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from strowger.launcher import sessions
-from tests.integration.cli.conftest import DEADLINE, Served, Strowger
+from tests.integration.cli.conftest import DEADLINE, Served, Strowger, serving
 
 ASK = {"model": "any", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]}
 
@@ -46,30 +51,83 @@ def test_a_signal_ends_it_in_good_order(served: Served, number: signal.Signals) 
     assert list(folder.iterdir()) == []
 
 
-def test_running_calls_are_finished(served: Served) -> None:
+class Held(NamedTuple):
+    """A gateway whose provider gets no further than the first word until it is let go on."""
+
+    gateway: Served
+    go_on: threading.Event
+
+    def heard(self, number: signal.Signals) -> None:
+        """Send a signal, and wait until the gateway says that it waits for its call."""
+        self.gateway.process.send_signal(number)
+        assert self.gateway.process.stderr
+        while not (line := self.gateway.process.stderr.readline()).startswith("finishing 1 call"):
+            assert line, "the gateway has ended"
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
+    """Such a gateway: however slow a machine is, its call is still running when a signal comes."""
+    go_on = threading.Event()
+
+    class Upstream(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            self.say({"role": "assistant", "content": "first"}, None)
+            go_on.wait(DEADLINE)
+            with suppress(OSError):  # the gateway has gone
+                self.say({}, "stop")
+                self.wfile.write(b"data: [DONE]\n\n")
+
+        def say(self, delta: dict[str, str], finish: str | None) -> None:
+            chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            self.wfile.write(b"data: %s\n\n" % json.dumps({**chunk, "choices": [choice]}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as upstream:
+        thread = threading.Thread(target=upstream.serve_forever)
+        thread.start()
+        config = tmp_path / "held.toml"
+        url = f"http://127.0.0.1:{upstream.server_port}/v1"
+        config.write_text(
+            f'[server]\ngrace_seconds = {DEADLINE}\n[providers.held]\ndialect = "openai_chat"\nbase_url = "{url}"\n'
+        )
+        try:
+            with serving("--config", str(config)) as gateway:
+                yield Held(gateway, go_on)
+        finally:
+            go_on.set()
+            upstream.shutdown()
+            thread.join()
+
+
+def test_running_calls_are_finished(held: Held) -> None:
     """A stream that is under way when the signal comes still gets to its end."""
-    with urllib.request.urlopen(ask(served.url, stream=True), timeout=DEADLINE) as response:
+    with urllib.request.urlopen(ask(held.gateway.url, stream=True), timeout=DEADLINE) as response:
         begun = response.readline()
-        served.process.send_signal(signal.SIGTERM)
+        held.heard(signal.SIGTERM)
+        held.go_on.set()
         rest = response.read()
     assert begun.startswith(b"event:")
     assert b"event: message_stop" in rest
-    assert served.process.wait(DEADLINE) == 0
+    assert held.gateway.process.wait(DEADLINE) == 0
 
 
-def test_a_second_signal_does_not_wait(served: Served) -> None:
+def test_a_second_signal_does_not_wait(held: Held) -> None:
     """Who interrupts twice means now. The stream breaks, or says that it broke; it has no end that it did not reach."""
-    with urllib.request.urlopen(ask(served.url, stream=True), timeout=DEADLINE) as response:
+    with urllib.request.urlopen(ask(held.gateway.url, stream=True), timeout=DEADLINE) as response:
         response.readline()
-        served.process.send_signal(signal.SIGINT)
-        assert served.process.stderr
-        while not (line := served.process.stderr.readline()).startswith("finishing 1 call"):
-            assert line
-        served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(DEADLINE) == 130
+        held.heard(signal.SIGINT)
+        held.gateway.process.send_signal(signal.SIGINT)
+        assert held.gateway.process.wait(DEADLINE) == 130
         try:
             rest = response.read()
-            # The demo's model ended with the gateway, and sooner: to the gateway that is an upstream that broke off.
             assert b"event: error" in rest
         except http.client.IncompleteRead as cut:
             rest = cut.partial

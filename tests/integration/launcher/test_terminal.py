@@ -41,7 +41,7 @@ print("child", os.getpid(), "of", os.getppid(), "at", os.environ["ANTHROPIC_BASE
 while True:
     time.sleep(0.05)  # a signal just before `signal.pause` would wait for the next one
 """
-HERE = re.compile(r"child (\d+) of (\d+) at (http://\S+)")
+HERE = re.compile(r"child (\d+) of (\d+) at (http://\S+)\s")
 
 
 def launch(code: str = CHILD) -> tuple[str, ...]:
@@ -76,9 +76,10 @@ class Screen:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
-    """A shell with job control, whose prompt is `$>`; it and all in it are gone at the end."""
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    """A shell with job control, whose prompt is `$>`, in an empty folder; it and all in it are gone at the end."""
     monkeypatch.setenv("PS1", "$> ")
+    monkeypatch.chdir(tmp_path)
     pid, terminal = pty.fork()
     if pid == 0:
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
@@ -106,9 +107,15 @@ def _descendants(pid: int) -> list[int]:
 
 
 def run_in(screen: Screen, code: str = CHILD) -> None:
-    """Start a launch, and have its exit code shown when it is over."""
-    screen.type(f"{join(launch(code))}; echo code=$?\n")
-    screen.wait(r"echo code=")  # the echo of what was typed
+    """Start a launch, and have its exit code shown when it is over.
+
+    By a file, so that of its words none is echoed: what is typed over several lines comes back with the shell's prompts
+    anywhere in it, and `fg` shows it all once more.
+    """
+    file = Path("launch")
+    file.write_text(f"#!/bin/sh\nexec {join(launch(code))}\n")
+    file.chmod(0o755)
+    screen.type("./launch; echo code=$?\n")
 
 
 def state(pid: int) -> str:
@@ -151,7 +158,7 @@ def pidfiles() -> list[Path]:
 def test_the_exit_code_is_the_clients(screen: Screen, code: int) -> None:
     """The shell sees what it would see without us."""
     run_in(screen, f"raise SystemExit({code})")
-    assert screen.wait(r"code=(\d+)")[1] == str(code)
+    assert screen.wait(r"code=(\d+)\r")[1] == str(code)
 
 
 def test_an_interrupt(screen: Screen) -> None:
@@ -160,8 +167,8 @@ def test_an_interrupt(screen: Screen) -> None:
     url = screen.wait(HERE.pattern)[3]
     assert listens(url)
     screen.type("\x03")
-    screen.wait("KeyboardInterrupt")
-    assert screen.wait(r"code=(\d+)")[1] == "130"
+    screen.wait(r"\nKeyboardInterrupt\r")
+    assert screen.wait(r"code=(\d+)\r")[1] == "130"
     assert (listens(url), pidfiles()) == (False, [])
 
 
@@ -170,16 +177,16 @@ def test_stop_and_go_on(screen: Screen) -> None:
     run_in(screen)
     child, parent, url = screen.wait(HERE.pattern).groups()
     screen.type("\x1a")
-    screen.wait("Stopped")
+    screen.wait(r"Stopped +\./launch\r")
     until(lambda: state(int(child)) == state(int(parent)) == "T", "both are stopped")
     screen.wait(r"code=148\s+\$> ")
     screen.type("echo still here\n")
-    screen.wait(r"\nstill here")
+    screen.wait(r"\nstill here\r")
     screen.type("fg\n")
-    screen.wait(r"\ngoing on\r")  # the child's word: `fg` shows the command line first, which has the same in its code
+    screen.wait(r"\ngoing on\r")
     until(lambda: listens(url), "the gateway goes on")
     screen.type("\x03")
-    screen.wait("KeyboardInterrupt")
+    screen.wait(r"\nKeyboardInterrupt\r")
 
 
 def test_a_resized_window(screen: Screen) -> None:
@@ -188,7 +195,7 @@ def test_a_resized_window(screen: Screen) -> None:
     screen.wait(HERE.pattern)
     for columns in (91, 133):
         screen.resize(columns)
-        assert screen.wait(r"columns (\d+)")[1] == str(columns)
+        assert screen.wait(r"columns (\d+)\r")[1] == str(columns)
 
 
 def test_a_closed_terminal(screen: Screen) -> None:
@@ -196,7 +203,7 @@ def test_a_closed_terminal(screen: Screen) -> None:
     run_in(screen)
     child, parent, url = screen.wait(HERE.pattern).groups()
     os.kill(int(parent), signal.SIGHUP)
-    assert screen.wait(r"code=(\d+)")[1] == "129"
+    assert screen.wait(r"code=(\d+)\r")[1] == "129"
     assert (state(int(child)), listens(url), pidfiles()) == ("", False, [])
 
 
@@ -204,7 +211,7 @@ def test_a_termination(screen: Screen) -> None:
     """SIGTERM ends the client: 143."""
     run_in(screen)
     os.kill(int(screen.wait(HERE.pattern)[2]), signal.SIGTERM)
-    assert screen.wait(r"code=(\d+)")[1] == "143"
+    assert screen.wait(r"code=(\d+)\r")[1] == "143"
 
 
 # ---- bad ends ----

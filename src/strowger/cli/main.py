@@ -36,6 +36,8 @@ COMMANDS = {
     "reload": ("strowger.cli.reload:reload", "Have the running gateways read their configuration anew."),
     "flows": ("strowger.cli.flows:flows", "See every call: what was said, what it cost, what changed."),
     "quota": ("strowger.cli.quota:quota", "Tell what is left of the accounts."),
+    "usage": ("strowger.cli.usage:usage", "Tell how many tokens were used, and what they cost."),
+    "prices": ("strowger.cli.prices:prices", "Show what models cost, or fetch a newer list."),
     "logs": ("strowger.cli.logs:logs", "Show what the gateways have told."),
     "models": ("strowger.cli.status:models", "List the models that can be asked for, and where each leads."),
     "login": ("strowger.cli.login:login", "Log in to ChatGPT or Kimi Code, and use their models."),

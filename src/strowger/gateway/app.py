@@ -33,6 +33,7 @@ from strowger.gateway.admin import Admin, quota, refusal
 from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import ADMIN, Call, Endpoint, Verb, match, spoken_at
+from strowger.gateway.exporting import exporting, places
 from strowger.gateway.health import Health
 from strowger.gateway.history import History
 from strowger.gateway.keeping import keeping
@@ -245,7 +246,8 @@ async def build(
             max_age=responses.keep_days * 86400,
         )
         stack.callback(conversations.close)
-        kept = await stack.enter_async_context(keeping(config, env, log, spawn))
+        tracing = await stack.enter_async_context(exporting(config, env, log, DIALECTS))
+        kept = await stack.enter_async_context(keeping(config, env, log, spawn, tracing))
         health = Health(config.retries)
         sender = Sender(upstream, health.note, health.wants_reading)
         line = Line(
@@ -266,9 +268,11 @@ async def build(
         history = History(line.recorder, kept.archive, kept.store)
         watching = Watching(kept.feed, line.recorder, {"quota": lambda: quota(health), "store": history.store})
         admin = Admin(line, models, settings, watching, history)
+        if tracing is not None:
+            tracing.places = places(lambda: line.routes.providers)
         metrics = None
         if config.metrics.enabled:
-            observers = observers_of(log, kept.feed, kept.store)
+            observers = observers_of(log, kept.feed, kept.store, tracing)
             metrics = Metrics(looker(health, lambda: line.routes.providers, settings, log, observers))
             kept.recorder.add(metrics)
         scraping = Scraping(metrics, access, is_open=config.metrics.open)

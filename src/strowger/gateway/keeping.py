@@ -17,7 +17,7 @@ from strowger.flows.archive import Archive
 from strowger.flows.budgets import BudgetKeeper
 from strowger.flows.feed import Feed
 from strowger.flows.flow import Flow, summary
-from strowger.flows.recorder import Recorder
+from strowger.flows.recorder import Keeper, Recorder
 from strowger.flows.retention import Limits
 from strowger.flows.store import Store
 from strowger.gateway.pricing import Pricing
@@ -61,8 +61,16 @@ class _Logged:
         self._log.write(level, "call", summary(flow))
 
 
+def _is_taped(config: Config) -> bool:
+    """Whether anybody wants to know what was said."""
+    stored = config.flows.store and config.flows.bodies != "none"
+    return stored or (config.tracing.otlp and config.tracing.content)
+
+
 @asynccontextmanager
-async def keeping(config: Config, env: Mapping[str, str], log: Log, spawn: Spawn) -> AsyncIterator[Kept]:
+async def keeping(
+    config: Config, env: Mapping[str, str], log: Log, spawn: Spawn, tracing: Keeper | None = None
+) -> AsyncIterator[Kept]:
     """The recorder with all its keepers. After the block what they were told is where it belongs."""
     flows = config.flows
     store = archive = None
@@ -79,15 +87,16 @@ async def keeping(config: Config, env: Mapping[str, str], log: Log, spawn: Spawn
     recorder = Recorder(
         flows.keep,
         price=pricing.price,
-        tape_limit=flows.max_body_mb * _MB if store is not None and flows.bodies != "none" else None,
+        tape_limit=flows.max_body_mb * _MB if _is_taped(config) else None,
         tell=lambda keeper, error: log.write("error", "recorder", {"keeper": keeper, "error": repr(error)}),
     )
     feed = Feed()
     budgets = BudgetKeeper(
         config.budgets, archive, tell=lambda event, fields: log.write("warning", event, fields), spawn=spawn
     )
-    # What the budgets note about a call is for the log and the store.
-    for keeper in (budgets, _Logged(log), store, feed):
+    # The spans' maker looks at requests before the store takes them. What the budgets note about a call is for the log
+    # and the store.
+    for keeper in (tracing, budgets, _Logged(log), store, feed):
         if keeper is not None:
             recorder.add(keeper)
     try:

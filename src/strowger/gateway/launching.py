@@ -10,6 +10,7 @@ import msgspec
 from strowger.config.layers import Choice
 from strowger.errors import BadRequest, ConfigError, GatewayError, UnknownPath
 from strowger.gateway.access import Access, Client, Launch
+from strowger.gateway.exporting import launch_env
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
 
@@ -56,7 +57,7 @@ class Launches:
             if isinstance(error, ConfigError):
                 raise BadRequest(str(error), hint=error.hint) from None
             raise
-        return {"id": launch.id, "token": launch.token, "env": dict(config.launch.env), "effort": config.launch.effort}
+        return {"id": launch.id, "token": launch.token, "env": launch_env(config), "effort": config.launch.effort}
 
     async def switch(self, launch_id: str, body: bytes) -> dict[str, object]:
         """Another profile or provider for one of them. Raises BadRequest and UnknownPath."""

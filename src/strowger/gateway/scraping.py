@@ -10,6 +10,7 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import msgspec
@@ -30,6 +31,9 @@ from strowger.telemetry.logs import Log
 from strowger.telemetry.metrics import Look, Metrics, Sample
 from strowger.upstreams.base import Headers
 
+if TYPE_CHECKING:  # an extra
+    from strowger.telemetry.tracing import Tracing
+
 _JSON: Headers = (("Content-Type", "application/json"),)
 _PATHS = ("/metrics", "/_strowger/metrics")
 
@@ -45,7 +49,7 @@ class Observer(Struct, frozen=True):
 Observers = Callable[[], Iterable[Observer]]
 
 
-def observers_of(log: Log, feed: Feed, store: Store | None) -> Observers:
+def observers_of(log: Log, feed: Feed, store: Store | None, tracing: Tracing | None) -> Observers:
     """Those who look on here."""
 
     def observers() -> Iterator[Observer]:
@@ -54,6 +58,8 @@ def observers_of(log: Log, feed: Feed, store: Store | None) -> Observers:
         if store is not None:
             state = store.state()
             yield Observer("store", state.waiting, {"bodies": state.bodies_dropped, "flows": state.flows_dropped})
+        if tracing is not None:
+            yield Observer("tracing", tracing.waiting, {"calls": tracing.dropped})
 
     return observers
 

@@ -175,6 +175,7 @@ async def _way_in(
     # All of the gateway; who joins one has no need of it.
     from strowger.config.layers import Choice
     from strowger.gateway.access import Client
+    from strowger.gateway.exporting import launch_env
     from strowger.launcher.host import hosted, quiet_log
 
     log = quiet_log(own.config, env)
@@ -185,7 +186,7 @@ async def _way_in(
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
         async with Admin(host.url, host.gateway.access.admin_token) as admin:
             menu = await _menu(spec, admin, opened.id)
-        yield Way(host.url, opened.token, env=given.launch.env, effort=given.launch.effort, menu=menu)
+        yield Way(host.url, opened.token, env=launch_env(given), effort=given.launch.effort, menu=menu)
 
 
 async def _menu(spec: Spec, admin: Admin, launch: str) -> tuple[Model, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from strowger.dialects.base import Loss
@@ -23,6 +23,34 @@ class Try(Protocol):
     asked: bool
     begun: float
     seconds: float
+
+
+class Piece(Protocol):
+    """A message that passed by."""
+
+    @property
+    def kind(self) -> str:
+        """`client_request`, `forwarded`, `upstream_response` or `client_response`."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """What is kept of it."""
+        ...
+
+
+class Taped(Protocol):
+    """The messages of a call. What takes credentials out of them is slow, and nothing for the loop."""
+
+    @property
+    def messages(self) -> Sequence[Piece]:
+        """In the order in which they began."""
+        ...
+
+    @property
+    def masks(self) -> Sequence[Callable[[bytes], bytes]]:
+        """What takes credentials out of bytes."""
+        ...
 
 
 class Called(Protocol):
@@ -85,4 +113,9 @@ class Called(Protocol):
     @property
     def attempts(self) -> Sequence[Try]:
         """The tries, in their order."""
+        ...
+
+    @property
+    def tape(self) -> Taped | None:
+        """What passed by, where that is taped, and until the call is over."""
         ...

@@ -19,6 +19,8 @@ from strowger.flows import tables
 
 # Flows that are emptied or deleted in one transaction.
 _STEP = 200
+# Flows whose bodies go in one transaction because the file is too large; each may be of megabytes.
+_LARGE_STEP = 25
 # Pages given back to the file system at once.
 _PAGES = 4096
 # When the file is too large, it is brought down to this part of its bound: not every call has to look again.
@@ -134,7 +136,7 @@ def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float) -
 def _by_size(base: sqlite3.Connection, wanted: int) -> None:
     """What was said goes first, then the oldest calls altogether."""
     while _used(base) > wanted:
-        rows = base.execute("SELECT DISTINCT flow FROM messages ORDER BY flow LIMIT ?", (_STEP,)).fetchall()
+        rows = base.execute("SELECT DISTINCT flow FROM messages ORDER BY flow LIMIT ?", (_LARGE_STEP,)).fetchall()
         seqs = [seq for (seq,) in rows]
         gone = seqs or _seqs(base, "outcome != 'running'", [])
         if not gone:

@@ -16,6 +16,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strowger.errors import ConfigError
 from strowger.flows import reading, retention, trouble
 from strowger.flows.captures import Captures
 from strowger.flows.flow import Flow, summary
@@ -31,7 +32,7 @@ _PAUSE = 0.05
 # A transaction takes this many flows, or bytes: others want to write too.
 _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024
-# Flows that may wait, bare ones too.
+# Beginnings of calls that may wait, and as many ends; those without bodies too.
 _WAITING = 20_000
 # How long after a failure, and after another, it is tried again, in seconds.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
@@ -83,7 +84,6 @@ class Store:
         self._put_flows = self._done_flows = 0
         self._writer: Writer | None = None
         self._running: dict[str, int] = {}
-        self._inode = 0
         self._trim_at = 0.0
         self._note: str | None = None
         self._flows = 0
@@ -129,7 +129,8 @@ class Store:
 
     def _put(self, flow: Flow, messages: list[Message], *, final: bool, bare: bool = False) -> None:
         size = 0 if bare else sum([len(piece) for message in messages for piece in message.pieces])
-        if self._put_flows - self._done_flows >= _WAITING:
+        # The beginning of a call goes before its end does: without that it would seem to run for ever.
+        if self._put_flows - self._done_flows >= (2 * _WAITING if final else _WAITING):
             self._flows_dropped += final
             return
         if size and self._put_bytes - self._done_bytes + size > self._limits.waiting:
@@ -201,6 +202,12 @@ class Store:
                 self._count_done(taken)
                 if not self._queue:
                     return True
+            elif isinstance(error, ConfigError):
+                # Not for now, but for good: what cannot be kept need not wait.
+                self._flows_dropped += sum(entry.final for entry in taken)
+                self._count_done(taken)
+                self._set_problem(error.text)
+                return False
             elif trouble.is_outside(error):
                 self._queue.extendleft(reversed(taken))
                 if not self._begun_anew(error):
@@ -222,10 +229,10 @@ class Store:
             self._done_flows += len(entries)
             self._drained.notify_all()
 
-    def _tried(self, entries: list[Entry]) -> Exception | None:
+    def _tried(self, entries: list[Entry], *, carefully: bool = False) -> Exception | None:
         """Write some of them, and see to the bounds; what went wrong, if so."""
         try:
-            self._write(_merged(entries))
+            self._write(_merged(entries), carefully)
         except Exception as error:  # noqa: BLE001 - the edge: what is wrong with one call must not end the recording
             self._let_go()
             return error
@@ -234,19 +241,21 @@ class Store:
     def _write_singly(self, entries: list[Entry]) -> None:
         """Something in one of them cannot be written: the others are, and it is told of."""
         for entry in entries:
-            error = self._tried([entry])
-            if error is not None:
+            error = self._tried([entry], carefully=True)
+            if error is not None and entry.final:
                 self._flows_dropped += 1
                 self._tell("store", {"dropped": entry.flow.id, "error": f"{type(error).__name__}: {error}"})
             self._count_done([entry])
 
-    def _write(self, entries: list[Entry]) -> None:
+    def _write(self, entries: list[Entry], carefully: bool) -> None:
         if self._writer is not None and self._writer.is_stale():
             self._let_go()
+            self._tell("store", {"note": f"{self._path} was taken away; a new one is begun"})
         if self._writer is None:
-            self._writer = self._opened_file()
+            self._writer = Writer(self._path, self._running)
+            self._trim_at = 0.0
         if entries:
-            self._writer.write(entries)
+            self._writer.write(entries, carefully=carefully)
         final = [entry.flow for entry in entries if entry.final]
         self._written += len(final)
         self._flows += len(final)
@@ -257,17 +266,6 @@ class Store:
             self._flows = retention.trim(self._writer.base, self._path, self._limits)
             self._trim_at = time.monotonic() + _TRIM_EVERY
             self._writer.added = 0
-
-    def _opened_file(self) -> Writer:
-        there = trouble.inode(self._path)
-        if there != self._inode:
-            self._running.clear()  # another file than before
-        writer = Writer(self._path, self._running)
-        if self._inode and writer.inode != self._inode:
-            self._tell("store", {"note": f"{self._path} was taken away; a new one has been begun"})
-        self._inode = writer.inode
-        self._trim_at = 0.0
-        return writer
 
     def _let_go(self) -> None:
         if self._writer is not None:

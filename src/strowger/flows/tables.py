@@ -128,8 +128,10 @@ INSERT_FLOW = (
 )
 """Takes seq, change, writer and `row_of`."""
 
-UPDATE_FLOW = f"UPDATE flows SET change = ?, writer = ?, {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE seq = ?"  # noqa: S608 - column names of ours
-"""Takes change, writer, `row_of` and seq."""
+UPDATE_FLOW = (
+    f"UPDATE flows SET change = ?, writer = ?, {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE seq = ? AND id = ?"  # noqa: S608 - column names of ours
+)
+"""Takes change, writer, `row_of`, seq and id."""
 
 EMPTY_FLOW = f"UPDATE flows SET listed = 0, {', '.join(f'{name} = NULL' for name in _EMPTIED)} WHERE seq = ?"  # noqa: S608 - column names of ours
 """Leaves of a flow what is summed."""
@@ -155,6 +157,19 @@ def row_of(told: Mapping[str, object]) -> list[object]:
     rest = {name: value for name, value in told.items() if name not in _KNOWN}
     row.append(_encode(rest).decode() if rest else None)
     return row
+
+
+def whole_text(value: object) -> object:
+    """Plain data with a question mark for what is half of a character: a header may hold it, no file can."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {whole_text(name): whole_text(each) for name, each in value.items()}
+        case list() | tuple():
+            return [whole_text(each) for each in value]
+        case _:
+            return value
 
 
 @lru_cache(maxsize=64)

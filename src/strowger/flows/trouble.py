@@ -8,8 +8,6 @@ import sqlite3
 import time
 from pathlib import Path
 
-from strowger.errors import ConfigError
-
 # Broken files that are left lying beside the new one.
 _KEPT = 2
 
@@ -25,8 +23,6 @@ _SAID = {
 
 def said(path: Path, error: Exception) -> str:
     """What is wrong, for the user."""
-    if isinstance(error, ConfigError):
-        return error.text
     if isinstance(error, sqlite3.Error):
         return f"{path}: {_SAID.get(_code(error)) or error}"
     if isinstance(error, OSError):
@@ -43,20 +39,12 @@ def is_corrupt(error: Exception) -> bool:
 def is_outside(error: Exception) -> bool:
     """Whether it is the file or the disk that refuses, rather than what is to be written."""
     wrong = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
-    return isinstance(error, sqlite3.Error | OSError | ConfigError) and not isinstance(error, wrong)
+    return isinstance(error, sqlite3.Error | OSError) and not isinstance(error, wrong)
 
 
 def _code(error: sqlite3.Error) -> int:
     """The primary code; errors that Python itself raises have none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def inode(path: Path) -> int:
-    """Which file there is now, 0 for none."""
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
 
 
 def move_aside(path: Path) -> Path:

@@ -9,8 +9,9 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -110,6 +111,7 @@ class Writer:
         self._samples: dict[str, Sample] = {}
         self._cleared = -1
         self._projects = project.Projects()
+        self._whole: Callable[[Any], Any] = _as_it_is
         try:
             self._writer = self._introduce()
         except BaseException:
@@ -139,8 +141,12 @@ class Writer:
         except FileNotFoundError:
             return True
 
-    def write(self, entries: list[Entry]) -> None:
-        """Write what there is of some flows, each of which occurs once: all of it or nothing."""
+    def write(self, entries: list[Entry], *, carefully: bool = False) -> None:
+        """Write what there is of some flows, each of which occurs once: all of it or nothing.
+
+        Headers may hold half of a character, which no file can: `carefully` with a question mark in its place.
+        """
+        self._whole = tables.whole_text if carefully else _as_it_is
         seqs: list[int] = []
         try:
             with tables.transaction(self.base):
@@ -165,11 +171,11 @@ class Writer:
                 self._running[entry.flow.id] = seq
 
     def _add_flow(self, batch: _Batch, flow: Flow) -> int:
-        row = tables.row_of(summary(flow))
+        row = tables.row_of(self._whole(summary(flow)))
         change = batch.next("change")
         seq = self._running.get(flow.id)
         if seq is not None:
-            done = self.base.execute(tables.UPDATE_FLOW, (change, self._writer, *row, seq))
+            done = self.base.execute(tables.UPDATE_FLOW, (change, self._writer, *row, seq, flow.id))
             if done.rowcount:
                 return seq
         seq = batch.next("seq")
@@ -186,7 +192,7 @@ class Writer:
             if message.pieces:
                 body, moments = self._add_body(batch, entry, message, masks, written)
                 batch.refs[body] += 1
-            plain = _masked(masks, plain_head(message.line, message.headers))
+            plain = _masked(masks, plain_head(*self._whole((message.line, message.headers))))
             sample = self._sample(entry.flow, message, plain)
             head = sample.packed(plain)
             kind, number = _NUMBER_OF[message.kind], message.number
@@ -264,6 +270,10 @@ class Writer:
     def close(self) -> None:
         """Give the file back."""
         self.base.close()
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def _masked(masks: Iterable[Masked], data: bytes) -> bytes:

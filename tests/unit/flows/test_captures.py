@@ -1,0 +1,64 @@
+"""Files of calls that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from strowger.flows.captures import Captures, plain
+from strowger.flows.flow import summary
+from strowger.flows.tape import Message
+from tests.fakes.flows import ANSWER, answered, begun, call
+
+
+def test_only_failures_have_a_file(tmp_path: Path) -> None:
+    """Its path is known before it is written: the log says it."""
+    captures = Captures(tmp_path)
+    bad = answered(begun(), outcome="failed")
+    assert captures.path_of(bad) == tmp_path / f"{bad.id}.json"
+    assert captures.path_of(call()) is None
+    assert captures.path_of(answered(begun(), outcome="cancelled")) is None
+    assert Captures(tmp_path, keep=0).path_of(bad) is None
+
+
+def test_what_is_in_one(tmp_path: Path) -> None:
+    """The call, and what went over the wires: JSON as JSON, other text as text. Its owner's alone."""
+    flow = answered(begun(), outcome="failed")
+    captures = Captures(tmp_path / "errors")
+    path = captures.path_of(flow)
+    assert path is not None
+    captures.write(path, summary(flow), flow.tape.messages if flow.tape else [])
+    written = json.loads(path.read_bytes())
+    assert written["flow"]["error"] == "it broke"
+    request, _, answer, _ = written["messages"]
+    assert request["body"]["messages"][0]["content"] == "How late is it?"
+    assert ["authorization", "Bearer ***"] in request["headers"]
+    assert answer["body"] == b"".join(ANSWER).decode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    """A provider that is down for a day must not fill the disk; what is not ours is left alone."""
+    captures = Captures(tmp_path, keep=2)
+    (tmp_path / "notes.txt").touch()
+    paths = []
+    for second in range(4):
+        flow = answered(begun(), outcome="failed")
+        path = captures.path_of(flow)
+        assert path is not None
+        captures.write(path, summary(flow), [])
+        os.utime(path, (second, second))
+        paths.append(path.name)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["notes.txt", *paths[2:]])
+
+
+def test_bodies_are_bounded() -> None:
+    """And may be anything."""
+    long = plain(Message("forwarded", 0, "POST /", (), [b'"' + b"x" * 2_000_000 + b'"'], [0.1]))
+    assert long["cut"]
+    assert len(str(long["body"])) == 1024 * 1024
+    assert plain(Message("forwarded", 0, "POST /", (), [b"\xff\xfe"], [0.1]))["body"] == "\ufffd\ufffd"
+    assert plain(Message("forwarded", 0, "POST /", ()))["body"] == ""

@@ -234,6 +234,10 @@ class Feed:
             self._meter.finished(flow)
         self._tell(flow)
 
+    def changed(self, flow: Flow) -> None:
+        """More has come to be known of a call that is under way."""
+        self._tell(flow)
+
     def _tell(self, flow: Flow) -> None:
         if not self._watchers:
             return

@@ -25,7 +25,7 @@ from strowger.flows import diff, pretty
 from strowger.flows.archive import Archive
 from strowger.flows.caching import explain_session
 from strowger.flows.filters import Filter
-from strowger.flows.flow import summary
+from strowger.flows.flow import Flow, summary
 from strowger.flows.query import parse
 from strowger.flows.recorder import Recorder
 from strowger.flows.store import Store
@@ -113,9 +113,14 @@ class History:
             await self.read(lambda: store.flush(_FLUSH_SECONDS))
         return await self.read(lambda: archive.get(name))
 
+    def _held(self, name: str) -> Flow | None:
+        """A call that memory has: it may not be on disk yet."""
+        return next(self._recorder.latest(1), None) if name == "last" else self._recorder.get(name)
+
     async def messages(self, name: str) -> list[Message]:
         """What went over the wires, as far as it is kept, in order. Raises GatewayError as `flow` does."""
-        archive, flow = self.archive, self._recorder.get(name)
+        archive, flow = self.archive, self._held(name)
+        name = name if flow is None else flow.id
         held = list(flow.tape.messages) if flow is not None and flow.tape is not None else []
         if archive is None:
             if flow is None:

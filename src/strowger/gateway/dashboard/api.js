@@ -70,7 +70,7 @@ export async function get(path, members = {}, signal) {
   return (await request(path + query(members), { signal })).json();
 }
 
-export async function bytes(path, members = {}) {
+export async function download(path, members = {}) {
   return (await request(path + query(members))).blob();
 }
 

@@ -1,6 +1,6 @@
 // One message of a call: its head, and its body line by line or event by event, as far as somebody scrolls.
 
-import { ApiError, bytes as download, get } from './api.js';
+import { ApiError, download, get } from './api.js';
 import { fill, h } from './dom.js';
 import { bytes, DASH, millis, whole } from './format.js';
 import { List } from './list.js';

@@ -1,7 +1,7 @@
 // The calls: those that are running with their progress, and all that were, page by page.
 
 import { coalesced, fill, h } from './dom.js';
-import { asker, bytes, cached, dollars, led, millis, moment, percent, short, span, whole } from './format.js';
+import { asker, bytes, cached, count, dollars, led, millis, moment, percent, short, span } from './format.js';
 import { List } from './list.js';
 import { calls, live, more, state } from './live.js';
 
@@ -26,7 +26,7 @@ export class Calls {
     this.list.node.hidden = !items.length;
     this.hint.hidden = Boolean(items.length);
     if (!items.length) fill(this.hint, ...nothing());
-    const shown = state.count === null ? `${whole(items.length)} calls` : `${whole(Math.max(state.count, items.length))} calls`;
+    const shown = count(Math.max(state.count || 0, items.length), 'call');
     fill(this.foot, state.running.length ? `${state.running.length} running · ` : '', shown, state.loading ? ' · loading more' : '');
   }
 
@@ -103,7 +103,7 @@ export function callRow(flow) {
 /** How far a call is: nobody knows how long an answer will be, so the bar only says that something comes. */
 function progress(flow) {
   const seconds = Math.max(0, Date.now() / 1000 - flow.started);
-  const said = flow.events ? `${short(flow.events)} events · ${bytes(flow.response_bytes)}` : 'waiting for the first byte';
+  const said = flow.events ? `${flow.events === 1 ? '1 event' : short(flow.events) + ' events'} · ${bytes(flow.response_bytes)}` : 'waiting for the first byte';
   return h('span.progress', null,
     h(`span.bar${flow.events ? '' : '.waiting'}`, { role: 'progressbar', 'aria-label': said, style: { '--phase': `${-performance.now() % 7800}ms` } }),
     h('span.said', null, said), h('span.num.dim', null, span(seconds)));

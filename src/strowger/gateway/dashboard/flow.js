@@ -1,6 +1,6 @@
 // One call: what it was and where it went, when what came, what was said on each side, and what we changed in it.
 
-import { bytes as download, get, post } from './api.js';
+import { download, get, post } from './api.js';
 import { isAnswer, linesOf, messageName, messageView, sorry } from './body.js';
 import { dot } from './calls.js';
 import { copy, fill, h, quoted } from './dom.js';

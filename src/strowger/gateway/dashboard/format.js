@@ -8,6 +8,11 @@ export function whole(value) {
   return value === null || value === undefined ? DASH : WHOLE.format(value);
 }
 
+/** 1 call, 2 calls. */
+export function count(number, word) {
+  return `${whole(number)} ${word}${number === 1 ? '' : 's'}`;
+}
+
 /** 12,345 as 12.3k: three digits are enough beside a chart. */
 export function short(value) {
   if (value === null || value === undefined) return DASH;

@@ -4,7 +4,7 @@ import { get } from './api.js';
 import { sorry } from './body.js';
 import { share } from './charts.js';
 import { fill, h, settled } from './dom.js';
-import { dollars, DASH, moment, percent, short, span, whole } from './format.js';
+import { count, dollars, DASH, moment, percent, short, span, whole } from './format.js';
 import { live, state } from './live.js';
 
 const STEP = 50;
@@ -59,7 +59,7 @@ export class Sessions {
     const button = h('button.session-head', { type: 'button', 'aria-expanded': String(open), onclick: toggle },
       h('span.session-name', null, h('b', null, session.project ? session.project.split('/').pop() : session.program || 'session'), h('code.dim', null, name.slice(0, 8))),
       h('span.dim', null, `${moment(session.last)} · ${span(Math.max(0, session.last - session.first))}`),
-      h('span.num', null, `${whole(session.calls)} calls`),
+      h('span.num', null, count(session.calls, 'call')),
       h('span.num', null, session.errors ? h('span.error-text', null, `${whole(session.errors)} failed`) : ''),
       h('span.num', null, `${short(session.input)} in, ${short(session.output)} out`),
       h('span.num', null, `cache ${percent(session.cache_rate)}`),
@@ -69,7 +69,7 @@ export class Sessions {
   }
 
   detail(node, session) {
-    const most = Math.max(1e-12, ...session.agents.map((each) => worth(each)), 0);
+    const most = Math.max(1e-12, worth(session));
     const verdicts = h('div.verdicts');
     fill(node,
       h('div.tree', { role: 'tree', 'aria-label': 'Agents' }, session.agents.map((agent) => branch(agent, 1, most, (id) => this.filter(`agent_id:${id}`)))),
@@ -85,7 +85,7 @@ export class Sessions {
     try {
       const { calls } = await get('cache', { session });
       const fell = calls.filter((each) => each.fell);
-      fill(node, h('p', null, fell.length ? `In ${whole(fell.length)} of ${whole(calls.length)} calls less was read from the cache than was there.` : `In none of ${whole(calls.length)} calls did the cache break.`),
+      fill(node, h('p', null, fell.length ? `In ${whole(fell.length)} of ${count(calls.length, 'call')} less was read from the cache than was there.` : `In none of ${count(calls.length, 'call')} did the cache break.`),
         h('ol.cache', null, calls.map((each) => h(each.fell ? 'li.fell' : 'li', null,
           h('button.link', { type: 'button', onclick: () => this.openFlow(each.id) }, moment(each.started)),
           share(each.hit, each.fell ? 'bad' : 'good', 'read from the cache'),
@@ -120,15 +120,16 @@ function money(each) {
 }
 
 function branch(agent, level, most, filter) {
-  const name = agent.agent_id ? `${agent.agent_type || 'sub-agent'}` : 'main';
+  const name = agent.agent_id ? agent.agent_type || 'sub-agent' : 'main';
+  const { own } = agent; // the sum of all is in the session's own line
   return h('div', { role: 'treeitem', 'aria-level': level, 'aria-expanded': agent.children.length ? 'true' : null },
     h('div.agent', null,
       h('span', { style: { 'padding-left': `${(level - 1) * 22}px` } }, agent.agent_id ? h('button.link', { type: 'button', title: 'Show its calls', onclick: () => filter(agent.agent_id) }, name) : h('b', null, name)),
       h('span.dim', null, agent.models.join(', ')),
-      h('span.num', null, `${whole(agent.calls)} calls`),
-      h('span.num', null, `${short(agent.input)} in, ${short(agent.output)} out`),
-      h('span.num', null, `cache ${percent(agent.cache_rate)}`),
-      share(worth(agent) / most, '', 'part of the cost'),
-      h('b.num', null, money(agent))),
+      h('span.num', null, count(own.calls, 'call')),
+      h('span.num', null, `${short(own.input)} in, ${short(own.output)} out`),
+      h('span.num', null, `cache ${percent(own.cache_rate)}`),
+      share(worth(own) / most, '', 'part of the cost'),
+      h('b.num', null, money(own))),
     agent.children.length ? h('div', { role: 'group' }, agent.children.map((each) => branch(each, level + 1, most, filter))) : null);
 }

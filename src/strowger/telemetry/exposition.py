@@ -35,11 +35,11 @@ class _Figures(Collector):
 
 def exposed(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
     """Content type and body, in the form that the `Accept` header asks for."""
-    registry = CollectorRegistry()
-    registry.register(_Figures(snapshot))
-    ProcessCollector(registry=registry)
+    collected = CollectorRegistry()
+    collected.register(_Figures(snapshot))
+    ProcessCollector(registry=collected)
     encode, content_type = choose_encoder(accept)
-    return content_type, encode(registry)
+    return content_type, encode(collected)
 
 
 def _counter(family: Family, values: dict[Labels, float]) -> Metric:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import pytest
 
 from strowger.flows.filters import Filter
-from strowger.flows.query import BadFilter, parse, seconds
+from strowger.flows.query import FIELDS, BadFilter, parse, seconds
+from tests.house import tree
 
 NOW = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()
 
@@ -194,3 +196,15 @@ def test_spans_of_time() -> None:
     """As they are given to `--older`."""
     assert [seconds(text) for text in ("90s", "2m", "1.5h", "7d", "1w")] == [90, 120, 5400, 604_800, 604_800]
     assert seconds("soon") is None
+
+
+def test_the_reference_has_every_field() -> None:
+    """With its kind of value and, where there are few, all its words; and it has no other."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", tree.text("docs/reference/filters.md"), re.MULTILINE)
+    told = {name: (kind, text) for name, kind, text in rows}
+    assert told.keys() == FIELDS.keys()
+    for field in FIELDS.values():
+        kind, text = told[field.name]
+        assert kind == field.kind
+        assert text.startswith(field.says)
+        assert all(f"`{word}`" in text for word in field.choices)

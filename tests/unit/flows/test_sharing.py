@@ -22,21 +22,21 @@ def hide(text: str) -> str:
     return re.sub(r"sk-[A-Za-z0-9_-]{12,}", "sk-***", text)
 
 
-CLEANER = Cleaner(hide, homes=("/root",))
+CLEANER = Cleaner(hide, homes=("/srv/box",))
 
 
 def test_texts_lose_credentials_homes_and_addresses() -> None:
     """A home directory becomes `~`, whoever's it is; other paths stay."""
     assert CLEANER.text(f"key {SECRET}") == "key sk-***"
-    assert CLEANER.text("cd /home/anna/x; /Users/Bob/y: /root/z") == "cd ~/x; ~/y: ~/z"
+    assert CLEANER.text("cd /home/ann/x; /Users/Bob/y: /srv/box/z") == "cd ~/x; ~/y: ~/z"
     assert CLEANER.text("C:\\Users\\Bob\\x and C:\\\\Users\\\\Bob\\\\x") == "~\\x and ~\\\\x"
-    assert CLEANER.text("~/.claude/projects/-home-anna-work/memory") == "~/.claude/projects/-~-work/memory"
+    assert CLEANER.text("~/.claude/projects/-home-ann-work/memory") == "~/.claude/projects/-~-work/memory"
     assert (
-        CLEANER.text("/srv/home/anna, /rooted, /opt/root/x, home/x") == "/srv/home/anna, /rooted, /opt/root/x, home/x"
+        CLEANER.text("/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x") == "/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x"
     )
     assert CLEANER.text("write to anna.b@example.org!") == "write to ***@***!"
     assert CLEANER.text("@decorator a@b pip@1.2") == "@decorator a@b pip@1.2"
-    assert Cleaner(hide, mails=False).text("anna@example.org in /root") == "anna@example.org in /root"
+    assert Cleaner(hide, mails=False).text("anna@example.org in /srv/box") == "anna@example.org in /srv/box"
 
 
 def test_bodies_lose_who_somebody_is() -> None:

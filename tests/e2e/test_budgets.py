@@ -1,0 +1,122 @@
+"""What clients do when their session has spent its budget: they stop, say why, and do not ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.e2e import clients
+from tests.e2e.clients import claude, required
+from tests.e2e.codex import codex, codex_home, failure
+from tests.e2e.exchange import SECRETS, TOKEN, Started, clean_env, started
+from tests.fakes.anthropic import KEY, FakeAnthropic
+from tests.fakes.script import Usage, call, say
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+MODEL = "claude-opus-5-5"
+# One call is a few hundredths of a cent.
+CONFIG = """
+[server]
+port = 0
+client_token = "env:E2E_TOKEN"
+[providers.cloud]
+preset = "anthropic"
+base_url = "{url}"
+auth = "env:E2E_ANTHROPIC_KEY"
+billing = "metered"
+[[routes]]
+match = {{ model = "*" }}
+to = "cloud"
+[budgets.session]
+stop = 0.0001
+"""
+
+
+class Paid:
+    """A gateway with a budget, and the vendor that is paid."""
+
+    def __init__(self, gateway: Started, vendor: FakeAnthropic) -> None:
+        self.gateway = gateway
+        self.vendor = vendor
+
+    def outcomes(self, path: str) -> list[str]:
+        """How the calls to a path ended."""
+        return [flow["outcome"] for flow in self.gateway.flows() if flow["path"].endswith(path)]
+
+
+@pytest.fixture
+def paid(tmp_path: Path) -> Iterator[Paid]:
+    """The gateway is a process of its own, as users have it."""
+    home = tmp_path / "gateway"
+    home.mkdir()
+    with FakeAnthropic().in_thread() as vendor:
+        (home / "config.toml").write_text(CONFIG.format(url=vendor.base_url))
+        env = {**clean_env(home), "E2E_TOKEN": TOKEN, "E2E_ANTHROPIC_KEY": KEY}
+        with started(home / "config.toml", home, env, SECRETS) as gateway:
+            yield Paid(gateway, vendor)
+
+
+@pytest.mark.client
+def test_claude_code_ends_its_turn(paid: Paid, home: Path) -> None:
+    """The first call is answered, with a tool to run; the second is refused, once, and the user reads why."""
+    program = required(clients.claude_329(), "claude-2.1.329")
+    paid.vendor.script(call("Bash", {"command": "echo here", "description": "Says where"}), say("never said"))
+    ran = claude(program, home, paid.gateway.base_url, "hello", "--model", MODEL)
+    assert ran.code == 1
+    assert "spend limit reached: this session has cost $0.00" in ran.result["result"]
+    assert "[budgets.session]" in ran.result["result"]
+    assert [line for line in ran.lines if line.get("subtype") == "api_retry"] == []
+    assert len(paid.vendor.inferences()) == 1
+    assert paid.outcomes("/v1/messages") == ["ok", "failed"]
+
+
+@pytest.mark.client
+def test_codex_ends_its_turn(paid: Paid, home: Path) -> None:
+    """The same over Responses, in the words that Codex knows."""
+    program = required(clients.codex(), "codex")
+    paid.vendor.script(call("exec_command", {"cmd": "echo here"}), say("never said"))
+    codex_home(home, paid.gateway.base_url, MODEL)
+    ran = codex(program, home, "hello")
+    assert ran.code == 1
+    assert "quota" in failure(ran).lower()
+    assert len(paid.vendor.inferences()) == 1
+    assert paid.outcomes("/responses") == ["ok", "failed"]
+
+
+@contextmanager
+def _anthropic(url: str) -> Iterator[Callable[[], object]]:
+    hi: Any = [{"role": "user", "content": "hi"}]
+    with anthropic.Anthropic(base_url=url, api_key=TOKEN) as sdk:
+        headers = {"x-claude-code-session-id": "s1"}
+        yield lambda: sdk.messages.create(model=MODEL, max_tokens=100, messages=hi, extra_headers=headers)
+
+
+@contextmanager
+def _openai(url: str) -> Iterator[Callable[[], object]]:
+    hi: Any = [{"role": "user", "content": "hi"}]
+    with openai.OpenAI(base_url=f"{url}/v1", api_key=TOKEN) as sdk:
+        headers = {"x-claude-code-session-id": "s1"}
+        yield lambda: sdk.chat.completions.create(model=MODEL, messages=hi, extra_headers=headers)
+
+
+@pytest.mark.parametrize(
+    "sdk, refused",
+    [(_anthropic, anthropic.RateLimitError), (_openai, openai.RateLimitError)],
+    ids=["anthropic", "openai"],
+)
+def test_sdks_ask_once(paid: Paid, sdk: Any, refused: type[Exception]) -> None:
+    """SDKs repeat a 429 by themselves, but not this one."""
+    paid.vendor.script(say("Hello", usage=Usage(fresh=100, output=20)))
+    with sdk(paid.gateway.base_url) as ask:
+        ask()
+        with pytest.raises(refused, match="spend limit reached"):
+            ask()
+    assert [flow["outcome"] for flow in paid.gateway.flows()] == ["ok", "failed"]
+    assert len(paid.vendor.inferences()) == 1

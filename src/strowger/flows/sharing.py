@@ -138,13 +138,25 @@ class Cleaner:
                 continue
             whole = "".join(texts)
             clean = self.text(whole)
-            if clean == whole:
-                continue
-            at = 0
-            for number, (spot, text) in enumerate(pieces):
-                end = len(clean) if number == len(pieces) - 1 else at + len(text)
-                spot.put(clean[at:end])
-                at = min(end, len(clean))
+            if clean != whole:
+                for (spot, _), text in zip(pieces, _cut_again(texts, whole, clean), strict=True):
+                    spot.put(text)
+
+
+def _cut_again(texts: list[str], whole: str, clean: str) -> Iterator[str]:
+    """Another text in as many pieces: those before and behind what has changed stay what they were."""
+    shortest = min(len(whole), len(clean))
+    head = next((at for at in range(shortest) if whole[at] != clean[at]), shortest)
+    most = shortest - head
+    tail = next((at for at in range(most) if whole[-1 - at] != clean[-1 - at]), most)
+    behind, moved = len(whole) - tail, len(clean) - len(whole)
+    begin = done = 0
+    for text in texts:
+        end = begin + len(text)
+        # Inside of what has changed, pieces are as long as they were while there is something left for them.
+        to = end if end <= head else end + moved if end >= behind else min(end, behind + moved)
+        yield clean[done:to]
+        begin, done = end, max(done, to)
 
 
 class Spot(Struct, frozen=True):

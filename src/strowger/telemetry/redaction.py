@@ -59,7 +59,14 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("vendor_key", re.compile(_BEFORE + r"(AIza|ya29\.|1//)[A-Za-z0-9_./-]{12,}"), rf"\1{HIDDEN}"),
     ("vendor_key", re.compile(_BEFORE + r"(A[KS]IA)[A-Z0-9]{12,}"), rf"\1{HIDDEN}"),
     ("our_token", re.compile(_BEFORE + r"strowger-[A-Za-z0-9_-]{32,}"), HIDDEN),
-    ("bearer", re.compile(r"(?i)\b(bearer|basic)(\s+)(?!\*{3})" + _VALUE + r"{8,}"), rf"\1\2{HIDDEN}"),
+    # no word of a sentence ("a basic instruction", "Basic Authentication") has a capital inside, or 24 letters
+    (
+        "bearer",
+        re.compile(
+            rf"(?i)\b(bearer|basic)(\s+)(?!\*{{3}})(?:(?=.(?-i:[a-z_\-./+~%]*[A-Z0-9=])){_VALUE}{{8,}}|{_VALUE}{{24,}})"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
     ("password_in_url", re.compile(r"(?i)(://[^/\s:@\"']*:)(?!\*{3}@)[^/\s@\"']+(?=@)"), rf"\1{HIDDEN}"),
     ("password_in_url", re.compile(r"(?i)(://)[^/\s:@\"']{16,}(?=@)"), rf"\1{HIDDEN}"),
     # a value behind a word: of a length that no word of a sentence has, or with a digit in it

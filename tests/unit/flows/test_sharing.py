@@ -32,7 +32,8 @@ def test_texts_lose_credentials_homes_and_addresses() -> None:
     assert CLEANER.text("C:\\Users\\Bob\\x and C:\\\\Users\\\\Bob\\\\x") == "~\\x and ~\\\\x"
     assert CLEANER.text("~/.claude/projects/-home-ann-work/memory") == "~/.claude/projects/-~-work/memory"
     assert (
-        CLEANER.text("/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x") == "/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x"
+        CLEANER.text("/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x")
+        == "/srv/home/ann, /srv/boxes, /opt/srv/box/x, home/x"
     )
     assert CLEANER.text("write to anna.b@example.org!") == "write to ***@***!"
     assert CLEANER.text("@decorator a@b pip@1.2") == "@decorator a@b pip@1.2"
@@ -113,3 +114,15 @@ def test_a_credential_in_pieces_is_found(form: str, cuts: list[int], crlf: bool)
             index, piece = read(json.loads(line[5:]))
             said[index] += piece
     assert said == ["your key is sk-***, keep it", "other " * len(pieces)]
+
+
+def test_only_the_pieces_with_a_credential_change() -> None:
+    """Those before and behind it stay what they were, and as many as there were."""
+    pieces = ["your ", "key is sk-ant", "-api03-", "Zm9vYmFyYmF6cXV4", ", keep ", "it"]
+    make, read = FORMS["anthropic"]
+    body = "".join(f"data: {json.dumps(make(piece, 0))}\n\n" for piece in pieces)
+    clean = CLEANER.body(body.encode()).decode()
+    said = [read(json.loads(line[5:]))[1] for line in clean.splitlines() if line]
+    assert said[0] == "your "
+    assert said[-2:] == [", keep ", "it"]
+    assert "".join(said) == "your key is sk-***, keep it"

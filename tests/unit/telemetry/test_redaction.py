@@ -64,6 +64,7 @@ def test_a_known_form_needs_no_word_before_it(kind: str) -> None:
         "cannot connect to https://api.example.com:443/v1/messages: refused",
         "the token limit of this model is 128000, and the request has 200000 tokens",
         "messages[3].content[1].citations",
+        "a basic multiplication. Basic Authentication is another thing, and bearer instruments are, too",
         "check `auth` of providers.anthropic",
         "task-0123456789012345678901234567890123456789",
     ],

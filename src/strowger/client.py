@@ -70,6 +70,7 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Page",
+    "Prospect",
     "ProviderState",
     "Quota",
     "Replayed",

@@ -10,9 +10,9 @@ import anyio
 import pytest
 from aiohttp import web
 
-from strowger.client import Admin, Status
+from strowger.client import Admin, Prospect, Status
 from strowger.config.references import parse_reference
-from strowger.config.schema import ProviderConfig
+from strowger.config.schema import Match, ProviderConfig, RouteConfig
 from strowger.errors import Forbidden, GatewayError, Malformed, TimedOut, Unreachable
 from tests.integration.gateway.rig import config, gateway, provider
 
@@ -140,3 +140,20 @@ async def test_status_does_not_wait_for_commands_that_hang(monkeypatch: pytest.M
     ]
     assert "account gone" in (status.providers[-1].problem or "")
     assert status.providers[0].problem == "it was not there within 0.1 s"
+
+
+async def test_what_awaits_a_conversation() -> None:
+    """The provider's own list is asked for once, and only that of the provider where the conversation leads."""
+    listing = b'{"data":[{"id":"mid","context_length":131072,"top_provider":{"max_completion_tokens":8192}}]}'
+    async with answering(listing) as (here, asked), answering(b"{}", 500) as (there, never):
+        providers = {
+            "a": ProviderConfig(dialect="openai_chat", base_url=f"{here}/v1"),
+            "b": ProviderConfig(dialect="openai_chat", base_url=f"{there}/v1"),
+        }
+        routes = (RouteConfig(match=Match(model="*"), to="a:mid"),)
+        async with gateway(config(providers, routes)) as rig:
+            async with Admin(rig.url, rig.gateway.access.admin_token) as admin:
+                found = await admin.prospect("", ["claude-opus-5-5", "x"], knows=["claude-*"], dialect="anthropic")
+                again = await admin.prospect("", ["x"])
+    assert found == again == Prospect(131072, "a:mid", 8192)
+    assert (len(asked), len(never)) == (1, 0)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from strowger.cli import names, render
 from strowger.cli.loop import run_async
-from strowger.client import Admin, Model
+from strowger.client import Admin, Model, Prospect
 from strowger.config.paths import state_dir
 from strowger.errors import GatewayError
 from strowger.launcher import clients, sessions
+from strowger.launcher.agents import Spec
 from strowger.launcher.sessions import Session
 from strowger.launcher.settings import kept
 
@@ -88,14 +90,16 @@ def _lines(
     before = dict(os.environ)
     menu = run_async(lambda: _menu(session)) if spec.picks_model else ()
     model = clients.pick(spec, model, via, menu)
-    after = clients.environment(spec, before, url=session.url, token=token, model=model, menu=menu)
-    texts = clients.files(spec, before, url=session.url, model=model, menu=menu)
+    asked = [f"{via}:{name}" if via else name for name in clients.asked(spec, model, before)]
+    seen = run_async(lambda: _prospect(session, spec, asked)) if asked else clients.NO_PROSPECT
+    after = clients.environment(spec, before, url=session.url, token=token, model=model, menu=menu, prospect=seen)
+    texts = clients.files(spec, before, url=session.url, model=model, menu=menu, prospect=seen)
     paths = kept(state_dir(os.environ) / "env", texts, spec.suffix)
     after |= paths
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield write(name, after.get(name))
-    if words := clients.arguments(spec, url=session.url, model=model, paths=paths):
+    if words := clients.arguments(spec, url=session.url, model=model, paths=paths, prospect=seen):
         yield f"# and start it as: {client} {shlex.join(words)}"
     if spec.note:
         yield f"# {spec.note}"
@@ -104,6 +108,13 @@ def _lines(
 async def _menu(session: Session) -> tuple[Model, ...]:
     async with Admin(session.url, session.admin_token) as admin:
         return (await admin.models()).models
+
+
+async def _prospect(session: Session, spec: Spec, asked: Sequence[str]) -> Prospect:
+    async with Admin(session.url, session.admin_token) as admin:
+        with suppress(GatewayError):  # an older gateway does not know
+            return await admin.prospect("", asked, knows=spec.knows, dialect=spec.dialect)
+    return clients.NO_PROSPECT
 
 
 def _own_shell(environment: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ class _Body(msgspec.Struct):
     output_config: Raw = _NOTHING
     reasoning_effort: Raw = _NOTHING
     reasoning: Raw = _NOTHING
-    generationConfig: Raw = _NOTHING  # noqa: N815
+    generationConfig: Raw = _NOTHING  # noqa: N815 - so too
     generation_config: Raw = _NOTHING
     request: Raw = _NOTHING
     """Code Assist has the whole of it in here."""

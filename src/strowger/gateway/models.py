@@ -8,7 +8,7 @@ is for the owner to ask, not for clients.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from urllib.parse import parse_qs
 
@@ -24,6 +24,7 @@ from strowger.providers.terms import Facts
 from strowger.routing import catalog
 from strowger.routing import facts as known
 from strowger.routing.catalog import Entry, Listed
+from strowger.routing.prospect import Prospect, prospect
 from strowger.routing.table import RouteTable
 from strowger.upstreams.base import Outgoing
 
@@ -68,22 +69,45 @@ class Models:
 
     async def entries(self, table: RouteTable) -> tuple[Entry, ...]:
         """Everything that can be asked for."""
-        now = time.monotonic()
-        async with anyio.create_task_group() as tasks:
-            for provider in table.providers.values():
-                kept = self._kept.get((provider.name, provider.models_url))
-                if kept is None or kept.until < now:
-                    tasks.start_soon(self._fetch, provider, self._wait)
+        await self._refresh(table.providers.values())
         listings: dict[str, tuple[Listed, ...]] = {}
         for provider in table.providers.values():
             kept = self._kept.get((provider.name, provider.models_url))
             if kept is not None and kept.models:
                 _teach(provider, kept)
-                listings[provider.name] = kept.models
-            elif provider.packaged:
-                packaged = (Listed(model, facts=known.Facts(window)) for model, window in provider.packaged)
-                listings[provider.name] = tuple(packaged)
+            if listed := self._listed(provider):
+                listings[provider.name] = listed
         return catalog.entries(table, listings)
+
+    async def prospect(
+        self, table: RouteTable, asked: Collection[str], *, knows: Collection[str] = (), dialect: str = ""
+    ) -> Prospect:
+        """What awaits a conversation that asks for these models, asking only the providers that it may come to."""
+        concerned: dict[str, Provider] = {}
+
+        def told(provider: Provider, model: str) -> known.Facts:
+            concerned[provider.name] = provider
+            return next((each.facts for each in self._listed(provider) if each.id == model), known.UNKNOWN)
+
+        prospect(table, asked, told, knows=knows, dialect=dialect)
+        await self._refresh(concerned.values())
+        return prospect(table, asked, told, knows=knows, dialect=dialect)
+
+    async def _refresh(self, providers: Iterable[Provider]) -> None:
+        """Ask those anew whose list is not there, or old."""
+        now = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            for provider in providers:
+                kept = self._kept.get((provider.name, provider.models_url))
+                if kept is None or kept.until < now:
+                    tasks.start_soon(self._fetch, provider, self._wait)
+
+    def _listed(self, provider: Provider) -> tuple[Listed, ...]:
+        """A provider's list as it was last seen, else what is packaged of it."""
+        kept = self._kept.get((provider.name, provider.models_url))
+        if kept is not None and kept.models:
+            return kept.models
+        return tuple(Listed(model, facts=known.Facts(window)) for model, window in provider.packaged)
 
     def problems(self, table: RouteTable) -> dict[str, str]:
         """Why a provider's list was not to be had when it was last asked for, by the provider's name."""

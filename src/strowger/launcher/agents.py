@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from strowger.client import Model
+from strowger.client import Model, Prospect
 
 URL, TOKEN, MODEL, EFFORT, MODELS = "{url}", "{token}", "{model}", "{effort}", "{models}"
 CONTEXT, OUTPUT = "{context}", "{output}"
@@ -113,6 +113,9 @@ CONTEXT_GUESS, OUTPUT_GUESS = 200_000, 32_000
 Listing = Callable[[Sequence[Model], str], object]
 """What an agent wants to be told of models; the second is how hard they shall think, empty when nobody says."""
 
+Telling = Callable[[Prospect, bool], Mapping[str, str]]
+"""Variables that tell an agent what awaits its conversation. The second: it will believe to know its models."""
+
 
 class Spec(Struct, frozen=True, kw_only=True):
     """An agent. `set` wins over what the user has, `default` does not; `models` is set when a model is chosen, and
@@ -129,6 +132,13 @@ class Spec(Struct, frozen=True, kw_only=True):
     given, in its own words where `efforts` has others. `settings` are variables that name a file, and what stands in it
     while the agent runs; those of `laid_over` stand over what the file holds that it would read instead: the one that
     the variable names, or the first that is there. `suffix` is what the names of these files end in.
+
+    `asks` are the models that its conversation asks for, by the word that the user chose, which is empty where he chose
+    none; in each the variable goes first by which he may have another. `knows` are globs of models whose room it knows.
+    What it is told of the room that there really is: `telling` in its environment, unless the user has one of these
+    variables or of `untold`; `room_arguments` and `room_settings` where there is no variable for it. `assumes` is the
+    room that it takes every model for, and `{share}` the part of that at which half of the real one is full. `dialect`
+    is what it speaks to us.
 
     `nicknames` are words that the agent itself turns into the name of a model, so no gateway ever hears them.
     `picks_model`: it has no model of its own to ask for, so one is picked for it. `node` is the version of Node.js that
@@ -154,6 +164,14 @@ class Spec(Struct, frozen=True, kw_only=True):
     laid_over: Mapping[str, tuple[str, ...]] = {}
     suffix: str = ".json"
     listing: Listing | None = None
+    dialect: str = "anthropic"
+    asks: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    knows: tuple[str, ...] = ()
+    telling: Telling | None = None
+    untold: frozenset[str] = frozenset()
+    room_arguments: tuple[str, ...] = ()
+    room_settings: Mapping[str, str] = {}
+    assumes: int = 0
     nicknames: frozenset[str] = frozenset()
     picks_model: bool = False
     strip: tuple[str, ...] = _CLAUDE_STRIP
@@ -215,6 +233,33 @@ GENERIC = Spec(
 )
 """Any other command: it may be a script that speaks any dialect, or a shell from which one is started."""
 
+# It takes no smaller window than this, but a share of it, of what is left after its own reserve for an answer.
+_CLAUDE_LEAST, _CLAUDE_RESERVE = 100_000, 20_000
+_CLAUDE_FULL = 0.65
+_CLAUDE_ROOM = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW", "CLAUDE_AUTOCOMPACT_PCT_OVERRIDE")
+_OPUS, _SONNET, _HAIKU, _FABLE = (
+    (f"ANTHROPIC_DEFAULT_{family.upper()}_MODEL", f"claude-{family}-5-5")
+    for family in ("opus", "sonnet", "haiku", "fable")
+)
+
+
+def _claude_telling(prospect: Prospect, believes: bool) -> dict[str, str]:
+    """The first variable is for names that it does not know, the second for all, and the last for small models behind
+    names that it knows (2.1.197 and 2.1.329, each seen to compact in time).
+    """
+    told: dict[str, str] = {}
+    if prospect.betas:
+        # off behind another base URL than Anthropic's, though what is behind it takes them
+        told |= {"ENABLE_TOOL_SEARCH": "true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING": "1"}
+    if prospect.room:
+        values = (prospect.room, max(prospect.room, _CLAUDE_LEAST))
+        told |= dict(zip(_CLAUDE_ROOM, map(str, values), strict=False))
+        if believes and prospect.room < _CLAUDE_LEAST:
+            share = prospect.room * _CLAUDE_FULL / (_CLAUDE_LEAST - _CLAUDE_RESERVE)
+            told[_CLAUDE_ROOM[-1]] = str(max(1, int(share * 100)))
+    return told
+
+
 _CLAUDE = Spec(
     name="claude",
     title="Claude Code",
@@ -234,6 +279,20 @@ _CLAUDE = Spec(
         "ANTHROPIC_DEFAULT_FABLE_MODEL": MODEL,
     },
     effort={"CLAUDE_CODE_EFFORT_LEVEL": EFFORT},
+    # which of the two it asks for where nobody says depends on its login
+    asks={
+        "": (_OPUS, _SONNET),
+        "default": (_OPUS, _SONNET),
+        "opusplan": (_OPUS, _SONNET),
+        "best": (_OPUS,),
+        "opus": (_OPUS,),
+        "sonnet": (_SONNET,),
+        "haiku": (_HAIKU,),
+        "fable": (_FABLE,),
+    },
+    knows=("claude-opus-*", "claude-sonnet-*", "claude-haiku-*", "claude-fable-*", "claude-[23]*"),
+    telling=_claude_telling,
+    untold=frozenset({*_CLAUDE_ROOM, "DISABLE_COMPACT", "DISABLE_AUTO_COMPACT"}),
     nicknames=frozenset({"best", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}),
     places=("~/.claude/local", "~/.local/bin", "/usr/local/bin", "/opt/homebrew/bin"),
     bundled_in="claude_agent_sdk",
@@ -254,6 +313,10 @@ _CODEX = Spec(
     ),
     chosen=("-c", 'model="{model}"'),
     effort_arguments=("-c", 'model_reasoning_effort="{effort}"'),
+    dialect="openai_responses",
+    asks={"": (("", "gpt-5.5"),)},  # 0.169, where nobody says so
+    # it compacts at nine tenths of it
+    room_arguments=("-c", "model_context_window={context}"),
     strip=("OPENAI_API_KEY", "CODEX_API_KEY"),
     install="npm install -g @openai/codex",
 )
@@ -273,6 +336,12 @@ _GEMINI = Spec(
             "C:\\ProgramData\\gemini-cli\\settings.json",
         )
     },
+    dialect="gemini",
+    asks={"": (("GEMINI_MODEL", "gemini-3.1-pro-preview"),)},
+    knows=("gemini-*",),
+    # it compresses at a share of the room that it believes in (0.61)
+    assumes=1_048_576,
+    room_settings={"GEMINI_CLI_SYSTEM_SETTINGS_PATH": '{"model":{"compressionThreshold":{share}}}'},
     strip=_GOOGLE_STRIP,
     node=(20, 0),
     install="npm install -g @google/gemini-cli",
@@ -316,6 +385,7 @@ _AIDER = Spec(
     effort={"AIDER_REASONING_EFFORT": EFFORT, "AIDER_CHECK_MODEL_ACCEPTS_SETTINGS": "false"},
     settings={"AIDER_MODEL_METADATA_FILE": MODELS},
     listing=_litellm_models,
+    dialect="openai_chat",
     picks_model=True,
     strip=VENDOR_STRIP,
     places=("~/.local/bin",),
@@ -353,6 +423,8 @@ _QWEN = Spec(
     effort_settings={
         "QWEN_CODE_SYSTEM_SETTINGS_PATH": '{"model":{"generationConfig":{"reasoning":{"effort":"{effort}"}}}}'
     },
+    dialect="openai_chat",
+    room_settings={"QWEN_CODE_SYSTEM_SETTINGS_PATH": '{"model":{"generationConfig":{"contextWindowSize":{context}}}}'},
     laid_over={
         "QWEN_CODE_SYSTEM_SETTINGS_PATH": (
             "/etc/qwen-code/settings.json",

@@ -16,13 +16,17 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from strowger.client import Model
+from strowger.client import Model, Prospect
 from strowger.errors import UnknownModel
-from strowger.launcher.agents import AGENTS, GENERIC, OUTPUT_GUESS, PROXIES, Spec
+from strowger.launcher.agents import AGENTS, CONTEXT, GENERIC, OUTPUT_GUESS, PROXIES, Spec
 from strowger.launcher.wrapper import is_wrapper
+from strowger.providers.base import matches
 from strowger.routing.aliases import plain
 
 _PLACE = re.compile(r"\{(\w+)\}")
+NO_PROSPECT = Prospect()
+# Where half of the room is gone, Gemini CLI compresses (0.61).
+_HALF = 0.5
 # One variable holds 128 KiB on Linux, and a list that nobody can scroll through helps nobody.
 _MOST_MODELS = 300
 
@@ -51,13 +55,34 @@ def pick(spec: Spec, model: str | None, via: str | None, menu: Sequence[Model]) 
     )
 
 
-def offered(menu: Sequence[Model], model: str | None) -> tuple[Model, ...]:
-    """What an agent is told of: the model that it shall ask for, then all others, as far as there is room."""
+def asked(spec: Spec, model: str | None, env: Mapping[str, str], own: Sequence[str] = ()) -> tuple[str, ...]:
+    """The models that an agent's conversation will ask for; none where nobody knows. `own` are the user's arguments."""
+    chosen = _named_by(spec, own) or model or (env.get("ANTHROPIC_MODEL") if spec.name == "claude" else None) or ""
+    if plain(chosen) not in spec.asks:
+        return (chosen,) if chosen else ()
+    return tuple(env.get(variable) or usual for variable, usual in spec.asks[plain(chosen)])
+
+
+def _named_by(spec: Spec, own: Sequence[str]) -> str | None:
+    """The model that the user's own arguments name."""
+    for at, word in enumerate(own):
+        name, equals, value = word.partition("=")
+        if name in spec.choosing:
+            return value if equals else "".join(own[at + 1 : at + 2])
+    return None
+
+
+def offered(menu: Sequence[Model], model: str | None, prospect: Prospect = NO_PROSPECT) -> tuple[Model, ...]:
+    """What an agent is told of: the model that it shall ask for, then all others, as far as there is room for them."""
     shown = [entry for entry in menu if not entry.discovery]
     if model is None:
         return tuple(shown[:_MOST_MODELS])
     known = [entry for entry in shown if model in (entry.id, entry.model, f"{entry.provider}:{entry.model}")]
     first = replace(known[0], id=model) if known else Model(model)
+    if prospect.room:  # that of where it leads, which may be another model
+        first = replace(
+            first, facts=replace(first.facts, context=prospect.room, output=prospect.output or first.facts.output)
+        )
     return (first, *(entry for entry in shown if entry.id != model))[:_MOST_MODELS]
 
 
@@ -70,11 +95,12 @@ def environment(
     model: str | None = None,
     effort: str | None = None,
     menu: Sequence[Model] = (),
+    prospect: Prospect = NO_PROSPECT,
 ) -> dict[str, str]:
     """The child's environment: the user's own, without ways around the gateway, with the way to it."""
     gone = {*spec.strip, *(() if spec.keeps_proxies else PROXIES)}
     made = {name: value for name, value in env.items() if name.upper() not in gone}
-    values = {**_values(spec, url, model, effort, menu), "token": token}
+    values = {**_values(spec, url, model, effort, menu, prospect), "token": token}
     wanted = {**spec.set, **(spec.effort if effort else {})}
     if model:
         # The user chose it for this run: that is more than what the shell's profile says about the main model.
@@ -82,6 +108,7 @@ def environment(
         if routed(spec, model) is not None:
             wanted |= {name: value for name, value in spec.helpers.items() if name not in made}
     wanted |= {name: value for name, value in spec.default.items() if name not in made}
+    wanted |= told(spec, made, prospect, asked(spec, model, made))
     filled = {name: text for name, value in wanted.items() if (text := _filled(value, values))}
     made |= filled | {name: _over(filled[name], env[name]) for name in spec.merged if env.get(name)}
     _keep_own_headers(made)
@@ -97,11 +124,18 @@ def files(
     model: str | None = None,
     effort: str | None = None,
     menu: Sequence[Model] = (),
+    prospect: Prospect = NO_PROSPECT,
 ) -> dict[str, str]:
     """What stands in the files that an agent is given, by the variables that name them. Nothing secret of ours."""
-    values = _values(spec, url, model, effort, menu)
-    wanted = {**spec.settings, **(spec.effort_settings if effort else {})}
-    texts = {name: _filled(text, values) for name, text in wanted.items()}
+    values = _values(spec, url, model, effort, menu, prospect)
+    parts = (
+        spec.settings,
+        spec.effort_settings if effort else {},
+        spec.room_settings if _is_news(spec, prospect) else {},
+    )
+    texts: dict[str, str] = {}
+    for name, text in ((name, _filled(text, values)) for part in parts for name, text in part.items()):
+        texts[name] = _over(text, texts[name]) if name in texts else text
     return {name: _laid_over(text, env.get(name), spec.laid_over.get(name, ())) for name, text in texts.items()}
 
 
@@ -113,13 +147,43 @@ def arguments(
     effort: str | None = None,
     paths: Mapping[str, str] = {},
     own: Sequence[str] = (),
+    prospect: Prospect = NO_PROSPECT,
 ) -> tuple[str, ...]:
     """What goes before the user's `own` arguments. Nothing secret: everyone on the machine can read them."""
-    values = {**_values(spec, url, model, effort, ()), **paths}
+    values = {**_values(spec, url, model, effort, (), prospect), **paths}
     named = any(word.partition("=")[0] in spec.choosing for word in own)
     chosen = spec.chosen if model and not named else ()
-    words = (*spec.arguments, *chosen, *(spec.effort_arguments if effort else ()))
+    known = spec.room_arguments if _is_news(spec, prospect) else ()
+    words = (*spec.arguments, *chosen, *(spec.effort_arguments if effort else ()), *known)
     return tuple(_filled(word, values) for word in words)
+
+
+def told(spec: Spec, env: Mapping[str, str], prospect: Prospect, asked: Sequence[str] = ()) -> dict[str, str]:
+    """The variables by which an agent hears what awaits its conversation, without those that the user has."""
+    if spec.telling is None:
+        return {}
+    believes = any(matches(glob, plain(model)) for glob in spec.knows for model in asked)
+    wanted = spec.telling(prospect, believes)
+    # they work together: who has set one of them has decided
+    gone = spec.untold if any(env.get(name) for name in spec.untold) else frozenset()
+    return {name: value for name, value in wanted.items() if name not in gone and name not in env}
+
+
+def room_told(spec: Spec, env: Mapping[str, str], prospect: Prospect) -> str | None:
+    """What the user should know of the room that his agent is told of; None where it is told of none."""
+    if not _is_news(spec, prospect):
+        return None
+    by_variables = {*told(spec, env, prospect)} & spec.untold
+    if not (
+        by_variables or spec.room_arguments or spec.room_settings or spec.listing or CONTEXT in spec.models.values()
+    ):
+        return None
+    return f"note: a conversation has room for {prospect.room:,} tokens, those of {prospect.target}"
+
+
+def _is_news(spec: Spec, prospect: Prospect) -> bool:
+    """Whether the room is another than the one that an agent takes every model for."""
+    return prospect.room > 0 and not 0 < spec.assumes <= prospect.room
 
 
 def routed(spec: Spec, model: str | None) -> str | None:
@@ -176,16 +240,20 @@ def advice(spec: Spec, env: Mapping[str, str], folder: Path) -> Iterator[str]:
             yield f"warning: {file} sets {', '.join(names)}, which Claude Code prefers over the gateway's"
 
 
-def _values(spec: Spec, url: str, model: str | None, effort: str | None, menu: Sequence[Model]) -> dict[str, str]:
+def _values(
+    spec: Spec, url: str, model: str | None, effort: str | None, menu: Sequence[Model], prospect: Prospect
+) -> dict[str, str]:
     """What the places in a text stand for; what is not known is empty."""
-    listed = offered(menu, model)
+    listed = offered(menu, model, prospect)
     facts = next((entry.facts for entry in listed if entry.id == model), None)
+    context = prospect.room or (facts.context if facts else 0)
     told = spec.efforts.get(effort, effort) if effort else ""
     return {
         "url": url,
         "model": model or "",
         "effort": told,
-        "context": str(facts.context) if facts and facts.context else "",
+        "context": str(context) if context else "",
+        "share": f"{prospect.room / spec.assumes * _HALF:.4f}" if spec.assumes else "",
         "output": str(facts.output) if facts and facts.output else str(OUTPUT_GUESS),
         "models": json.dumps(spec.listing(listed, told), separators=(",", ":")) if spec.listing else "",
     }

@@ -259,7 +259,9 @@ async def _asked(config: Config, found: tuple[Finding, ...], env: Mapping[str, s
     from strowger.telemetry.logs import Log
 
     # It leaves nothing behind: no log, no file of conversations.
-    config = replace(config, responses=replace(config.responses, file=":memory:"))
+    config = replace(
+        config, responses=replace(config.responses, file=":memory:"), flows=replace(config.flows, store=False)
+    )
     listed: dict[str, int] = {}
     problems: Mapping[str, str] = dict.fromkeys(config.providers, "it took too long")
     with anyio.move_on_after(_ONLINE_SECONDS + _ONLINE_GRACE):

@@ -21,8 +21,9 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 from msgspec import Struct
+from msgspec.structs import replace
 
-from strowger.client import Admin, Model
+from strowger.client import Admin, Model, Prospect
 from strowger.config.schema import Config
 from strowger.errors import (
     ConfigError,
@@ -35,6 +36,7 @@ from strowger.errors import (
 )
 from strowger.launcher import clients, sessions
 from strowger.launcher.agents import Spec
+from strowger.launcher.clients import NO_PROSPECT
 from strowger.launcher.sessions import Session
 from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
@@ -77,7 +79,7 @@ class Order(Struct, frozen=True):
 class Way(Struct, frozen=True):
     """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours;
     `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
-    to know.
+    to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there.
     """
 
     url: str
@@ -86,6 +88,8 @@ class Way(Struct, frozen=True):
     env: Mapping[str, str] = {}
     effort: str | None = None
     menu: tuple[Model, ...] = ()
+    model: str | None = None
+    prospect: Prospect = NO_PROSPECT
 
     def __repr__(self) -> str:
         return f"Way({self.url})"
@@ -130,12 +134,18 @@ async def run(
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{named} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
             own = {**env, **way.env}
-            url, effort, menu = way.url, way.effort, way.menu
-            model = clients.pick(spec, order.model, order.via, menu)
-            child_env = clients.environment(spec, own, url=url, token=way.token, model=model, effort=effort, menu=menu)
-            texts = clients.files(spec, env, url=url, model=model, effort=effort, menu=menu)
+            if note := clients.room_told(spec, own, way.prospect):
+                tell(note)
+            url, model, effort, seen = way.url, way.model, way.effort, way.prospect
+            menu = way.menu
+            child_env = clients.environment(
+                spec, own, url=url, token=way.token, model=model, effort=effort, menu=menu, prospect=seen
+            )
+            texts = clients.files(spec, env, url=url, model=model, effort=effort, menu=menu, prospect=seen)
             with written(env, texts, spec.suffix) as paths:
-                before = clients.arguments(spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments)
+                before = clients.arguments(
+                    spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments, prospect=seen
+                )
                 await child.run((program, *before, *order.arguments), {**child_env, **paths, **inside})
     return child.code
 
@@ -160,8 +170,8 @@ async def _way_in(
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             try:
-                menu = await _menu(spec, admin, launch.id)
-                yield Way(session.url, launch.token, _named(session), launch.env, launch.effort, menu)
+                way = Way(session.url, launch.token, _named(session), launch.env, launch.effort)
+                yield await _looked_ahead(way, spec, order, env, admin, launch.id)
             finally:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await _close(admin, launch.id)
@@ -185,8 +195,21 @@ async def _way_in(
         if model:
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
         async with Admin(host.url, host.gateway.access.admin_token) as admin:
-            menu = await _menu(spec, admin, opened.id)
-        yield Way(host.url, opened.token, env=launch_env(given), effort=given.launch.effort, menu=menu)
+            way = Way(host.url, opened.token, env=launch_env(given), effort=given.launch.effort)
+            way = await _looked_ahead(way, spec, order, env, admin, opened.id)
+        yield way
+
+
+async def _looked_ahead(way: Way, spec: Spec, order: Order, env: Mapping[str, str], admin: Admin, launch: str) -> Way:
+    """The way, with what the gateway knows of where it leads. Raises UnknownModel when nobody knows a model to ask."""
+    menu = await _menu(spec, admin, launch)
+    model = clients.pick(spec, order.model, order.via, menu)
+    asked = clients.asked(spec, model, {**env, **way.env}, order.arguments)
+    prospect = NO_PROSPECT
+    if asked:
+        with suppress(GatewayError):  # an older gateway does not know
+            prospect = await admin.prospect(launch, asked, knows=spec.knows, dialect=spec.dialect)
+    return replace(way, menu=menu, model=model, prospect=prospect)
 
 
 async def _menu(spec: Spec, admin: Admin, launch: str) -> tuple[Model, ...]:

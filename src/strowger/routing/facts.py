@@ -13,17 +13,25 @@ from msgspec import Struct
 
 class Facts(Struct, frozen=True):
     """Tokens of context (input and what is written, as the vendor counts it) and of output; 0 when nobody says.
-    `images` is None when nobody says.
+    `images` is None when nobody says. `prompt` is what may be asked at most, where that is less than the context.
     """
 
     context: int = 0
     output: int = 0
     images: bool | None = None
+    prompt: int = 0
 
     def completed(self, other: Facts) -> Facts:
         """These facts, with `other` where they say nothing."""
         images = other.images if self.images is None else self.images
-        return Facts(self.context or other.context, self.output or other.output, images)
+        # what was said of another context does not hold for this one
+        prompt = self.prompt or (other.prompt if self.context in {0, other.context} else 0)
+        return Facts(self.context or other.context, self.output or other.output, images, prompt)
+
+    @property
+    def room(self) -> int:
+        """How long a conversation may become."""
+        return self.prompt or self.context
 
 
 UNKNOWN = Facts()
@@ -39,8 +47,8 @@ _KNOWN: tuple[tuple[str, Facts], ...] = (
     ("gpt-4.1*", Facts(1_047_576, 32_768, True)),
     ("gpt-4o*", Facts(128_000, 16_384, True)),
     ("gpt-5*chat*", Facts(128_000, 16_384, True)),
-    ("gpt-5.[45]*", Facts(1_050_000, 128_000, True)),
-    ("gpt-5*", Facts(400_000, 128_000, True)),
+    ("gpt-5.[45]*", Facts(1_050_000, 128_000, True, 922_000)),
+    ("gpt-5*", Facts(400_000, 128_000, True, 272_000)),
     ("o[134]*", Facts(200_000, 100_000, True)),
     ("gpt-oss*", Facts(131_072, 131_072, False)),
     ("gemini-2.0*", Facts(1_048_576, 8192, True)),

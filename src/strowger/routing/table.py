@@ -150,6 +150,11 @@ class RouteTable:
         """The `[[routes]]` entries in their order, as plain data: what is asked for, and where it goes."""
         return [each.described() for each in self._rules]
 
+    def turns(self) -> tuple[int, ...]:
+        """The lengths of a prompt, in tokens, from which on it may be routed otherwise, shortest first."""
+        over = {each.prompt_over + 1 for each in self._rules if each.prompt_over is not None}
+        return tuple(sorted(over | {each.prompt_under for each in self._rules if each.prompt_under is not None}))
+
     def literal_models(self) -> Iterator[str]:
         """Models that routes and providers name letter by letter."""
         for globs in (*(each.models for each in self._rules), *(p.models for p in self.providers.values())):

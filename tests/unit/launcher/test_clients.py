@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strowger.client import Model, ModelFacts
+from strowger.client import Model, ModelFacts, Prospect
 from strowger.errors import UnknownModel
 from strowger.launcher import clients
 from strowger.launcher.agents import AGENTS, GENERIC, Spec
@@ -321,3 +321,95 @@ def test_the_users_own_overlay_stays_below_ours() -> None:
     assert set(made["provider"]) == {"mine", "strowger"}
     broken = clients.environment(opencode, {name: "{ not json"}, url=URL, token="t", model="big", menu=MENU)
     assert json.loads(broken[name])["model"] == "strowger/big"
+
+
+MIDDLE = Prospect(131_072, "other:mid", 8192)
+SMALL = Prospect(64_000, "other:small", 4000)
+WHOLE = Prospect(betas=True)
+
+
+@pytest.mark.parametrize(
+    "model, env, own, names",
+    [
+        (None, {}, (), ("claude-opus-5-5", "claude-sonnet-5-5")),
+        ("opus", {}, (), ("claude-opus-5-5",)),
+        ("opusplan[1m]", {"ANTHROPIC_DEFAULT_SONNET_MODEL": "mine"}, (), ("claude-opus-5-5", "mine")),
+        ("kimi-k2", {}, (), ("kimi-k2",)),
+        (None, {"ANTHROPIC_MODEL": "haiku"}, (), ("claude-haiku-5-5",)),
+        ("kimi-k2", {"ANTHROPIC_MODEL": "x"}, ("-p", "hi", "--model", "gpt-5.5"), ("gpt-5.5",)),
+        (None, {}, ("--model=sonnet",), ("claude-sonnet-5-5",)),
+        (None, {}, ("--model",), ("claude-opus-5-5", "claude-sonnet-5-5")),
+    ],
+)
+def test_what_a_conversation_will_ask_for(
+    model: str | None, env: dict[str, str], own: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    """The model that was chosen, in the arguments before all; else those that Claude Code asks for by itself."""
+    assert clients.asked(CLAUDE, model, env, own) == names
+
+
+@pytest.mark.parametrize(
+    "model, prospect, told",
+    [
+        (None, MIDDLE, {"MAX_CONTEXT_TOKENS": "131072", "AUTO_COMPACT_WINDOW": "131072"}),
+        ("kimi-k2", SMALL, {"MAX_CONTEXT_TOKENS": "64000", "AUTO_COMPACT_WINDOW": "100000"}),
+        ("opus[1m]", SMALL, {"MAX_CONTEXT_TOKENS": "64000", "AUTO_COMPACT_WINDOW": "100000", "PCT_OVERRIDE": "52"}),
+        (None, Prospect(), {}),
+    ],
+)
+def test_claude_code_hears_how_much_room_there_is(model: str | None, prospect: Prospect, told: dict[str, str]) -> None:
+    """In tokens, and for a small model behind a name that it takes for a large one as a share of its least window."""
+    env = clients.environment(CLAUDE, {}, url=URL, token="t", model=model, prospect=prospect)
+    named = {name: f"CLAUDE_CODE_{name}" for name in ("MAX_CONTEXT_TOKENS", "AUTO_COMPACT_WINDOW")}
+    named["PCT_OVERRIDE"] = "CLAUDE_AUTOCOMPACT_PCT_OVERRIDE"
+    assert {name: env[variable] for name, variable in named.items() if variable in env} == told
+
+
+@pytest.mark.parametrize("variable", ["CLAUDE_CODE_AUTO_COMPACT_WINDOW", "DISABLE_AUTO_COMPACT"])
+def test_who_decides_on_compaction_himself(variable: str) -> None:
+    """A user who has set one of these variables has decided, also on the others, and is told nothing."""
+    env = clients.environment(CLAUDE, {variable: "1"}, url=URL, token="t", prospect=MIDDLE)
+    assert env[variable] == "1"
+    assert "CLAUDE_CODE_MAX_CONTEXT_TOKENS" not in env
+    assert clients.room_told(CLAUDE, {variable: "1"}, MIDDLE) is None
+    assert (
+        clients.room_told(CLAUDE, {}, MIDDLE) == "note: a conversation has room for 131,072 tokens, those of other:mid"
+    )
+    assert clients.room_told(CLAUDE, {}, WHOLE) is None
+
+
+def test_features_that_the_upstream_can_carry() -> None:
+    """Tool search and fine-grained streaming are switched on where they arrive, unless the user says otherwise."""
+    names = ("ENABLE_TOOL_SEARCH", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING")
+    env = clients.environment(CLAUDE, {}, url=URL, token="t", prospect=WHOLE)
+    assert [env[name] for name in names] == ["true", "1"]
+    env = clients.environment(CLAUDE, {"ENABLE_TOOL_SEARCH": "false"}, url=URL, token="t", prospect=WHOLE)
+    assert [env[name] for name in names] == ["false", "1"]
+    env = clients.environment(CLAUDE, {}, url=URL, token="t", prospect=MIDDLE)
+    assert not {*names} & env.keys()
+
+
+def test_codex_and_others_hear_of_the_room() -> None:
+    """Each in its own place; Gemini CLI as a share of the million that it takes every model for."""
+    assert "model_context_window=131072" in clients.arguments(AGENTS["codex"], url=URL, prospect=MIDDLE)
+    assert not any("window" in word for word in clients.arguments(AGENTS["codex"], url=URL))
+    (gemini,) = clients.files(AGENTS["gemini"], {}, url=URL, prospect=MIDDLE).values()
+    assert json.loads(gemini)["model"] == {"compressionThreshold": 0.0625}
+    assert json.loads(gemini)["security"]
+    (gemini,) = clients.files(AGENTS["gemini"], {}, url=URL, prospect=Prospect(1_048_576, "g:g")).values()
+    assert "model" not in json.loads(gemini)
+    (qwen,) = clients.files(AGENTS["qwen"], {}, url=URL, model="m", effort="high", prospect=MIDDLE).values()
+    told = json.loads(qwen)["model"]["generationConfig"]
+    assert told == {"reasoning": {"effort": "high"}, "contextWindowSize": 131_072}
+    kimi = clients.environment(AGENTS["kimi"], {}, url=URL, token="t", model="m", prospect=MIDDLE)
+    assert (kimi["KIMI_MODEL_MAX_CONTEXT_SIZE"], kimi["KIMI_MODEL_MAX_OUTPUT_SIZE"]) == ("131072", "8192")
+
+
+def test_the_room_is_that_of_where_a_name_leads() -> None:
+    """A list may know a model of that name at another provider; the one that answers counts."""
+    menu = (Model("m", "elsewhere", "m", facts=ModelFacts(1_000_000, 64_000, images=True)),)
+    (offered,) = clients.offered(menu, "m", MIDDLE)
+    assert (offered.facts.context, offered.facts.output, offered.facts.images) == (131_072, 8192, True)
+    env = clients.environment(AGENTS["opencode"], {}, url=URL, token="t", model="m", menu=menu, prospect=MIDDLE)
+    models = json.loads(env["OPENCODE_CONFIG_CONTENT"])["provider"]["strowger"]["models"]
+    assert models["m"]["limit"] == {"context": 131_072, "output": 8192}

@@ -59,7 +59,8 @@ def test_events_have_their_moments(tmp_path: Path) -> None:
     """In the order in which they came."""
     flow = call()
     (place,) = exported(tmp_path, flow)
-    lines = [json.loads(line) for line in (tmp_path / place / "04-client-response.events.jsonl").read_bytes().splitlines()]
+    written = (tmp_path / place / "04-client-response.events.jsonl").read_bytes()
+    lines = [json.loads(line) for line in written.splitlines()]
     assert [line["event"] for line in lines] == ["message_start", "ping", "message_stop"]
     assert [line["data"] for line in lines] == [{}, {}, {}]
     moments = [line["at_ms"] for line in lines]

@@ -84,7 +84,8 @@ export class List {
   move(by) {
     if (!this.items.length) return null;
     const now = this.items.findIndex((item) => item.id === this.chosen);
-    const at = now < 0 ? 0 : Math.min(this.items.length - 1, Math.max(0, now + by));
+    const last = this.items.length - 1;
+    const at = now < 0 ? (by > last ? last : 0) : Math.min(last, Math.max(0, now + by));
     const top = at * this.height;
     if (top < this.node.scrollTop) this.node.scrollTop = top;
     else if (top + this.height > this.node.scrollTop + this.node.clientHeight) {

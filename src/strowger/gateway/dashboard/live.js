@@ -46,8 +46,14 @@ export function follow(where) {
 async function run(where, signal) {
   for (let pause = 300; !signal.aborted; pause = Math.min(pause * 2, 5000)) {
     try {
-      await first(where, signal);
-      await listen(where, (kind, data) => { pause = 300; hear(kind, data); }, signal);
+      let begun = false;
+      await listen(where, (kind, data) => {
+        pause = 300;
+        hear(kind, data);
+        if (begun) return;
+        begun = true; // only now is no call missed between what was and what comes
+        first(where, signal).catch((error) => { if (!signal.aborted) lost(error); });
+      }, signal);
       lost(null);
     } catch (error) {
       if (signal.aborted) return;
@@ -76,9 +82,11 @@ function lost(error) {
 
 /** The first page, also after a break: calls may have ended meanwhile, and nobody told. */
 async function first(where, signal) {
+  const before = calls().filter((flow) => flow.outcome === 'running');
   const page = await get('flows', { where, limit: PAGE, count: true }, signal);
-  for (const flow of state.running) if (!page.flows.some((each) => each.id === flow.id)) drop(flow);
-  for (const flow of page.flows) put(flow);
+  const told = new Set(page.flows.map((flow) => flow.id));
+  for (const flow of before) if (!told.has(flow.id)) drop(flow);
+  for (const flow of page.flows) if (flow.outcome !== 'running' || !isOver(flow.id)) put(flow);
   if (!state.loaded) state.next = page.next;
   state.count = page.count ?? null;
   state.loaded = true;
@@ -146,6 +154,12 @@ function put(flow) {
   flow.version = known ? known.version + 1 : 0;
   if (known && flow.seq === undefined) flow.seq = known.seq;
   state.calls.set(flow.id, flow);
+}
+
+/** Whether the end of a call has been heard of, which a page that was on its way did not know yet. */
+function isOver(id) {
+  const known = state.calls.get(id);
+  return known !== undefined && known.outcome !== 'running';
 }
 
 function drop(flow) {

@@ -51,7 +51,7 @@ lint: $(VENV)/.dev ## ruff
 
 types: $(VENV)/.dev ## mypy --strict
 	$(say) 'types: mypy --strict'
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 
 imports: $(VENV)/.dev ## who may import whom (.importlinter)
 	$(say) 'imports: lint-imports'

@@ -36,6 +36,7 @@ from strowger.providers.base import build_provider
 from strowger.routing.table import Target
 from tests.conformance.recordings import SPOKEN, path_of
 from tests.conformance.recordings import Asked as Recorded
+from tests.conformance.shapes import Taken
 
 DIALECTS: dict[str, Dialect] = {name: REGISTERED[name] for name in SPOKEN}
 ORIGIN = "recorded"
@@ -65,8 +66,9 @@ def one_piece(body: bytes) -> list[bytes]:
     return [body]
 
 
-def bytewise(body: bytes, most: int = 1024) -> list[bytes]:
+def bytewise(body: bytes, most: int = 0) -> list[bytes]:
     """The body byte by byte; of a long one `most` bytes at either end, and what is between in pieces of 199."""
+    most = most or (1024 if Taken.every else 512)
     if len(body) <= 2 * most:
         return [body[i : i + 1] for i in range(len(body))]
     end = len(body) - most

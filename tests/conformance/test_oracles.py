@@ -13,6 +13,7 @@ from tests.conformance.crossing import several
 from tests.conformance.naive import STREAM, WHOLE
 from tests.conformance.reading import Reading, parsed
 from tests.conformance.recordings import Answered, Shape, answers
+from tests.conformance.shapes import Taken, shape
 from tests.shared import needs_shared
 
 # Their accumulators take longer for each chunk the more there are.
@@ -99,3 +100,38 @@ def test_plain_readings(dialect: str, shape: Shape, least: int) -> None:
     read, wrong = readings(dialect, shape)
     assert wrong == []
     assert read >= least
+
+
+def test_shapes() -> None:
+    """Answers have one shape if they differ in their texts, numbers and how many pieces a text has, in nothing else."""
+    words = [
+        b'event: delta\ndata: {"type":"text","index":%d,"text":"%b"}' % (n, w) for n, w in enumerate((b"a", b"b c"))
+    ]
+    end = b'data: {"type":"end","stop_reason":"stop"}\n\n'
+    one, more = b"\n\n".join([words[0], end]), b"\n\n".join([*words, *words, end])
+    assert shape(one) == shape(more)
+    others = (
+        one.replace(b'"a"', b'""'),
+        one.replace(b'"a"', b"1"),
+        one.replace(b'"a"', b"null"),
+        one.replace(b'"a"', '"\u2028"'.encode()),
+        one.replace(b'"a"', rb'"\udc00"'),
+        one.replace(b'"a"', b'"\x7f"'),
+        one.replace(b'"stop"', b'"length"'),
+        one.replace(b'"type"', b'"kind"'),
+        one.replace(b'0,"text"', b'0.5,"text"'),
+        one.replace(b"event: delta", b"event: start"),
+        b"\n\n".join([words[0], end, words[1], end]),
+        b"\n\n".join([end, words[0]]),
+        one[:-2],
+    )
+    assert len({shape(one), *map(shape, others)}) == 1 + len(others)
+
+
+def test_shapes_that_were_taken() -> None:
+    """An answer that was not taken is shown again, and so is each where everything is to be read."""
+    taken = Taken()
+    assert b'{"text":"a"}' not in taken
+    taken.add(b'{"text":"a"}')
+    assert (b'{"text":"b"}' in taken) is not Taken.every
+    assert b'{"text":1}' not in taken

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
+import pytest
 
 from strowger.flows.har import pieces
 from strowger.flows.tape import Message
@@ -34,6 +37,111 @@ MESSAGES = [
     Message("upstream_response", 1, "200", (EVENTS,), [b"data: 1\n\n", b"\xff"], [0.15, 0.4], 10),
     Message("client_response", 0, "200", (), [], [], 5_000, True),
 ]
+
+
+# What HAR 1.2 asks for, as its specification lists it; members of one's own begin with an underscore.
+
+
+class Pair(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    name: str
+    value: str
+
+
+class Timings(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    send: float
+    wait: float
+    receive: float
+    blocked: float = -1
+    dns: float = -1
+    connect: float = -1
+    ssl: float = -1
+
+
+class PostData(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    mime_type: str
+    text: str
+    encoding: str = msgspec.field(name="_encoding", default="")
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    method: str
+    url: str
+    http_version: str
+    cookies: list[Pair]
+    headers: list[Pair]
+    query_string: list[Pair]
+    headers_size: int
+    body_size: int
+    post_data: PostData | None = None
+
+
+class Content(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    size: int
+    mime_type: str
+    text: str = ""
+    encoding: Literal["base64", ""] = ""
+
+
+class Response(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    status: int
+    status_text: str
+    http_version: str
+    cookies: list[Pair]
+    headers: list[Pair]
+    content: Content
+    headers_size: int
+    body_size: int
+    redirect: str = msgspec.field(name="redirectURL")
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    pageref: str
+    started_date_time: datetime
+    time: float
+    request: Request
+    response: Response
+    cache: dict[str, None]
+    timings: Timings
+    comment: str
+    kind: str = msgspec.field(name="_resourceType")
+    own: dict[str, Any] = msgspec.field(name="_strowger")
+
+
+class PageTimings(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    on_content_load: float
+    on_load: float
+
+
+class Page(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    started_date_time: datetime
+    id: str
+    title: str
+    page_timings: PageTimings
+    comment: str
+    own: dict[str, Any] = msgspec.field(name="_strowger")
+
+
+class Log(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    version: Literal["1.2"]
+    creator: dict[str, str]
+    pages: list[Page]
+    entries: list[Entry]
+
+
+class Har(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    log: Log
+
+
+def test_it_is_har() -> None:
+    """Every member is one that HAR 1.2 has, of the type that it has there, and none that must be is missing."""
+    flows = [FLOW, {**FLOW, "id": "flow_2", "outcome": "running", "duration_ms": None}]
+    log = msgspec.json.decode(b"".join(pieces(flows, lambda _: MESSAGES)), type=Har).log
+    assert len(log.entries) == 6
+    for entry in log.entries:
+        timings = entry.timings
+        assert entry.time == pytest.approx(timings.send + timings.wait + timings.receive)
+        assert min(entry.time, timings.wait, timings.receive) >= 0
+        assert entry.started_date_time.tzinfo is not None
 
 
 def har(*flows: dict[str, Any], messages: list[Message]) -> Any:

@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": ("strowger.cli.demo:demo", "Show the gateway at work, without any account."),
     "doctor": ("strowger.cli.doctor:doctor", "Say what is installed, what works, and what stands in the way."),
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
+    "dashboard": ("strowger.cli.dashboard:dashboard", "Open the page of the running gateway."),
     "env": ("strowger.cli.env:env", "Print what a client needs in its environment to use the gateway."),
     "sessions": ("strowger.cli.sessions:sessions", "List the clients that run, and where their calls go."),
     "switch": ("strowger.cli.sessions:switch", "Have the calls of a running client go elsewhere."),

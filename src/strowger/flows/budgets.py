@@ -149,6 +149,11 @@ class BudgetKeeper:
                 amount = spent.counted(plan=budgets.count_plan) if spent is not None else 0.0
                 yield Standing(name, key.partition("\n")[0], amount, budget.warn, budget.stop)
 
+    def prepare(self) -> None:
+        """Have the store read ahead of the first call, where there is a budget."""
+        if self._archive is not None and self._spawn is not None and _wanted(self._budgets):
+            self._spawn(self._seed)
+
     def began(self, flow: Flow) -> None:
         """Nothing yet."""
 
@@ -208,10 +213,9 @@ class BudgetKeeper:
             try:
                 mark, rows = await anyio.to_thread.run_sync(self._read_all)
             except GatewayError as error:
-                # A store that cannot be read must not stop calls; what it had is looked for again with the next.
+                # A store that cannot be read must not stop calls; all that is in it is taken in when it can be.
                 self._tell("budget", {"note": "what was spent before cannot be read", "error": error.message})
-                return
-            self._spent.clear()
+                mark, rows = 0, ()
             for session, profile, day, billing, amount in rows:
                 self._add(_text(session), _text(profile) or "", str(day), str(billing), float(amount or 0.0))
             self._mark, self._looked = mark, self._clock()

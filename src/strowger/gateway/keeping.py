@@ -94,6 +94,7 @@ async def keeping(
     budgets = BudgetKeeper(
         config.budgets, archive, tell=lambda event, fields: log.write("warning", event, fields), spawn=spawn
     )
+    budgets.prepare()
     # The spans' maker looks at requests before the store takes them. What the budgets note about a call is for the log
     # and the store.
     for keeper in (tracing, budgets, _Logged(log), store, feed):

@@ -21,6 +21,8 @@ _MILLION = 1_000_000
 # What is behind a model's name and does not change what it costs: a release date, a Bedrock version, `latest`.
 _RELEASE = re.compile(r"(?:[-@]20\d\d-?\d\d-?\d\d)?(?:-v\d+(?::\d+)?)?(?:-latest)?$")
 _BEDROCK = re.compile(r"^(?:[a-z-]+\.)?anthropic\.")
+# `claude-4.5-haiku`, as some write what is called `claude-haiku-4-5` since Claude 4.
+_TURNED = re.compile(r"^claude-([4-9](?:-\d)?)-([a-z]+)")
 _WILD = frozenset("*?[")
 
 
@@ -143,7 +145,7 @@ def plain_name(model: str) -> str:
     """A model's name without what says where it is: a vendor before a slash, a region of Bedrock, `[1m]`."""
     name = model.lower().strip().removesuffix("[1m]").rpartition("/")[2]
     name = _BEDROCK.sub("", name)
-    return name.replace(".", "-") if name.startswith("claude") else name
+    return _TURNED.sub(r"claude-\2-\1", name.replace(".", "-")) if name.startswith("claude") else name
 
 
 def _spellings(model: str) -> tuple[str, ...]:

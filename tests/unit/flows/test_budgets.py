@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
@@ -237,13 +236,41 @@ def test_what_others_spend_counts_and_our_own_does_once(store: Store, path: Path
     anyio.run(run)
 
 
-def test_a_store_that_cannot_be_read_stops_nobody(path: Path) -> None:
-    """Recording may fail, calls may not: that is told, and the sums are looked for again."""
-    path.write_bytes(b"this is no database, and it is long enough to be taken for one" * 40)
-    budgets, told = keeper(SESSION, Archive(path))
-    assert allowed(budgets, call("1"))
-    assert told[0]["note"] == "what was spent before cannot be read"
-    path.unlink()
-    sqlite3.connect(path).close()
-    assert allowed(budgets, call("2"))
-    assert len(told) == 1
+def test_a_store_that_cannot_be_read_stops_nobody(store: Store, path: Path, tmp_path: Path) -> None:
+    """Recording may fail, calls may not: that is told once, and when the store is back, what is in it counts too."""
+    stored(store, call("1", billed=1.5))
+    store.close()
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"this is no database, and it is long enough to be taken for one" * 40)
+    waiting: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    told: list[Mapping[str, object]] = []
+    now = [NOW]
+    budgets = BudgetKeeper(
+        SESSION, Archive(broken), tell=lambda _, fields: told.append(fields), spawn=waiting.append, clock=lambda: now[0]
+    )
+
+    async def run() -> None:
+        await budgets.allow(call("2"))
+        budgets.finished(call("2", billed=0.7))
+        now[0] += 5
+        await budgets.allow(call("3"))
+        await waiting.pop()()
+        assert [fields["note"] for fields in told] == ["what was spent before cannot be read"]
+        await anyio.Path(path).rename(broken)
+        now[0] += 5
+        await budgets.allow(call("4"))
+        await waiting.pop()()
+        with pytest.raises(OverBudget, match=r"\$2\.20"):
+            await budgets.allow(call("5"))
+
+    anyio.run(run)
+
+
+def test_the_store_is_read_ahead(path: Path) -> None:
+    """A gateway with budgets begins to read as it starts; one without has nothing to read."""
+    waiting: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    BudgetKeeper(Budgets(), Archive(path), tell=lambda *_: None, spawn=waiting.append).prepare()
+    assert waiting == []
+    BudgetKeeper(SESSION, Archive(path), tell=lambda *_: None, spawn=waiting.append).prepare()
+    assert len(waiting) == 1
+    anyio.run(waiting.pop())

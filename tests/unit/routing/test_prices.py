@@ -101,6 +101,8 @@ def test_nothing_counted_has_no_price() -> None:
     "name, plain",
     [
         ("anthropic/claude-opus-4.5", "claude-opus-4-5"),
+        ("anthropic/claude-4.5-haiku-20251001", "claude-haiku-4-5-20251001"),
+        ("claude-3.5-sonnet", "claude-3-5-sonnet"),
         ("eu.anthropic.claude-opus-9-v1:0", "claude-opus-9-v1:0"),
         ("arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-opus-9", "claude-opus-9"),
         ("claude-opus-9[1m]", "claude-opus-9"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from strowger.auth.credential import Credential, header_for
 from strowger.auth.sources import resolve
 from strowger.config.checks import credentials_of, is_anthropic_url
 from strowger.config.references import SecretRef
@@ -27,6 +28,7 @@ _SLOTS = {
 }
 # Kimi's are about logins of ours.
 _PLAIN_TERMS = ("", "kimi")
+_NOBODYS = "none"
 _LASTING = ("literal", "env", "file", "command", "keychain")
 _ENABLE = "proxy.enabled = true has the gateway do it"
 
@@ -56,8 +58,10 @@ async def straight(spec: Spec, config: Config, env: Mapping[str, str], model: st
     if key is None or key.kind != "client":
         made = {variable: value for variable, value in made.items() if variable.upper() not in spec.strip}
     made["ANTHROPIC_BASE_URL"] = url
-    if key is not None and key.kind != "client":
-        made[_variable(provider, url)] = await _lasting(name, key, env)
+    if key is None:
+        made["ANTHROPIC_AUTH_TOKEN"] = _NOBODYS  # else it would send what it has of Anthropic's
+    elif key.kind != "client":
+        made[_variable(provider, url)] = await _lasting(name, key, url, env)
     made |= _models(config, name, model or chosen)
     if launch.effort:
         made |= dict.fromkeys(spec.effort, launch.effort)
@@ -87,10 +91,13 @@ def _variable(provider: ProviderConfig, url: str) -> str:
     return "ANTHROPIC_API_KEY" if header.lower() == "x-api-key" else "ANTHROPIC_AUTH_TOKEN"
 
 
-async def _lasting(name: str, key: SecretRef, env: Mapping[str, str]) -> str:
+async def _lasting(name: str, key: SecretRef, url: str, env: Mapping[str, str]) -> str:
+    """The key, if it may go to this address."""
     if key.kind not in _LASTING:
         raise ConfigError(f"the login of {name} has to be renewed while the client runs", hint=_ENABLE)
-    return (await resolve(key, env=env)).reveal()
+    secret = await resolve(key, env=env)
+    header_for(Credential("authorization", secret), url)  # raises where a gateway would
+    return secret.reveal()
 
 
 def _models(config: Config, name: str, main: str) -> dict[str, str]:

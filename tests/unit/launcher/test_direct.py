@@ -98,6 +98,15 @@ def test_one_provider_for_all() -> None:
         given("claude", {"via": "deepseek", "models": {"haiku": "anthropic:h"}}, {"deepseek": {}, "anthropic": {}})
 
 
+def test_what_is_anthropics_stays_there() -> None:
+    """No key of Anthropic's goes to another host, and where none is wanted, the client does not send what it has."""
+    with pytest.raises(CredentialError, match="an Anthropic credential may not be sent to https://api.deepseek.com"):
+        given("claude", {"via": "deepseek"}, {"deepseek": {}}, DEEPSEEK_API_KEY="sk-ant-planted")
+    found = given("claude", {"via": "ollama-anthropic:m"}, {"ollama-anthropic": {}}, CLAUDE_CODE_OAUTH_TOKEN="own")
+    assert found.env["ANTHROPIC_AUTH_TOKEN"] == "none"
+    assert "CLAUDE_CODE_OAUTH_TOKEN" not in found.env
+
+
 def test_a_key_that_is_not_there() -> None:
     """It is told before the client starts."""
     with pytest.raises(CredentialError, match="OWN is not set"):

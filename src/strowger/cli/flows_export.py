@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strowger.cli import flows_words as words
-from strowger.cli.flows import NONE_FOUND, Kept, jq_option, limit_option, nothing, pass_kept, picked, where_option
+from strowger.cli.flows import (
+    NONE_FOUND,
+    Kept,
+    filter_of,
+    jq_option,
+    limit_option,
+    nothing,
+    pass_kept,
+    picked,
+    where_option,
+)
 from strowger.cli.render import count, hint
 from strowger.errors import GatewayError
 
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
     from strowger.telemetry.redaction import Redaction
 
 _FILE = click.Path(path_type=Path)
+_MOST = 100_000
+"""Calls of a session."""
 _LONGEST_BODY = 4 * 1024 * 1024
 """Bytes of a body that are laid out in a page: a browser has to open it."""
 
@@ -58,8 +70,7 @@ def dump(
     cleaner = _cleaner(mails=True)[0] if clean else None
 
     def messages(name: str) -> list[Message]:
-        taken = kept.archive.messages(name)
-        return taken if cleaner is None else [cleaner.message(message) for message in taken]
+        return kept.archive.messages(name) if cleaner is None else _clean_messages(kept, name, cleaner)
 
     told = found if cleaner is None else [cleaner.plain(flow) for flow in found]
     _write(pieces(told, messages), output)
@@ -71,6 +82,7 @@ def dump(
 @click.command()
 @click.option("--html", "kind", flag_value="html", help="One page to give to somebody, which needs nothing else.")
 @click.option("--case", "kind", flag_value="case", help="A directory with the files of a test case.")
+@click.option("--traffic", "kind", flag_value="traffic", help="SESSION DIRECTORY: all its messages as files, in order.")
 @click.argument("names", nargs=-1, metavar="[FLOW]...")
 @where_option
 @limit_option(1)
@@ -95,13 +107,16 @@ def export(
         strowger flows export --html                              the last call, as a page
         strowger flows export --html --where session:3fa9 -n 50   a session
         strowger flows export --case 3fa9c1 -o cases/broken       for a bug report, or a test
+        strowger flows export --traffic 3fa9 traffic              a session, file by file
     """
     if kind is None:
-        raise click.UsageError("say what: --html or --case")
+        raise click.UsageError("say what: --html, --case or --traffic")
+    cleaner, redaction = _cleaner(mails=not show_mails)
+    if kind == "traffic":
+        return _traffic(kept, names, cleaner)
     found = picked(kept, names, where, limit, ())
     if not found:
         return nothing(where)
-    cleaner, redaction = _cleaner(mails=not show_mails)
     if kind == "case" and len(found) != 1:
         raise click.UsageError("a case is one call")
     code = _case(kept, found[0], cleaner, output) if kind == "case" else _page(kept, found, cleaner, output)
@@ -117,6 +132,10 @@ def _cleaner(*, mails: bool) -> tuple[Cleaner, Redaction]:
 
     redaction = Redaction()
     return Cleaner(redaction.text, homes=(os.path.expanduser("~"),), mails=mails), redaction
+
+
+def _clean_messages(kept: Kept, name: str, cleaner: Cleaner) -> list[Message]:
+    return [cleaner.message(message) for message in kept.archive.messages(name)]
 
 
 def _write(content: Iterable[bytes], output: Path | None) -> None:
@@ -142,7 +161,7 @@ def _write(content: Iterable[bytes], output: Path | None) -> None:
 def _page(kept: Kept, flows: Sequence[dict[str, Any]], cleaner: Cleaner, output: Path | None) -> int:
     from strowger.flows.page import render
 
-    calls = [_call(cleaner.plain(flow), kept.archive.messages(flow["id"]), cleaner) for flow in flows]
+    calls = [_call(cleaner.plain(flow), _clean_messages(kept, flow["id"], cleaner)) for flow in flows]
     title = calls[0].title if len(calls) == 1 else f"{len(calls)} calls"
     made = time.strftime("exported %Y-%m-%d %H:%M from Strowger; credentials and names of accounts are taken out")
     target = output or Path(f"strowger-{words.short(flows[-1])}.html")
@@ -152,13 +171,12 @@ def _page(kept: Kept, flows: Sequence[dict[str, Any]], cleaner: Cleaner, output:
     return 0
 
 
-def _call(flow: dict[str, Any], recorded: Sequence[Message], cleaner: Cleaner) -> Call:
+def _call(flow: dict[str, Any], messages: Sequence[Message]) -> Call:
     from strowger.flows.diff import compare
     from strowger.flows.page import Call
     from strowger.flows.pretty import events_of
     from strowger.flows.transcript import answered
 
-    messages = [cleaner.message(message) for message in recorded]
     by_kind = {message.kind: message for message in messages}  # the last of each
     client, answer = by_kind.get("client_request"), by_kind.get("client_response")
     dialect = _dialect(flow)
@@ -169,8 +187,7 @@ def _call(flow: dict[str, Any], recorded: Sequence[Message], cleaner: Cleaner) -
     if client is not None and forwarded is not None:
         found = compare(client, forwarded)
         changes = [f"- {found.line[0]}", f"+ {found.line[1]}", *found.headers, *found.body]
-    # When events came is known before they are cleaned; of what they say nothing is shown.
-    upstream = next((message for message in reversed(recorded) if message.kind == "upstream_response"), None)
+    upstream = by_kind.get("upstream_response")
     events = [] if upstream is None else events_of(upstream.pieces, upstream.moments)
     return Call(
         id=str(flow["id"]),
@@ -181,7 +198,7 @@ def _call(flow: dict[str, Any], recorded: Sequence[Message], cleaner: Cleaner) -
         tools=() if transcript is None else transcript.tools,
         bodies=tuple(_bodies(messages)),
         changes=tuple(changes),
-        events=tuple((event.moment, cleaner.text(event.kind) or "(no name)") for event in events),
+        events=tuple((event.moment, event.kind or "(no name)") for event in events),
         failed=failed,
     )
 
@@ -249,4 +266,23 @@ def _case(kept: Kept, flow: dict[str, Any], cleaner: Cleaner, output: Path | Non
     for name, content in made.items():
         _write([content], target / name)
     click.echo(f"wrote {', '.join(made)} to {target}{os.sep}: look at them before you send them", err=True)
+    return 0
+
+
+# ---- traffic ----
+
+
+def _traffic(kept: Kept, names: Sequence[str], cleaner: Cleaner) -> int:
+    """All calls of a session as files."""
+    from strowger.flows import traffic
+
+    if len(names) != 2:
+        raise click.UsageError("--traffic takes a session, or the beginning of its id, and a directory")
+    session, folder = names
+    quoted = session.replace('"', "")
+    flows = [cleaner.plain(flow) for flow in reversed(kept.archive.list(filter_of(f'session:"{quoted}"'), limit=_MOST))]
+    if not flows:
+        return nothing(session)
+    for place in traffic.write(flows, lambda name: _clean_messages(kept, name, cleaner), Path(folder)):
+        click.echo(place)
     return 0

@@ -91,19 +91,19 @@ class Cleaner:
         return self._stream(body) if is_stream(body) else self.text(body.decode("utf-8", "replace")).encode()
 
     def message(self, message: Message) -> Message:
-        """A message without them. Its pieces are those of the clean body: one event each, or all at once."""
-        clean = self.body(message.body)
-        moment = message.moments[-1:] or [0.0]
-        return Message(
-            message.kind,
-            message.number,
-            self.text(message.line),
-            self.headers(message.headers),
-            [clean] if clean else [],
-            moment if clean else [],
-            message.size,
-            message.cut,
-        )
+        """A message without them. The pieces of a stream have their moments still, each as far as its last whole line;
+        another body is one piece.
+        """
+        body = message.body
+        clean = self.body(body)
+        if not clean:
+            pieces, moments = [], []
+        elif is_stream(body) and len(message.moments) == len(message.pieces):
+            pieces, moments = _cut_by_lines(clean, message.pieces), message.moments
+        else:
+            pieces, moments = [clean], message.moments[-1:]
+        line, headers = self.text(message.line), self.headers(message.headers)
+        return Message(message.kind, message.number, line, headers, pieces, moments, message.size, message.cut)
 
     # ---- streams ----
 
@@ -141,6 +141,19 @@ class Cleaner:
             if clean != whole:
                 for (spot, _), text in zip(pieces, _cut_again(texts, whole, clean), strict=True):
                     spot.put(text)
+
+
+def _cut_by_lines(clean: bytes, pieces: list[bytes]) -> list[bytes]:
+    """A clean stream, which has as many lines, in as many pieces."""
+    found: list[bytes] = []
+    begin = 0
+    for piece in pieces[:-1]:
+        end = begin
+        for _ in range(piece.count(b"\n")):
+            end = clean.index(b"\n", end) + 1
+        found.append(clean[begin:end])
+        begin = end
+    return [*found, clean[begin:]]
 
 
 def _cut_again(texts: list[str], whole: str, clean: str) -> Iterator[str]:

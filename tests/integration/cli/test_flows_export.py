@@ -73,3 +73,18 @@ def test_what_is_exported_is_said(flows: Flows, tmp_path: Path, monkeypatch: pyt
     assert flows("export", "--html")[0] == 0
     assert (tmp_path / "strowger-00000000.html").is_file()
     assert flows("export", "--html", "-o", "-")[1].startswith("<!doctype html>")
+
+
+def test_a_session_becomes_files(flows: Flows, tmp_path: Path) -> None:
+    """A directory for each call in their order, a file for each message, clean like all that is given away."""
+    code, out, _ = flows("export", "--traffic", "s-", str(tmp_path / "traffic"))
+    assert code == 0
+    assert [Path(line).name[:4] for line in out.splitlines()] == ["0001", "0002", "0003"]
+    written = sorted(path for path in (tmp_path / "traffic").rglob("*") if path.is_file())
+    assert not [path for path in written if b"Zm9v" in path.read_bytes() or b"anna" in path.read_bytes()]
+    events = next(path for path in written if path.name.endswith("upstream-response-0.events.jsonl"))
+    moments = [json.loads(line)["at_ms"] for line in events.read_text().splitlines()]
+    assert len(moments) == 7
+    assert moments == sorted(set(moments))
+    assert flows("export", "--traffic", "none", str(tmp_path))[0] == 1
+    assert flows("export", "--traffic", "s-1")[0] == 2

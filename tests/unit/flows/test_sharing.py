@@ -126,3 +126,11 @@ def test_only_the_pieces_with_a_credential_change() -> None:
     assert said[0] == "your "
     assert said[-2:] == [", keep ", "it"]
     assert "".join(said) == "your key is sk-***, keep it"
+
+
+def test_a_clean_stream_has_its_moments() -> None:
+    """A piece that ends inside of a line goes on with the next one."""
+    pieces = [b"event: a\ndata: 1", b"2\n\nevent: b\n", f"data: {SECRET}\n".encode(), b"\n"]
+    clean = CLEANER.message(Message("upstream_response", 0, "200", (), pieces, [0.1, 0.2, 0.3, 0.4], 60))
+    assert clean.pieces == [b"event: a\n", b"data: 12\n\nevent: b\n", b"data: sk-***\n", b"\n"]
+    assert clean.moments == [0.1, 0.2, 0.3, 0.4]

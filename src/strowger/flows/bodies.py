@@ -65,9 +65,9 @@ class Bases:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._kept: OrderedDict[tuple[str, ...], list[Base]] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], list[Base]] = OrderedDict()
 
-    def of(self, key: tuple[str, ...]) -> list[Base]:
+    def of(self, key: tuple[object, ...]) -> list[Base]:
         """Those of a conversation, newest first."""
         found = self._kept.get(key)
         if found is None:
@@ -75,7 +75,7 @@ class Bases:
         self._kept.move_to_end(key)
         return found
 
-    def remember(self, key: tuple[str, ...], base: Base) -> None:
+    def remember(self, key: tuple[object, ...], base: Base) -> None:
         """The newest of a conversation."""
         if len(base.body) > self._limit // 4:
             return

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import cast
 
@@ -142,6 +143,7 @@ ALL_COLUMNS = ("seq", "change", "writer", "listed", *_COLUMNS)
 READ_COLUMNS = ("seq", *_PLAIN, *TOKENS, *_LISTS, "rest")
 """What `summary_of` makes a flow from, in its order."""
 
+_plain = itemgetter(*_PLAIN)
 _LIST = msgspec.json.Decoder(list[object])
 _REST = msgspec.json.Decoder(dict[str, object])
 _encode = msgspec.json.Encoder().encode
@@ -149,13 +151,15 @@ _encode = msgspec.json.Encoder().encode
 
 def row_of(told: Mapping[str, object]) -> list[object]:
     """The values of a row, in the order of the statements, from a flow's plain form."""
-    tokens = cast("Mapping[str, int]", told["tokens"])
-    row = [told[name] for name in _PLAIN]
-    row += [tokens.get(name) for name in TOKENS]
+    row: list[object] = [*_plain(told)]
+    row += map(cast("Mapping[str, int]", told["tokens"]).get, TOKENS)
     row.append(_day(int(cast("float", told["started"]) // 60)))
-    row += [_encode(told[name]).decode() for name in _LISTS]
-    rest = {name: value for name, value in told.items() if name not in _KNOWN}
-    row.append(_encode(rest).decode() if rest else None)
+    row += [_encode(found).decode() if (found := told[name]) else "[]" for name in _LISTS]
+    if len(told) > len(_KNOWN):
+        rest = {name: value for name, value in told.items() if name not in _KNOWN}
+        row.append(_encode(rest).decode())
+    else:
+        row.append(None)
     return row
 
 
@@ -226,6 +230,7 @@ def _prepare(base: sqlite3.Connection, path: Path) -> None:
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=NORMAL")
     base.execute("PRAGMA journal_size_limit=4194304")
+    base.execute("PRAGMA cache_size=-8192")  # ids are random: their index is written everywhere at once
     with transaction(base):
         for statement in _SCHEMA.split(";\n"):
             base.execute(statement)

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from msgspec import Struct
 from strowger.flows import project, tables
 from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, nearest, plain_head
 from strowger.flows.flow import Flow, summary
-from strowger.flows.tape import Masked, Message
+from strowger.flows.tape import Kind, Masked, Message
 
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
@@ -92,6 +93,38 @@ class _Batch:
         base.executemany("UPDATE bodies SET refs = refs + ? WHERE id = ?", held)
         given = [(value, name) for name, value in self.numbers.items() if name in _GIVEN]
         base.executemany("UPDATE numbers SET value = ? WHERE name = ?", given)
+
+
+class _Call:
+    """What the messages of an entry have in common. `written` are the bodies of the same call before: the answer to the
+    client is often the one from upstream, the request to there the client's.
+    """
+
+    __slots__ = ("_asked", "_speaker", "_upstream", "is_conversation", "masks", "sample_names", "written")
+
+    def __init__(self, entry: Entry) -> None:
+        flow = entry.flow
+        program = flow.program
+        self.masks = frozenset(entry.masks)
+        self.written: list[Base] = []
+        self.is_conversation = bool(flow.session)
+        self.sample_names = _sample_names(flow.dialect, flow.provider, program)
+        self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, program, flow.dialect
+        self._asked = flow.model, ""
+        self._upstream = flow.provider, flow.upstream_model
+
+    def key(self, message: Message) -> tuple[object, ...]:
+        """What a body is likely to resemble: the one before it in the same conversation."""
+        kind = message.kind
+        there = self._upstream if kind in ("forwarded", "upstream_response") else self._asked
+        return kind, self._speaker, there
+
+
+@lru_cache(maxsize=256)
+def _sample_names(dialect: str, provider: str, program: str) -> dict[Kind, str]:
+    """What heads look like depends on who sends them."""
+    there = (dialect, provider, provider, dialect)
+    return {kind: f"{kind} {each} {program}" for kind, each in zip(tables.KINDS, there, strict=True)}
 
 
 class Writer:
@@ -183,27 +216,27 @@ class Writer:
         return seq
 
     def _add_messages(self, batch: _Batch, seq: int, entry: Entry) -> None:
-        # The answer to the client is often the one from upstream, the request to there the client's.
-        written: list[Base] = []
-        masks = frozenset(entry.masks)
+        call = _Call(entry)
         place = _END if entry.final and entry.flow.id in self._running else 0
         for message in entry.messages:
             body, moments = None, None
             if message.pieces:
-                body, moments = self._add_body(batch, entry, message, masks, written)
+                body, moments = self._add_body(batch, call, message)
                 batch.refs[body] += 1
-            plain = _masked(masks, plain_head(*self._whole((message.line, message.headers))))
-            sample = self._sample(entry.flow, message, plain)
-            head = sample.packed(plain)
-            kind, number = _NUMBER_OF[message.kind], message.number
-            batch.messages.append((seq, place, kind, number, message.size, message.cut, body, sample.id, head, moments))
+            head = plain_head(*self._whole((message.line, message.headers)))
+            for mask in call.masks:
+                head = mask(head)
+            sample = self._sample(call, message, head)
+            kind, number, packed = _NUMBER_OF[message.kind], message.number, sample.packed(head)
+            batch.messages.append(
+                (seq, place, kind, number, message.size, message.cut, body, sample.id, packed, moments)
+            )
             place += 1
 
-    def _add_body(
-        self, batch: _Batch, entry: Entry, message: Message, masks: frozenset[Masked], written: list[Base]
-    ) -> tuple[int, bytes | None]:
+    def _add_body(self, batch: _Batch, call: _Call, message: Message) -> tuple[int, bytes | None]:
         """The number of a body in the file, and its moments."""
-        key = _key(entry.flow, message)
+        key = call.key(message)
+        masks, written = call.masks, call.written
         whole = message.body
         known = self._bases.of(key)
         for base in (*written, *known):
@@ -218,7 +251,7 @@ class Writer:
         if shared is not None and shared.is_all(body):
             written.append(shared.base)
             return shared.base.id, moments
-        delta = self._packer.on(body, shared, try_hard=bool(entry.flow.session)) if shared is not None else None
+        delta = self._packer.on(body, shared, try_hard=call.is_conversation) if shared is not None else None
         if shared is None or delta is None:
             form, content = self._packer.body(body)
             made = Base(batch.add_body(form, len(body), content), body, 0, masks)
@@ -255,9 +288,8 @@ class Writer:
             rows = self.base.execute("SELECT name, id, content FROM samples").fetchall()
             self._samples = {name: Sample(number, content) for name, number, content in rows}
 
-    def _sample(self, flow: Flow, message: Message, plain: bytes) -> Sample:
-        there = flow.dialect if message.kind.startswith("client") else flow.provider
-        name = f"{message.kind} {there} {flow.program}"
+    def _sample(self, call: _Call, message: Message, plain: bytes) -> Sample:
+        name = call.sample_names[message.kind]
         found = self._samples.get(name)
         if found is None and len(self._samples) >= _SAMPLES:
             name = ""
@@ -292,10 +324,3 @@ def _is_clean(body: bytes, shared: Shared, masks: frozenset[Masked]) -> bool:
         return True
     near = body[max(0, shared.head - _LONGEST_SECRET) : len(body) - shared.tail + _LONGEST_SECRET]
     return _masked(masks, near) == near
-
-
-def _key(flow: Flow, message: Message) -> tuple[str, ...]:
-    """What a body is likely to resemble: the one before it in the same conversation."""
-    speaker = flow.session or flow.launch or flow.client
-    model = flow.model if message.kind.startswith("client") else f"{flow.provider} {flow.upstream_model}"
-    return message.kind, speaker, flow.agent_id or "", flow.program, flow.dialect, model

@@ -34,6 +34,9 @@ class PidFile(Struct, frozen=True, kw_only=True):
     started_at: str
 
 
+_OTHERS = "end that one first; if it is no gateway, remove the file"
+
+
 class InUse(ConfigError):
     """The file is that of another process, which is running."""
 
@@ -80,7 +83,7 @@ def _refuse_foreign(path: Path) -> None:
             f"{path} is there already, and is no pid file of yours", hint="name another as proxy.pid_file"
         )
     if found.ccode_pid != os.getpid() and is_running(found.ccode_pid):
-        raise InUse(f"{path} is the pid file of process {found.ccode_pid}, which is running", hint="end that one first")
+        raise InUse(f"{path} is the pid file of process {found.ccode_pid}, which is running", hint=_OTHERS)
 
 
 def _read(path: Path) -> PidFile | None:

@@ -95,9 +95,9 @@ async def keeping(
         config.budgets, archive, tell=lambda event, fields: log.write("warning", event, fields), spawn=spawn
     )
     budgets.prepare()
-    # The spans' maker looks at requests before the store takes them. What the budgets note about a call is for the log
-    # and the store.
-    for keeper in (tracing, budgets, _Logged(log), store, feed):
+    # The spans' maker looks at requests before the store takes them. What the budgets note about a call is for the
+    # store: in the log they have a line of their own, and the call's says nothing of trouble.
+    for keeper in (tracing, _Logged(log), budgets, store, feed):
         if keeper is not None:
             recorder.add(keeper)
     try:

@@ -178,13 +178,14 @@ class Prospect(Struct, frozen=True):
 
 class Launch(Struct, frozen=True):
     """A launch that was opened: its token lets one client in until it is closed. `env` is for its environment,
-    `effort` for how hard its models think.
+    `effort` for how hard its models think. `always_control`: it asks for Remote Control.
     """
 
     id: str
     token: str
     env: dict[str, str] = {}
     effort: str | None = None
+    always_control: bool = False
 
     def __repr__(self) -> str:
         return f"Launch({self.id})"

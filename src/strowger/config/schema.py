@@ -16,6 +16,7 @@ from strowger.config.references import SecretRef
 
 DialectName = Literal["anthropic", "openai_chat", "openai_responses", "gemini"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogArea = Literal["call", "upstream", "auth", "config", "store", "server"]
 Spread = Literal["fill_first", "round_robin", "most_left"]
 Transport = Literal["auto", "http", "websocket"]
 Billing = Literal["metered", "plan", "free"]
@@ -174,13 +175,15 @@ class Launching(msgspec.Struct, frozen=True, kw_only=True):
     """`[launch]`: what a client that `strowger run` starts is given. Profiles usually say it.
 
     `via` is where its calls go, "provider" or "provider:model", unless a slot of `models` says otherwise. `effort` is
-    how hard its models think; `env` goes into its environment.
+    how hard its models think; `env` goes into its environment. `always_control`: it asks for Remote Control, and its
+    user hears what becomes of that.
     """
 
     via: str | None = None
     models: Slots = Slots()
     effort: str | None = None
     env: Mapping[str, str] = MappingProxyType({})
+    always_control: bool = False
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +205,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
     level: LogLevel = "info"
     file: str | None = None
-    areas: Mapping[str, LogLevel] = MappingProxyType({})
+    areas: Mapping[LogArea, LogLevel] = MappingProxyType({})
 
 
 class Flows(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,7 +57,10 @@ class Launches:
             if isinstance(error, ConfigError):
                 raise BadRequest(str(error), hint=error.hint) from None
             raise
-        return {"id": launch.id, "token": launch.token, "env": launch_env(config), "effort": config.launch.effort}
+        opened = {"launch": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
+        self._settings.log.write("debug", "launch", {"what": "opened", **opened})
+        told = {"id": launch.id, "token": launch.token, "env": launch_env(config)}
+        return {**told, "effort": config.launch.effort, "always_control": config.launch.always_control}
 
     async def switch(self, launch_id: str, body: bytes) -> dict[str, object]:
         """Another profile or provider for one of them. Raises BadRequest and UnknownPath."""
@@ -82,6 +85,7 @@ class Launches:
         if not self._access.close_launch(launch_id):
             raise UnknownPath(f"there is no launch {launch_id[:60]}")
         self._settings.take(launch_id)
+        self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
 
     def _check_open(self, launch_id: str) -> None:
         if launch_id not in {launch.id for launch in self._access.launches}:

@@ -25,6 +25,7 @@ from strowger.routing.aliases import plain
 
 _PLACE = re.compile(r"\{(\w+)\}")
 NO_PROSPECT = Prospect()
+_CONTROL = frozenset({"remote-control", "--remote-control", "--rc"})
 # Where half of the room is gone, Gemini CLI compresses (0.61).
 _HALF = 0.5
 # One variable holds 128 KiB on Linux, and a list that nobody can scroll through helps nobody.
@@ -61,6 +62,11 @@ def asked(spec: Spec, model: str | None, env: Mapping[str, str], own: Sequence[s
     if plain(chosen) not in spec.asks:
         return (chosen,) if chosen else ()
     return tuple(env.get(variable) or usual for variable, usual in spec.asks[plain(chosen)])
+
+
+def wants_control(spec: Spec, own: Sequence[str]) -> bool:
+    """Whether the user's arguments ask Claude Code for Remote Control (2.1.329)."""
+    return spec.name == "claude" and any(word.partition("=")[0] in _CONTROL for word in own)
 
 
 def _named_by(spec: Spec, own: Sequence[str]) -> str | None:

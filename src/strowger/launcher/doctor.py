@@ -31,7 +31,7 @@ from strowger.config.schema import Config
 from strowger.errors import ConfigError, CredentialError, GatewayError, LoginNeeded
 from strowger.launcher import clients, sessions
 from strowger.launcher.agents import AGENTS, PROXIES, Spec
-from strowger.launcher.features import Feature, features
+from strowger.launcher.features import Feature, features, remote_control
 from strowger.launcher.versions import missing_node, parts, version_of
 from strowger.providers.presets import PRESETS
 
@@ -107,6 +107,9 @@ async def examine(
     if loaded and online:
         found = await _asked(loaded.config, found, env)
     claude = agents["claude"]
+    if loaded and loaded.config.launch.always_control:
+        says = remote_control(parts(claude.version), gateway=loaded.config.proxy.enabled).removeprefix("note: ")
+        configuration.append(Finding("note", "launch.always_control", says))
     return Report(
         version=__version__,
         python=f"Python {platform.python_version()}",

@@ -162,3 +162,15 @@ def features(version: Version | None) -> Iterator[Feature]:
     for name, spans in _SPANS.items():
         found = [span.feature for span in spans if version is not None and span.since <= version]
         yield found[-1] if found else _alike(name, "unknown", "nobody has looked in this version")
+
+
+def remote_control(version: Version | None, *, gateway: bool) -> str:
+    """The plain truth on Remote Control, for who has asked for it: behind a gateway, or with Claude Code on its own."""
+    found = next(feature for feature in features(version) if feature.name == _REMOTE)
+    named = f"Claude Code {'.'.join(map(str, version))}" if version else "this Claude Code"
+    if not gateway:
+        says = "only where it goes to Anthropic's own address, with its own claude.ai login"
+        return f"note: {named} allows Remote Control {says}; nothing here changes that"
+    if found.run == "no":
+        return f"note: no Remote Control in this session of {named}: {found.why}"
+    return f"note: whether {named} allows Remote Control through a gateway is not known: {found.why}"

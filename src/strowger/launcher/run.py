@@ -37,10 +37,11 @@ from strowger.errors import (
 from strowger.launcher import clients, sessions
 from strowger.launcher.agents import Spec
 from strowger.launcher.clients import NO_PROSPECT
+from strowger.launcher.features import remote_control
 from strowger.launcher.sessions import Session
 from strowger.launcher.settings import written
 from strowger.launcher.setup import Setup, ephemeral
-from strowger.launcher.versions import missing_node, packaged
+from strowger.launcher.versions import missing_node, packaged, parts, version_of
 from strowger.launcher.wrapper import LAUNCHED
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -79,7 +80,8 @@ class Order(Struct, frozen=True):
 class Way(Struct, frozen=True):
     """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours;
     `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
-    to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there.
+    to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there. `always_control`: the
+    profile asks for Remote Control.
     """
 
     url: str
@@ -90,6 +92,7 @@ class Way(Struct, frozen=True):
     menu: tuple[Model, ...] = ()
     model: str | None = None
     prospect: Prospect = NO_PROSPECT
+    always_control: bool = False
 
     def __repr__(self) -> str:
         return f"Way({self.url})"
@@ -124,6 +127,7 @@ async def run(
         named = f"{Path(program).name} {packaged(Path(program)) or ''}".rstrip()
         inside = {LAUNCHED: spec.name} if spec.name else {}
         if direct is not None:
+            await _tell_of_control(spec, order, direct.launch.always_control, program, env, tell, gateway=False)
             from strowger.launcher.direct import straight  # few launches go without a gateway
 
             alone = await straight(spec, direct, env, order.model)
@@ -133,6 +137,7 @@ async def run(
             return child.code
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{named} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
+            await _tell_of_control(spec, order, way.always_control, program, env, tell, gateway=True)
             own = {**env, **way.env}
             if note := clients.room_told(spec, own, way.prospect):
                 tell(note)
@@ -170,7 +175,14 @@ async def _way_in(
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
             try:
-                way = Way(session.url, launch.token, _named(session), launch.env, launch.effort)
+                way = Way(
+                    session.url,
+                    launch.token,
+                    _named(session),
+                    launch.env,
+                    launch.effort,
+                    always_control=launch.always_control,
+                )
                 yield await _looked_ahead(way, spec, order, env, admin, launch.id)
             finally:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
@@ -195,9 +207,30 @@ async def _way_in(
         if model:
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
         async with Admin(host.url, host.gateway.access.admin_token) as admin:
-            way = Way(host.url, opened.token, env=launch_env(given), effort=given.launch.effort)
+            way = Way(
+                host.url,
+                opened.token,
+                env=launch_env(given),
+                effort=given.launch.effort,
+                always_control=given.launch.always_control,
+            )
             way = await _looked_ahead(way, spec, order, env, admin, opened.id)
         yield way
+
+
+async def _tell_of_control(
+    spec: Spec,
+    order: Order,
+    always: bool,
+    program: str,
+    env: Mapping[str, str],
+    tell: Callable[[str], None],
+    *,
+    gateway: bool,
+) -> None:
+    """Whoever wants Remote Control hears what Claude Code makes of that here, before it starts."""
+    if spec.name == "claude" and (always or clients.wants_control(spec, order.arguments)):
+        tell(remote_control(parts(await version_of(program, env)), gateway=gateway))
 
 
 async def _looked_ahead(way: Way, spec: Spec, order: Order, env: Mapping[str, str], admin: Admin, launch: str) -> Way:

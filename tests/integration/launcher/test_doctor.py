@@ -91,3 +91,11 @@ async def test_the_place_of_pid_files_is_not_ours(tmp_path: Path) -> None:
 def test_references_are_shown_without_what_they_lead_to(reference: SecretRef, text: str) -> None:
     """Whatever a screen shows somebody may look at."""
     assert shown(reference) == text
+
+
+async def test_remote_control_that_is_wanted(tmp_path: Path) -> None:
+    """Who has a profile that asks for it reads what becomes of that, without a fault being found."""
+    report = await examined(tmp_path, '[launch]\nalways_control = true\n\n[providers.demo]\npreset = "demo"\n')
+    (finding,) = [each for each in report.configuration if each.about == "launch.always_control"]
+    assert finding.level == "note"
+    assert "Remote Control" in finding.says

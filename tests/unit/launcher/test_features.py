@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from strowger.launcher.features import Feature, Survival, features
+from strowger.launcher.features import Feature, Survival, Version, features, remote_control
 
 NAMES = ["tool search", "fine-grained tool streaming", "1M context", "Remote Control", "auto mode", "hosted MCP"]
 
@@ -47,3 +47,26 @@ def test_remote_control_is_the_vendors_to_allow() -> None:
         assert remote.setting is None
         assert "plain `claude`" in remote.why
     assert of((2, 1, 195), "Remote Control").client == "unknown"
+
+
+@pytest.mark.parametrize(
+    "version, gateway, says",
+    [
+        (
+            (2, 1, 329),
+            True,
+            "note: no Remote Control in this session of Claude Code 2.1.329: Claude Code itself refuses it",
+        ),
+        (
+            (2, 1, 150),
+            True,
+            "note: no Remote Control in this session of Claude Code 2.1.150: Claude Code refuses it where",
+        ),
+        ((2, 1, 100), True, "note: whether Claude Code 2.1.100 allows Remote Control through a gateway is not known"),
+        (None, True, "note: whether this Claude Code allows"),
+        ((2, 1, 329), False, "note: Claude Code 2.1.329 allows Remote Control only where it goes to Anthropic's own"),
+    ],
+)
+def test_the_truth_on_remote_control(version: Version | None, gateway: bool, says: str) -> None:
+    """What the version that was found makes of Remote Control, neither more nor less than is known of it."""
+    assert remote_control(version, gateway=gateway).startswith(says)

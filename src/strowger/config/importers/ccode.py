@@ -15,7 +15,6 @@ from strowger.config.schema import Presets
 _SLOTS = {"opus": "opus", "sonnet": "sonnet", "haiku": "haiku", "subagent": "subagent"}
 _SIGNS = {"anthropic_base_url", "anthropic_auth_token", "anthropic_api_key"}
 _HANDLED = {*_SIGNS, "models", "env", "proxy", "always_control"}
-_CONTROL = "Remote Control is the vendor's to allow: `strowger doctor` says what holds for your version"
 _PROXY_KEYS = ("enabled", "bind", "port", "pid_file", "allow_external_bind")
 
 
@@ -33,7 +32,10 @@ def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, st
     _proxy(draft, "proxy", table_of(table.get("proxy")), "proxy")
     for key in table:
         if key not in {"profiles", "proxy"}:
-            draft.leave(key, _CONTROL if key == "always_control" else "it has no counterpart")
+            if key == "always_control" and isinstance(table[key], bool):
+                draft.put(key, table[key], "launch", key)
+                continue
+            draft.leave(key, "it has no counterpart")
     return draft.done()
 
 
@@ -88,8 +90,10 @@ def _launch(draft: Draft, what: str, name: str, profile: Table, provider: str) -
         draft.leave(f"{what}.env.{key}", "the gateway's own address and token stand there")
     draft.section("profiles")[free_name(name)] = ours
     draft.took(what, f"profiles.{free_name(name)}")
-    if flag(profile.get("always_control")):
-        draft.leave(f"{what}.always_control", _CONTROL)
+    if "always_control" in profile:
+        draft.put(
+            f"{what}.always_control", flag(profile["always_control"]), "profiles", free_name(name), "always_control"
+        )
     _proxy(draft, f"{what}.proxy", table_of(profile.get("proxy")), "profiles", free_name(name), "proxy")
     known = {"model", *_SLOTS}
     draft.leave_rest(f"{what}.models.", models, known, "there is no such slot")

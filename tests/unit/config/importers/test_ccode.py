@@ -22,6 +22,7 @@ def test_profiles() -> None:
         },
         "proxy": {"port": 8301},
         "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32000"},
+        "always_control": True,
     }
 
 
@@ -44,11 +45,12 @@ def test_without_an_address() -> None:
 
 
 def test_settings() -> None:
-    """Where its gateway listens is taken over, and Remote Control is left, with the place that tells why."""
-    found = imported("ccode.yaml")
+    """Where its gateway listens is taken over, and that Remote Control is wanted, of which each launch says the truth."""
+    found: Any = imported("ccode.yaml")
     assert found.table["proxy"] == {"enabled": True, "bind": "127.0.0.1", "port": 8300, "pid_file": "/tmp/ccode.pid"}
     left = {note.what: note.text for note in found.left}
-    assert "doctor" in left["always_control"]
+    assert found.table["launch"] == {"always_control": True}
+    assert [name for name, each in found.table["profiles"].items() if each.get("always_control")] == ["deepseek"]
     assert "profiles.deepseek.env.ANTHROPIC_MODEL" in left
 
 

@@ -20,6 +20,7 @@ from strowger.cli.render import count, hint, table
 from strowger.errors import GatewayError
 
 if TYPE_CHECKING:
+    from strowger.config.schema import Budgets
     from strowger.flows.archive import Archive
     from strowger.flows.filters import Filter
     from strowger.flows.usage import Branch, Row, Usage
@@ -73,7 +74,8 @@ def usage(
     from strowger.flows.usage import plain, summed, total
 
     names = tuple(name for name in by.replace(" ", "").split(",") if name)
-    rows = summed(_archive(file, path), names, _where(where, since, until))
+    archive, budgets = _kept(file, path)
+    rows = summed(archive, names, _where(where, since, until))
     whole = total(row.usage for row in rows)
     if as_json:
         told = {"by": names, "rows": [row.plain(names) for row in rows[:limit]], "total": plain(whole)}
@@ -81,7 +83,7 @@ def usage(
     elif as_csv:
         click.echo(_csv(names, rows[:limit]), nl=False)
     elif rows:
-        click.echo("\n".join(_lines(names, rows, whole, limit or _MOST_ROWS)))
+        click.echo("\n".join((*_lines(names, rows, whole, limit or _MOST_ROWS), *_standing(archive, budgets))))
     else:
         when = "" if since == _ALL else f" since {since}"
         click.echo(f"no calls are in the store{when}" + (" that pass the filter" if where else ""), err=True)
@@ -89,13 +91,16 @@ def usage(
     return 0 if rows else NONE_FOUND
 
 
-def _archive(file: Path | None, config: Path | None) -> Archive:
+def _kept(file: Path | None, config: Path | None) -> tuple[Archive, Budgets | None]:
+    """The store, and the budgets of the configuration, which is not read where a file is named."""
+    budgets = None
     if file is None:
         from strowger.config.layers import load
         from strowger.config.paths import flows_file
         from strowger.providers.presets import PRESETS
 
-        file = flows_file(os.environ, load(config, env=os.environ, presets=PRESETS).config.flows.file)
+        loaded = load(config, env=os.environ, presets=PRESETS).config
+        file, budgets = flows_file(os.environ, loaded.flows.file), loaded.budgets
     if not file.is_file():
         raise GatewayError(
             f"there is no store of flows at {file}",
@@ -103,7 +108,7 @@ def _archive(file: Path | None, config: Path | None) -> Archive:
         )
     from strowger.flows.archive import Archive
 
-    return Archive(file)
+    return Archive(file), budgets
 
 
 def _where(where: str, since: str, until: str | None) -> Filter:
@@ -212,6 +217,16 @@ def dollars(value: float | None) -> str:
     if value < 0.01:
         return f"${value:.2g}" if value >= 0.0001 else "<$0.0001"
     return f"${value:,.2f}"
+
+
+def _standing(archive: Archive, budgets: Budgets | None) -> Iterator[str]:
+    """How the budgets of today stand."""
+    from strowger.flows.budgets import today
+
+    for one in today(budgets, archive, time.time()) if budgets is not None else ():
+        of = f" of profile {one.of}" if one.budget == "profile" else ""
+        state = ": used up, calls are refused" if one.is_over else ": nearly used up" if one.is_near else ""
+        yield f"today{of}: {one.amounts} ([budgets.{one.budget}]){state}"
 
 
 def _remarks(whole: Usage) -> Iterator[str]:

@@ -38,6 +38,11 @@ _SINCE = """
 SELECT id, session, profile, day, billing, billed_usd FROM {flows}
 WHERE change > ? AND change <= ? AND outcome != 'running' AND billing IN ('metered', 'plan') AND billed_usd > 0
 """
+_TODAY = """
+SELECT profile, billing, TOTAL(billed_usd) FROM {flows}
+WHERE day = ? AND started > ? AND outcome != 'running' AND billing IN ('metered', 'plan') AND billed_usd > 0
+GROUP BY profile, billing
+"""
 _MARK = "SELECT value FROM numbers WHERE name = 'change'"
 
 
@@ -71,9 +76,14 @@ class Standing(Struct, frozen=True):
         """Whether the user is to be warned."""
         return self.warn is not None and self.spent >= self.warn
 
-    def __str__(self) -> str:
+    @property
+    def amounts(self) -> str:
+        """What was spent of what there is."""
         limit = self.stop if self.stop is not None else self.warn
-        return f"{self.budget} {dollars(self.spent)} of {dollars(limit or 0.0)}"
+        return f"{dollars(self.spent)} of {dollars(limit or 0.0)}"
+
+    def __str__(self) -> str:
+        return f"{self.budget} {self.amounts}"
 
 
 class BudgetKeeper:
@@ -253,6 +263,24 @@ class BudgetKeeper:
         assert self._archive is not None
         rows = self._archive.select(_MARK)
         return int(str(rows[0][0])) if rows else 0
+
+
+def today(budgets: Budgets, archive: Selecting, now: float) -> list[Standing]:
+    """How the budgets of the day and of its profiles stand by the store alone. Raises GatewayError."""
+    day = _day(now)
+    spent: dict[str, Spent] = {"": Spent()}
+    for profile, billing, amount in archive.select(_TODAY, [day, now - 2 * 86400]):
+        for name in {"", _text(profile) or ""}:
+            one = spent.setdefault(name, Spent())
+            one.plan += float(amount or 0.0) if billing == "plan" else 0.0
+            one.money += float(amount or 0.0) if billing != "plan" else 0.0
+    found = []
+    for name, one in sorted(spent.items()):
+        budget = budgets.profile if name else budgets.day
+        if budget.warn is not None or budget.stop is not None:
+            counted = one.counted(plan=budgets.count_plan)
+            found.append(Standing("profile" if name else "day", name or day, counted, budget.warn, budget.stop))
+    return found
 
 
 def _wanted(budgets: Budgets) -> bool:

@@ -95,6 +95,23 @@ def test_agents_as_a_tree(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert [line.split()[-1] for line in lines[1:6]] == ["$3.00", "$1.00", "$1.00", "$1.00", "$3.00"]
 
 
+def test_the_budgets_of_today(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where the configuration has a budget for the day, the table says how that stands."""
+    path, config = tmp_path / "today.db", tmp_path / "config.toml"
+    store = Store(path, tell=lambda *_: None)
+    flow = Flow(id="flow_1", started=time.time(), clock=0.0, method="POST", path="/", dialect="anthropic")
+    flow.outcome, flow.usage, flow.billing, flow.billed = "ok", Usage(input=10, output=1), "metered", 0.75
+    store.finished(flow)
+    store.close()
+    for limits, told in (
+        ("warn = 0.5\nstop = 2", "today: $0.75 of $2.00 ([budgets.day]): nearly used up"),
+        ("stop = 0.75", "today: $0.75 of $0.75 ([budgets.day]): used up, calls are refused"),
+    ):
+        config.write_text(f'[flows]\nfile = "{path}"\n[budgets.day]\n{limits}\n')
+        assert main.run(("usage", "--config", str(config))) == 0
+        assert told in capfd.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(
     "tokens, told",
     [(0, "-"), (7, "7"), (9_999, "9,999"), (10_000, "10.0k"), (1_234_567, "1.2M"), (20_000_000_000, "20.0G")],

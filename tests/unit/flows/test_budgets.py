@@ -13,7 +13,7 @@ import pytest
 from strowger.config.schema import Budget, Budgets
 from strowger.errors import ErrorKind, OverBudget
 from strowger.flows.archive import Archive
-from strowger.flows.budgets import BudgetKeeper
+from strowger.flows.budgets import BudgetKeeper, today
 from strowger.flows.flow import Flow
 from strowger.flows.store import Store
 
@@ -274,3 +274,20 @@ def test_the_store_is_read_ahead(path: Path) -> None:
     BudgetKeeper(SESSION, Archive(path), tell=lambda *_: None, spawn=waiting.append).prepare()
     assert len(waiting) == 1
     anyio.run(waiting.pop())
+
+
+def test_how_today_stands(store: Store, path: Path) -> None:
+    """By the store alone: the day's budget and those of its profiles; what was before is not in it."""
+    stored(
+        store,
+        call("1", billed=1, profile="work"),
+        call("2", billed=2),
+        call("3", billed=4, billing="plan", profile="work"),
+        call("4", billed=8, started=NOW - 86400),
+    )
+    both = Budgets(day=Budget(stop=3), profile=Budget(warn=6), count_plan=False)
+    told = [(one.budget, one.spent, one.is_over, one.is_near) for one in today(both, Archive(path), NOW)]
+    assert told == [("day", 3, True, False), ("profile", 1, False, False)]
+    (plan,) = today(Budgets(profile=Budget(warn=5), count_plan=True), Archive(path), NOW)
+    assert (plan.of, plan.spent, plan.is_near) == ("work", 5, True)
+    assert today(Budgets(session=Budget(stop=1)), Archive(path), NOW) == []

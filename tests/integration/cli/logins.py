@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tests.fakes.issuer import FakeIssuer
 
-DEADLINE = 40.0
+DEADLINE = 100.0
 
 
 def stored(name: str = "codex") -> Path:

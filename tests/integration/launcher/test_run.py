@@ -27,7 +27,11 @@ from strowger.launcher.run import FORWARDED, CannotStart, Order, run
 from strowger.launcher.setup import Setup, demo_setup, ephemeral
 from strowger.providers.presets import PRESETS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups"),
+    pytest.mark.timeout(240),
+]
 
 # What a child sees: environment, arguments, and what the gateway answers with its token and without.
 LOOK = """
@@ -47,7 +51,7 @@ seen = {
 with open(os.environ["REPORT"], "w") as report:
     json.dump(seen, report)
 """
-DEADLINE = 40.0
+DEADLINE = 100.0
 
 
 @pytest.fixture

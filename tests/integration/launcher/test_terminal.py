@@ -24,10 +24,10 @@ import pytest
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="what the terminal's and /proc's words are differs elsewhere"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
-DEADLINE = 40.0
+DEADLINE = 100.0
 STROWGER = (sys.executable, "-m", "strowger")
 
 # Tells who and where it is, and what comes from the terminal; an interrupt ends it as it ends any Python program.

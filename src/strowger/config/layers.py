@@ -228,8 +228,10 @@ def _profiles(profiles: object, source: _Source, layers: _Layers, selected: str 
     for name, overlay in profiles.items():
         path: KeyPath = ("profiles", name)
         layers.place(path, Origin("file", source.place(path)))
+        found = _strange(overlay, path) if isinstance(overlay, dict) else []
         if name != selected:
-            _, found = convert(Config, _unfolded(overlay) if isinstance(overlay, dict) else {}, path)
+            found += convert(Config, _unfolded(overlay) if isinstance(overlay, dict) else {}, path)[1]
+        if found:
             problems += [msgspec.structs.replace(problem, where=source.place(problem.path)) for problem in found]
         if not isinstance(overlay, dict):
             problems.append(Problem(path, f"profile `{name}` must be a table, written [profiles.{name}]"))
@@ -263,9 +265,23 @@ def _go_via(via: str, layers: _Layers, presets: Presets) -> None:
     layers.put({"launch": {"via": via}}, origin)
 
 
+def _strange(overlay: Table, path: KeyPath) -> list[Problem]:
+    """The keys of a profile that are none, taken out of it: only here is it known what may stand without a heading."""
+    known = _keys(Launching) | _keys(Config)
+    found = [key for key in overlay if key not in known]
+    for key in found:
+        del overlay[key]
+    where = ".".join(str(part) for part in path)
+    return [Problem((*path, key), f"`{key}` is unknown in [{where}]", suggest(key, known)) for key in found]
+
+
+def _keys(struct: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(struct)}
+
+
 def _unfolded(overlay: Table) -> Table:
     """A profile as an overlay: what launches are given stands in it without the heading [launch]."""
-    keys = {field.encode_name for field in msgspec.structs.fields(Launching)}
+    keys = _keys(Launching)
     launch = {key: value for key, value in overlay.items() if key in keys}
     if not launch:
         return overlay

@@ -57,6 +57,8 @@ def near_miss(word: str, known: typing.Iterable[str]) -> str | None:
     known = list(known)
     by_lower = {name.lower(): name for name in known}
     found = get_close_matches(word.lower(), by_lower, n=1, cutoff=_NEAR)
+    if not found:  # in a short word, two letters that have changed places weigh much
+        found = [name for name in by_lower if sorted(name) == sorted(word.lower())]
     return by_lower[found[0]] if found else None
 
 
@@ -97,7 +99,7 @@ def _value(kind: object, value: object, path: Path, problems: list[Problem]) -> 
     if _is_struct(plain):
         return _table(typing.cast("type[msgspec.Struct]", plain), value, path, problems)
     if _is_mapping(plain):
-        return _mapping(typing.get_args(plain)[1], value, path, problems)
+        return _mapping(plain, value, path, problems)
     if typing.get_origin(plain) is tuple and _is_struct(item := typing.get_args(plain)[0]):
         return _tables(item, value, path, problems)
     return _leaf(kind, value, path, problems)
@@ -125,10 +127,16 @@ def _table(struct: type[msgspec.Struct], value: object, path: Path, problems: li
     return struct(**values) if complete else _MISSING
 
 
-def _mapping(kind: object, value: object, path: Path, problems: list[Problem]) -> object:
+def _mapping(of: object, value: object, path: Path, problems: list[Problem]) -> object:
     if not isinstance(value, Mapping):
         problems.append(_wrong_type(path, "a table", value))
         return _MISSING
+    names, kind = typing.get_args(of)
+    if known := _choices(names):
+        wrong = [str(key) for key in value if key not in known]
+        problems.extend(
+            Problem((*path, key), f"`{key}` is unknown in {_table_name(path)}", suggest(key, known)) for key in wrong
+        )
     converted = {str(key): _value(kind, item, (*path, str(key)), problems) for key, item in value.items()}
     return MappingProxyType({key: item for key, item in converted.items() if item is not _MISSING})
 

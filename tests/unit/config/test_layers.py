@@ -196,6 +196,17 @@ def test_profiles_are_checked_even_when_not_chosen(tmp_path: Path) -> None:
     assert "written [profiles.p]" in refused(tmp_path, "[profiles]\np = 1")[0]
 
 
+@pytest.mark.parametrize("profile", [None, "p"])
+@pytest.mark.parametrize(
+    "key, meant", [("vai", "via"), ("modles", "models"), ("always_contol", "always_control"), ("sevrer", "server")]
+)
+def test_a_key_of_a_profile_without_a_heading(tmp_path: Path, key: str, meant: str, profile: str | None) -> None:
+    """What stands directly in a profile is known there, whether it is chosen or not, and told once."""
+    assert refused(tmp_path, f"[profiles.p]\n{key} = {{}}\n", profile=profile) == [
+        f"c.toml:2: `{key}` is unknown in [profiles.p]\nhint: did you mean `{meant}`?"
+    ]
+
+
 def test_profile_by_variable_and_near_miss(tmp_path: Path) -> None:
     """$STROWGER_PROFILE chooses as `--profile` does, and an unknown name has a near miss."""
     text = "[profiles.work.server]\nport = 9\n"

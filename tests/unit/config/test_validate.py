@@ -87,6 +87,7 @@ def test_near_miss() -> None:
     assert near_miss("qqq", ["deepseek"]) is None
     assert near_miss("prot", ["bind", "port"]) == "port"
     assert near_miss("nowhere", ["other"]) is None
+    assert near_miss("Vai", ["main", "via"]) == "via"
     assert suggest("qqq", ["b", "a"]) == "known here: a, b"
     assert suggest("qqq", []) is None
 
@@ -104,3 +105,13 @@ def test_problem_text() -> None:
     """A problem is printed as `FILE:LINE: message` with its hint below."""
     assert Problem((), "bad", "do", "f:1").text == "f:1: bad\nhint: do"
     assert Problem((), "bad").text == "bad"
+
+
+def test_a_table_may_know_all_its_keys() -> None:
+    """Where only some words mean anything, others are none."""
+    config, problems = convert(Config, {"log": {"areas": {"upstraem": "debug", "auth": "loud", "call": "error"}}})
+    assert [problem.message for problem in problems] == [
+        "`upstraem` is unknown in [log.areas]",
+        '`log.areas.auth` must be one of "debug", "info", "warning", "error", not the string "loud"',
+    ]
+    assert problems[0].hint == "did you mean `upstream`?"

@@ -89,9 +89,13 @@ class BreakerState(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True, rename={"uptime": "uptime_seconds"}):
-    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that lead anywhere."""
+    """A running gateway. `started` is Unix time, `uptime` in seconds; `models` are the names that lead anywhere.
+
+    `upstream_host` is where Claude Code's conversation goes unless its user says otherwise.
+    """
 
     version: str = ""
+    upstream_host: str = ""
     pid: int = 0
     started: float = 0.0
     uptime: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import anyio
 import pytest
@@ -157,3 +158,16 @@ async def test_what_awaits_a_conversation() -> None:
                 again = await admin.prospect("", ["x"])
     assert found == again == Prospect(131072, "a:mid", 8192)
     assert (len(asked), len(never)) == (1, 0)
+
+
+async def test_the_status_has_what_that_of_ccode_has() -> None:
+    """Programs that ask for it find its four members, in its form, beside our own."""
+    providers = {"a": ProviderConfig(dialect="openai_chat", base_url="http://llm.test/v1")}
+    async with gateway(config(providers)) as rig:
+        headers = {"authorization": f"Bearer {rig.gateway.access.admin_token}"}
+        async with rig.session.get(f"{rig.url}/_strowger/status", headers=headers) as answer:
+            told = await answer.json()
+        async with Admin(rig.url, rig.gateway.access.admin_token) as admin:
+            assert (await admin.status()).upstream_host == "llm.test"
+    assert (told["ok"], told["upstream_host"], told["requests"]) == (True, "llm.test", 0)
+    assert datetime.fromisoformat(told["started_at"]).timestamp() == pytest.approx(told["started"], abs=1)

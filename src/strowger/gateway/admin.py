@@ -28,18 +28,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from urllib.parse import parse_qs
+from contextlib import suppress
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import msgspec
 
 from strowger import __version__
-from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownPath
+from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownModel, UnknownPath
 from strowger.flows.query import parse
 from strowger.gateway import page
 from strowger.gateway.access import Client
 from strowger.gateway.delivery import Reply
-from strowger.gateway.endpoints import Call
+from strowger.gateway.endpoints import ANTHROPIC, Call
 from strowger.gateway.health import Health
 from strowger.gateway.history import Asked, History
 from strowger.gateway.launching import Launches
@@ -55,6 +57,8 @@ from strowger.upstreams.base import Headers
 
 # Shorter than whoever asks for the status waits: a command that hangs must not hide everything else.
 _CREDENTIAL_SECONDS = 1.0
+# What Claude Code asks for where nobody has chosen (2.1.329).
+_USUAL_MODEL = "claude-opus-5-5"
 # Nothing that a model or a client wrote is to be taken for a page of ours.
 _BYTES: Headers = (
     ("Content-Type", "application/octet-stream"),
@@ -175,6 +179,11 @@ class Admin:
     async def _status(self, routes: RouteTable) -> dict[str, object]:
         recorder = self._recorder
         return {
+            # as ccode's status has it, for programs that ask for that
+            "ok": True,
+            "upstream_host": _upstream_host(routes),
+            "requests": recorder.calls,
+            "started_at": datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": __version__,
             "pid": os.getpid(),
             "started": round(self._started, 3),
@@ -218,6 +227,14 @@ def _nothing(method: str, name: str) -> UnknownPath:
         f"the admin API has nothing at {method} {name[:200]}",
         hint="is whoever asks of another version than the gateway?",
     )
+
+
+def _upstream_host(routes: RouteTable) -> str:
+    """Where Claude Code's conversation goes unless its user says otherwise; empty where that leads nowhere."""
+    with suppress(UnknownModel):
+        for target in routes.match(_USUAL_MODEL, dialect=ANTHROPIC).targets:
+            return urlsplit(target.provider.base_url).hostname or ""
+    return ""
 
 
 async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:

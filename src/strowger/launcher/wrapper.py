@@ -241,6 +241,8 @@ def _read(path: Path, agent: str) -> Wrapper | None:
 
 def _mark(path: Path) -> tuple[str, ...] | None:
     """The words behind the mark in a file's second line."""
+    if not path.is_file():  # a pipe would make us wait
+        return None
     try:
         with path.open("rb") as file:
             lines = file.read(_HEAD_BYTES).split(b"\n", 2)

@@ -165,7 +165,9 @@ def test_what_was_changed_stays(place: Place) -> None:
     assert "# mine" in place.wrapper.read_text()
 
 
-@pytest.mark.parametrize("planted", ["a program", "a link", "a dangling link", "a directory", "another's wrapper"])
+@pytest.mark.parametrize(
+    "planted", ["a program", "a link", "a dangling link", "a directory", "a pipe", "another's wrapper"]
+)
 def test_somebody_elses_file(place: Place, planted: str) -> None:
     """What has the name and is not ours is not seen as ours, and nothing is put in its place."""
     script = place.wrapper.read_text()
@@ -174,6 +176,8 @@ def test_somebody_elses_file(place: Place, planted: str) -> None:
         program(place.wrapper, "foreign")
     elif planted == "a directory":
         place.wrapper.mkdir()
+    elif planted == "a pipe":
+        os.mkfifo(place.wrapper, 0o755)
     elif planted == "another's wrapper":
         place.wrapper.write_text(script.replace("-wrapper claude", "-wrapper codex"))
     else:

@@ -24,14 +24,11 @@ from strowger.cli.flows import (
     where_option,
 )
 from strowger.cli.render import count, hint
-from strowger.errors import GatewayError
 
 if TYPE_CHECKING:
-    from strowger.dialects.base import Dialect
     from strowger.flows.page import Call
     from strowger.flows.sharing import Cleaner
     from strowger.flows.tape import Message
-    from strowger.flows.transcript import Transcript
     from strowger.telemetry.redaction import Redaction
 
 _FILE = click.Path(path_type=Path)
@@ -172,15 +169,14 @@ def _page(kept: Kept, flows: Sequence[dict[str, Any]], cleaner: Cleaner, output:
 
 
 def _call(flow: dict[str, Any], messages: Sequence[Message]) -> Call:
+    from strowger.cli.flows_reading import read
     from strowger.flows.diff import compare
     from strowger.flows.page import Call
     from strowger.flows.pretty import events_of
-    from strowger.flows.transcript import answered
 
     by_kind = {message.kind: message for message in messages}  # the last of each
-    client, answer = by_kind.get("client_request"), by_kind.get("client_response")
-    dialect = _dialect(flow)
-    transcript = _transcript(dialect, client)
+    client = by_kind.get("client_request")
+    said = read(flow, messages)
     failed = flow.get("outcome") in ("failed", "lost")
     forwarded = by_kind.get("forwarded")
     changes: list[str] = []
@@ -193,9 +189,9 @@ def _call(flow: dict[str, Any], messages: Sequence[Message]) -> Call:
         id=str(flow["id"]),
         title=f"{flow.get('model') or flow.get('path')} → {words.goal(flow) or 'nowhere'}",
         facts=tuple(words.overview(flow, None)),
-        turns=None if transcript is None else transcript.turns,
-        answer=answered(dialect, answer.body) if dialect is not None and answer is not None and not failed else None,
-        tools=() if transcript is None else transcript.tools,
+        turns=None if said.transcript is None else said.transcript.turns,
+        answer=said.answer,
+        tools=() if said.transcript is None else said.transcript.tools,
         bodies=tuple(_bodies(messages)),
         changes=tuple(changes),
         events=tuple((event.moment, event.kind or "(no name)") for event in events),
@@ -218,29 +214,6 @@ def _bodies(messages: Sequence[Message]) -> Iterator[tuple[str, tuple[str, ...]]
             body = message.body[:_LONGEST_BODY]
             cut = ("…",) if message.cut or len(body) < len(message.body) else ()
             yield title + (f" to request {message.number}" if message.number else ""), (*head, *lines_of(body), *cut)
-
-
-def _dialect(flow: dict[str, Any]) -> Dialect | None:
-    from strowger.gateway.app import DIALECTS
-
-    return DIALECTS.get(str(flow.get("dialect")))
-
-
-def _transcript(dialect: Dialect | None, client: Message | None) -> Transcript | None:
-    """What the client asked, as far as its dialect can read it."""
-    from strowger.flows.transcript import asked
-    from strowger.gateway.endpoints import match
-
-    if dialect is None or client is None:
-        return None
-    method, _, target = client.line.partition(" ")
-    path, _, query = target.partition("?")
-    first = path.split("/")[1] if path.startswith("/") else ""
-    try:
-        spot = match(method, path, {name.lower(): value for name, value in client.headers}, {first}, query).spot
-    except GatewayError:
-        return None
-    return asked(dialect, client.body, spot)
 
 
 # ---- a case ----

@@ -45,6 +45,7 @@ def number_option(command: _F) -> _F:
 @click.command()
 @click.argument("name", metavar="[FLOW]", default="last")
 @click.option("--body", type=click.Choice(tuple(BODIES)), help="Print what was said: one of the four messages.")
+@click.option("--text", "as_text", is_flag=True, help="What was said, in turns, as people read it.")
 @click.option(
     "--events", is_flag=True, help="The events of the provider's answer: when each came, and what is new in it."
 )
@@ -57,6 +58,7 @@ def show(
     kept: Kept,
     name: str,
     body: str | None,
+    as_text: bool,
     events: bool,
     raw: bool,
     headers: bool,
@@ -68,6 +70,7 @@ def show(
     \b
         strowger flows show                          an overview
         strowger flows show 3fa9c1 --body client     what the client asked, as readable JSON
+        strowger flows show last --text              what was said
         strowger flows show last --events            what came back when
         strowger flows show last --body upstream --raw > answer.sse
     """
@@ -85,6 +88,8 @@ def show(
             _echo(_events(message) if events else _body(message))
         return 0
     messages = kept.archive.messages(str(flow["id"]))
+    if as_text:
+        return _said(flow, messages)
     if as_json:
         told = {**flow, "messages": [_head(message) for message in messages]}
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
@@ -145,6 +150,30 @@ def _body(message: Message) -> Iterator[str]:
     yield from (plain(line.rstrip("\r")) if steers else line for line in text.split("\n"))
     if message.cut:
         click.echo(f"{words.size(message.size - len(body))} more were not kept", err=True)
+
+
+def _said(flow: dict[str, Any], messages: Sequence[Message]) -> int:
+    """The conversation, and its answer."""
+    from strowger.cli.flows_reading import read
+
+    found = read(flow, messages)
+    if found.transcript is None and found.answer is None:
+        click.echo(f"{flow['id']}: nothing that can be read is kept", err=True)
+        return NONE_FOUND
+    turns = [] if found.transcript is None else [(turn.role, turn) for turn in found.transcript.turns]
+    turns += [] if found.answer is None else [("answer", found.answer)]
+    for name, turn in turns:
+        click.echo(click.style(f"── {name} ".ljust(60, "─"), bold=True))
+        for piece in turn.pieces:
+            label = " ".join(word for word in ("" if piece.kind == "text" else piece.kind, piece.title) if word)
+            if label:
+                click.echo(click.style(plain(f"[{label}]"), dim=True))
+            for line in piece.text.splitlines():
+                click.echo(plain(line))
+        click.echo()
+    if flow.get("error"):
+        click.echo(click.style(plain(f"it failed: {flow['error']}"), fg="red"))
+    return 0
 
 
 def _events(message: Message) -> Iterator[str]:

@@ -19,6 +19,7 @@ from strowger.flows.transcript import Piece, Turn
 _STYLE, _SCRIPT = (files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
 _PREVIEW = 120
 """Characters of a turn that are shown while it is closed."""
+_ASKS = frozenset({"user", "tool", "function"})
 _EVENTS = 2_000
 
 
@@ -76,8 +77,10 @@ def _call(call: Call) -> Iterator[str]:
         yield from (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in call.tools)
         yield "</dl></details>\n"
     turns = call.turns or ()
+    # Clients put words of their own behind the user's: what counts is what was asked.
+    asked = max((number for number, turn in enumerate(turns) if turn.role in _ASKS), default=len(turns) - 1)
     for number, turn in enumerate(turns):
-        yield from _turn(turn, is_open=number == len(turns) - 1)
+        yield from _turn(turn, is_open=number == asked)
     if call.answer is not None:
         yield from _turn(call.answer, is_open=True, title="answer")
     if call.changes:

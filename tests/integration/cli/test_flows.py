@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from strowger.cli import main
+from strowger.flows.archive import Archive
+from strowger.flows.query import FIELDS, BadFilter, parse
 from tests.integration.cli.conftest import Flows
 
 
@@ -72,3 +74,20 @@ def test_a_call_is_named_in_few_signs(flows: Flows) -> None:
     code, _, err = flows("show", "f00")
     assert code == 1
     assert "hint: list them: `strowger flows list`" in err
+
+
+@pytest.mark.parametrize("value", ["*", '""', "yes", "1", ">0", "5xx", "p*", "1h", "ok", "plan", "verbatim"])
+def test_the_store_has_every_field_of_a_filter(kept: Path, value: str) -> None:
+    """And finds by it what its flows say of themselves."""
+    archive = Archive(kept)
+    every = archive.list()
+    asked = 0
+    for name in FIELDS:
+        try:
+            condition = parse(f"{name}:{value}")
+        except BadFilter:
+            continue  # not a value of this field
+        asked += 1
+        assert archive.list(condition) == [flow for flow in every if condition.matches(flow)], name
+    archive.close()
+    assert asked > 1

@@ -58,3 +58,13 @@ def test_heads_are_printed_without_what_is_secret(flows: Flows) -> None:
         "client_response",
     ]
     assert len(messages[2]["moments_ms"]) == 7
+
+
+def test_what_was_said_is_read_in_turns(flows: Flows) -> None:
+    """Whatever the dialect; what failed says why, instead of an answer."""
+    code, out, _ = flows("show", "0000000000000001", "--text")
+    assert code == 0
+    assert out.startswith("── user ──")
+    assert "How late is it?\nI am in" in out
+    assert out.partition("── answer ──")[2].endswith(f"\nIt is {SECRET} o'clock.\n\n")
+    assert flows("show", "0000000000000002", "--text")[1].endswith("\n\nit failed: it has no room\n")

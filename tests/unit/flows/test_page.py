@@ -56,7 +56,7 @@ def test_whatever_was_said_is_text() -> None:
 
 
 @given(st.text("<>\"'&/ a;\n\x00", min_size=1, max_size=12))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_no_text_changes_the_page(said: str) -> None:
     """Whatever signs it has, blanks alone too."""
     assert Seen(page(call(said))).tags == Seen(page(call("x"))).tags
@@ -79,9 +79,9 @@ def test_it_asks_nobody_for_anything() -> None:
 
 def test_the_last_words_are_open_and_the_rest_is_folded() -> None:
     """Whoever opens it sees what was asked last and what was answered."""
-    turns = tuple(Turn("user", (Piece("text", f"question {number}"),)) for number in range(3))
+    turns = tuple(Turn(role, (Piece("text", "words"),)) for role in ("user", "assistant", "user", "system"))
     text = page(Call("f", "t", (), turns, Turn("assistant", (Piece("text", "yes"),))))
-    assert [" open" in tag for tag in re.findall(r"<details[^>]*>", text)] == [False, False, True, True]
+    assert [" open" in tag for tag in re.findall(r"<details[^>]*>", text)] == [False, False, True, False, True]
     assert "<ol" not in text
     assert '<a href="#b">' in page(call("x", "a"), call("x", "b"))
     many = tuple((0.1, "ping") for _ in range(2_500))

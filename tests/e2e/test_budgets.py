@@ -1,7 +1,11 @@
-"""What clients do when their session has spent its budget: they stop, say why, and do not ask again."""
+"""What real clients cost, and what they do when their session has spent its budget: stop, say why, not ask again."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,33 +38,91 @@ billing = "metered"
 [[routes]]
 match = {{ model = "*" }}
 to = "cloud"
+"""
+BUDGET = """
 [budgets.session]
 stop = 0.0001
 """
 
 
 class Paid:
-    """A gateway with a budget, and the vendor that is paid."""
+    """A gateway, and the vendor that is paid."""
 
-    def __init__(self, gateway: Started, vendor: FakeAnthropic) -> None:
+    def __init__(self, gateway: Started, vendor: FakeAnthropic, home: Path, env: dict[str, str]) -> None:
         self.gateway = gateway
         self.vendor = vendor
+        self._home = home
+        self._env = env
 
     def outcomes(self, path: str) -> list[str]:
         """How the calls to a path ended."""
         return [flow["outcome"] for flow in self.gateway.flows() if flow["path"].endswith(path)]
 
+    def usage(self, by: str) -> Any:
+        """What `strowger usage` says, in a process of its own."""
+        command = [
+            sys.executable,
+            "-m",
+            "strowger",
+            "usage",
+            "--config",
+            str(self._home / "config.toml"),
+            "--by",
+            by,
+            "--json",
+        ]
+        ran = subprocess.run(command, env=self._env, capture_output=True, timeout=60, check=False)
+        return json.loads(ran.stdout)
+
+
+@contextmanager
+def paying(home: Path, more: str) -> Iterator[Paid]:
+    """The gateway is a process of its own, as users have it. `more`: for the end of its configuration."""
+    home.mkdir()
+    with FakeAnthropic().in_thread() as vendor:
+        (home / "config.toml").write_text(CONFIG.format(url=vendor.base_url) + more)
+        env = {**clean_env(home), "E2E_TOKEN": TOKEN, "E2E_ANTHROPIC_KEY": KEY}
+        with started(home / "config.toml", home, env, SECRETS) as gateway:
+            yield Paid(gateway, vendor, home, env)
+
 
 @pytest.fixture
 def paid(tmp_path: Path) -> Iterator[Paid]:
-    """The gateway is a process of its own, as users have it."""
-    home = tmp_path / "gateway"
-    home.mkdir()
-    with FakeAnthropic().in_thread() as vendor:
-        (home / "config.toml").write_text(CONFIG.format(url=vendor.base_url))
-        env = {**clean_env(home), "E2E_TOKEN": TOKEN, "E2E_ANTHROPIC_KEY": KEY}
-        with started(home / "config.toml", home, env, SECRETS) as gateway:
-            yield Paid(gateway, vendor)
+    """With a budget that the first call uses up."""
+    with paying(tmp_path / "gateway", BUDGET) as here:
+        yield here
+
+
+@pytest.mark.client
+def test_a_session_with_a_sub_agent_is_added_up(tmp_path: Path, home: Path) -> None:
+    """Each agent's own calls, tokens, cache and money; the client's own reckoning of the tokens is the same."""
+    program = required(clients.claude_329(), "claude-2.1.329")
+    task = {"description": "count", "prompt": "count to three", "subagent_type": "general-purpose"}
+    spent = Usage(fresh=1000, cached=8000, stored=1000, output=100)
+    with paying(tmp_path / "gateway", "") as here:
+        here.vendor.script(
+            call("Agent", {**task, "run_in_background": False}, usage=spent),
+            say("one, two, three", usage=spent),
+            say("It has counted.", usage=spent),
+        )
+        ran = claude(program, home, here.gateway.base_url, "delegate", "--model", MODEL)
+        assert (ran.code, ran.result["is_error"]) == (0, False), ran.result
+        calls = len(here.outcomes("/v1/messages"))
+        deadline = time.monotonic() + 30
+        while (told := here.usage("session,agent"))["total"]["calls"] != calls:
+            assert time.monotonic() < deadline, told
+    # platform.claude.com: 4 dollars in, 20 out, 0.20 read from the cache, 5 written to it, for a million
+    each = (1000 * 4 + 8000 * 0.2 + 1000 * 5 + 100 * 20) / 1e6
+    by_agent = {row["agent"]: row for row in told["rows"]}
+    assert len({row["session"] for row in told["rows"]}) == 1
+    (sub,) = [agent for agent in by_agent if agent is not None]
+    assert by_agent[sub]["agent_type"] in {"", "general-purpose"}
+    assert (by_agent[sub]["calls"], by_agent[None]["calls"]) == (1, 2)
+    assert by_agent[None]["billed_usd"] == pytest.approx(2 * each)
+    assert by_agent[sub]["billed_usd"] == pytest.approx(each)
+    assert (told["total"]["input"], told["total"]["cache_rate"]) == (30_000, 0.8)
+    mine = ran.result["modelUsage"][MODEL]
+    assert (mine["inputTokens"], mine["cacheReadInputTokens"], mine["outputTokens"]) == (3000, 24_000, 300)
 
 
 @pytest.mark.client

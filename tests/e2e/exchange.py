@@ -178,9 +178,13 @@ class Exchange:
             "E2E_GEMINI_KEY": GEMINI_KEY,
         }
 
+    def reload(self) -> None:
+        """Have the gateway read its configuration now."""
+        self._gateway.ask("reload", b"")
+
     def clear(self) -> None:
         """Forget what earlier tests have done."""
-        self._gateway.ask("reload", b"")  # accounts that rest after one test would make another wait
+        self.reload()  # accounts that rest after one test would make another wait
         self._first_flow = time.time()
         self.cloud.rules = replace(self.cloud.rules, lagging=False)
         self.reasoning_comes_home(True)

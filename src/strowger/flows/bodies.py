@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import struct
 import sys
+import time
 from array import array
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import accumulate
 from operator import sub
 
@@ -62,10 +64,12 @@ class Base(Struct):
 class Bases:
     """Bodies that the next ones may stand on, by conversation; what was used last stays, up to `limit` bytes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
+        self._clock = clock
         self._size = 0
         self._kept: OrderedDict[tuple[object, ...], list[Base]] = OrderedDict()
+        self._used: dict[tuple[object, ...], float] = {}
 
     def of(self, key: tuple[object, ...]) -> list[Base]:
         """Those of a conversation, newest first."""
@@ -73,6 +77,7 @@ class Bases:
         if found is None:
             return []
         self._kept.move_to_end(key)
+        self._used[key] = self._clock()
         return found
 
     def remember(self, key: tuple[object, ...], base: Base) -> None:
@@ -81,13 +86,24 @@ class Bases:
             return
         kept = self._kept.setdefault(key, [])
         self._kept.move_to_end(key)
+        self._used[key] = self._clock()
         kept.insert(0, base)
         self._size += len(base.body)
         while len(kept) > _BASES:
             self._size -= len(kept.pop().body)
         while self._size > self._limit and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._size -= sum(len(each.body) for each in dropped)
+            self._drop_oldest()
+
+    def expire(self, seconds: float) -> None:
+        """Let those go that were not used for so long."""
+        before = self._clock() - seconds
+        while self._kept and self._used[next(iter(self._kept))] < before:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        key, dropped = self._kept.popitem(last=False)
+        del self._used[key]
+        self._size -= sum(len(each.body) for each in dropped)
 
     def forget(self, base: Base) -> None:
         """One is in the file no more."""

@@ -177,7 +177,7 @@ class Store:
     # ---- the thread ----
 
     def _run(self) -> None:
-        retry = 0.0
+        retry = _FIRST_RETRY  # the file is opened without a call too, once the gateway is on its feet
         while True:
             if retry:
                 self._hurry.wait(retry)
@@ -266,6 +266,7 @@ class Store:
             self._flows = retention.trim(self._writer.base, self._path, self._limits)
             self._trim_at = time.monotonic() + _TRIM_EVERY
             self._writer.added = 0
+            self._writer.rest()
 
     def _let_go(self) -> None:
         if self._writer is not None:

@@ -24,7 +24,9 @@ from strowger.flows.tape import Kind, Masked, Message
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
 # Bodies that others may stand on, in memory.
-_BASES_BYTES = 32 * 1024 * 1024
+_BASES_BYTES = 24 * 1024 * 1024
+# How long a conversation may be silent until its next body stands alone again.
+_CONVERSATION_SECONDS = 900.0
 # Kinds of heads: clients and providers, times four.
 _SAMPLES = 256
 # A credential is no longer than this, in any spelling.
@@ -298,6 +300,10 @@ class Writer:
             made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, plain))
             found = self._samples[name] = Sample(made.lastrowid or 0, plain)
         return found
+
+    def rest(self) -> None:
+        """Let go of what conversations need that have ended, as it seems."""
+        self._bases.expire(_CONVERSATION_SECONDS)
 
     def close(self) -> None:
         """Give the file back."""

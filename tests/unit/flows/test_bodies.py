@@ -167,3 +167,19 @@ def test_a_base_that_is_gone_is_forgotten() -> None:
     bases.remember(("a",), kept)
     bases.forget(gone)
     assert bases.of(("a",)) == [kept]
+
+
+def test_bases_of_conversations_that_have_ended_go() -> None:
+    """What was used a moment ago stays."""
+    now = 0.0
+    bases = Bases(1000, lambda: now)
+    bases.remember(("a",), base(b"a", 1))
+    bases.remember(("b",), base(b"b", 2))
+    now = 10.0
+    bases.of(("a",))
+    bases.expire(5.0)
+    assert bases.of(("a",))
+    assert not bases.of(("b",))
+    now = 20.0
+    bases.expire(5.0)
+    assert not bases.of(("a",))

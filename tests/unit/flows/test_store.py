@@ -125,6 +125,16 @@ def test_calls_without_a_tape_are_kept(place: Place) -> None:
     assert place.bodies(flow) == {}
 
 
+def test_the_file_is_opened_without_a_call(place: Place) -> None:
+    """Whoever asks sees what is there from before, and whether it can be written."""
+    store = place.store()
+    run(store)
+    store.close()
+    again = place.store()
+    until(lambda: again.state().flows == 1)
+    assert again.state().written == 0
+
+
 def test_closing_writes_what_is_left(place: Place) -> None:
     """The last calls before the end are the ones that are looked for."""
     store = place.store()

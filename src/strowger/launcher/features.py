@@ -49,21 +49,26 @@ def _alike(name: str, survival: Survival, why: str, setting: str | None = None) 
 _TOOL_SEARCH, _STREAMING, _WINDOW = "tool search", "fine-grained tool streaming", "1M context"
 _REMOTE, _AUTO, _HOSTED = "Remote Control", "auto mode", "hosted MCP"
 
+_SWITCHED = "`strowger run` switches it on where the provider takes it"
+_OFF = f"off behind any base URL but Anthropic's; {_SWITCHED}"
+
+
+def _switched_on(name: str, otherwise: Survival, why: str, setting: str) -> Feature:
+    return Feature(name=name, run="partly", token=otherwise, client=otherwise, why=why, setting=setting)
+
+
 # Of each feature, what holds from a version on; below the first, and where a span says so, nobody knows.
 _SPANS: dict[str, tuple[_Span, ...]] = {
     _TOOL_SEARCH: (
         # documented: off behind a base URL of another host; seen in 2.1.197
-        _Span(
-            (2, 1, 197),
-            _alike(_TOOL_SEARCH, "off", "off behind any base URL but Anthropic's", "ENABLE_TOOL_SEARCH=true"),
-        ),
+        _Span((2, 1, 197), _switched_on(_TOOL_SEARCH, "off", _OFF, "ENABLE_TOOL_SEARCH=true")),
         # seen in 2.1.329: on behind any base URL; which version between changed it is not known
         _Span(
             (2, 1, 198),
-            _alike(
+            _switched_on(
                 _TOOL_SEARCH,
                 "unknown",
-                "off up to 2.1.197, on from 2.1.329; in between nobody looked",
+                f"off up to 2.1.197, on from 2.1.329; in between nobody looked; {_SWITCHED}",
                 "ENABLE_TOOL_SEARCH=true",
             ),
         ),
@@ -73,12 +78,7 @@ _SPANS: dict[str, tuple[_Span, ...]] = {
         # documented; seen in 2.1.197 and 2.1.329
         _Span(
             (2, 1, 197),
-            _alike(
-                _STREAMING,
-                "off",
-                "off behind any base URL but Anthropic's",
-                "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING=1",
-            ),
+            _switched_on(_STREAMING, "off", _OFF, "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING=1"),
         ),
     ),
     _WINDOW: (
@@ -88,7 +88,8 @@ _SPANS: dict[str, tuple[_Span, ...]] = {
             _alike(
                 _WINDOW,
                 "yes",
-                "for Claude's models, with [1m] behind the name; it takes other models for 200,000 tokens",
+                "for Claude's models, with [1m] behind the name; it takes other models for 200,000 tokens, unless "
+                "`strowger run` tells it what they have",
             ),
         ),
         # seen in 2.1.329: unknown names get a million
@@ -97,7 +98,8 @@ _SPANS: dict[str, tuple[_Span, ...]] = {
             _alike(
                 _WINDOW,
                 "yes",
-                "it takes every model that it does not know for one of a million tokens",
+                "it takes every model that it does not know for one of a million tokens, unless `strowger run` tells "
+                "it what that one has",
                 "CLAUDE_CODE_AUTO_COMPACT_WINDOW=TOKENS, for a smaller model",
             ),
         ),

@@ -32,6 +32,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--port", type=click.IntRange(0, 65535), help="4000 unless configured; 0 is any free one.")
 @click.option("--demo", is_flag=True, help="Serve the built-in demo model only; needs no configuration.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged.")
+@click.option("--verbose", "-v", "log_level", flag_value="debug", help="Short for --log-level debug.")
 @click.option("--log-file", metavar="FILE", help="Where the log goes, instead of standard error.")
 def serve(
     path: Path | None,

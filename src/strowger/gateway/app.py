@@ -45,6 +45,7 @@ from strowger.gateway.scraping import Scraping, looker, observers_of
 from strowger.gateway.sending import Sender
 from strowger.gateway.settings import Settings, timing_of
 from strowger.gateway.stored import Stored
+from strowger.gateway.telling import GOOD_NEWS, Teller, noting
 from strowger.gateway.watching import Watching
 from strowger.providers.base import build_providers
 from strowger.providers.exchange import exchange
@@ -75,6 +76,7 @@ class Gateway:
         settings: Settings,
         feed: Feed,
         scraping: Scraping,
+        tell: Teller,
     ) -> None:
         self.line = line
         self.settings = settings
@@ -86,6 +88,7 @@ class Gateway:
         self._admin = admin
         self.feed = feed
         self.scraping = scraping
+        self._tell = tell
 
     def locate(self, method: str, path: str, headers: dict[str, str], query: str) -> Endpoint:
         """The endpoint of a URL; raises UnknownPath."""
@@ -142,6 +145,7 @@ class Gateway:
 
     def refuse(self, error: GatewayError, headers: dict[str, str], path: str) -> tuple[int, Headers, bytes]:
         """The answer to what never became a call on the line, in the dialect that the path or the headers speak."""
+        self._tell.refused(error, path)
         if path.startswith(ADMIN):
             return refusal(error)
         rendered = DIALECTS[spoken_at(path, headers)].client.render_error(error)
@@ -149,7 +153,8 @@ class Gateway:
 
 
 def _noted(log: Log) -> Callable[[str], None]:
-    return lambda text: log.write("warning", "credential", {"note": text})
+    # that something went well again is nothing to be warned of
+    return lambda text: log.write("info" if text.endswith(GOOD_NEWS) else "warning", "credential", {"note": text})
 
 
 def _spawner(tasks: TaskGroup, log: Log) -> Spawn:
@@ -249,7 +254,7 @@ async def build(
         tracing = await stack.enter_async_context(exporting(config, env, log, DIALECTS))
         kept = await stack.enter_async_context(keeping(config, env, log, spawn, tracing))
         health = Health(config.retries)
-        sender = Sender(upstream, health.note, health.wants_reading)
+        sender = Sender(upstream, noting(health, log), health.wants_reading)
         line = Line(
             access=access,
             routes=table(config),
@@ -276,4 +281,6 @@ async def build(
             metrics = Metrics(looker(health, lambda: line.routes.providers, settings, log, observers))
             kept.recorder.add(metrics)
         scraping = Scraping(metrics, access, is_open=config.metrics.open)
-        yield Gateway(line, models, Counting(line), admin, settings, kept.feed, scraping)
+        teller = Teller(log)
+        teller.listen(http.dialer, line)
+        yield Gateway(line, models, Counting(line), admin, settings, kept.feed, scraping, teller)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -30,16 +30,27 @@ _NAMED = 5
 _KEPT_LONG = b'"1h"'
 
 
+Told = Callable[[Flow, Attempt], None]
+"""Is told of each try when its end, or the beginning of its answer, is known."""
+
+
+def _nobody(_: Flow, __: Attempt) -> None:
+    pass
+
+
 class Attempts:
     """The tries of one call. `body` is what the client sent."""
 
-    def __init__(self, *, opening: Opening, health: Health, flow: Flow, pulse: Pulse, body: bytes) -> None:
+    def __init__(
+        self, *, opening: Opening, health: Health, flow: Flow, pulse: Pulse, body: bytes, told: Told = _nobody
+    ) -> None:
         self._opening = opening
         self._health = health
         self._retries = health.retries
         self._flow = flow
         self._pulse = pulse
         self._body = body
+        self._told_of = told
         self._waited = 0.0
         self._errors: list[GatewayError] = []
         # the places in the route of targets that have no room
@@ -161,6 +172,7 @@ class Attempts:
                 return answer
             finally:
                 attempt.seconds = self._pulse.now() - begun
+                self._told_of(self._flow, attempt)
             await self._wait(delay)
             waited = delay
 

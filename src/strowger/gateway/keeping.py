@@ -52,8 +52,12 @@ class _Logged:
     def began(self, _: Flow) -> None:
         """Nothing yet."""
 
-    def opened(self, _: Flow) -> None:
-        """Nothing yet."""
+    def opened(self, flow: Flow) -> None:
+        """That its answer has begun, for who wants to know."""
+        if self._log.wants("opened"):
+            first = None if flow.upstream_first_byte is None else round(flow.upstream_first_byte * 1000, 2)
+            told = {"flow": flow.id, "model": flow.model, "provider": flow.provider, "lane": flow.lane}
+            self._log.write("debug", "opened", {**told, "upstream_first_byte_ms": first})
 
     def finished(self, flow: Flow) -> None:
         """The line."""

@@ -22,7 +22,7 @@ from strowger.flows.budgets import BudgetKeeper
 from strowger.flows.flow import Flow
 from strowger.flows.recorder import Recorder
 from strowger.gateway.access import SENTINEL, Access, Client, sentinel
-from strowger.gateway.attempts import Attempts
+from strowger.gateway.attempts import Attempts, Told
 from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import RESPONSES, Call
 from strowger.gateway.headers import ascii_line, attempts_header, losses_header, returned, text_header
@@ -78,6 +78,7 @@ class Line:
         spawn: Spawn,
         budgets: BudgetKeeper,
         profile: str = "",
+        told_of_tries: Told = lambda *_: None,
     ) -> None:
         self.access = access
         self.routes = routes
@@ -90,6 +91,7 @@ class Line:
         self.spawn = spawn
         self.budgets = budgets
         self.origins = Origins()
+        self.told_of_tries: Told = told_of_tries
         self.launches: dict[str, RouteTable] = {}
         self.profile = profile
         """What the gateway was started with."""
@@ -231,7 +233,15 @@ class _OneCall:
             stream=stream,
             headers=self.call.headers,
         )
-        return Attempts(opening=opening, health=self.line.health, flow=self.flow, pulse=self.pulse, body=self.call.body)
+        line = self.line
+        return Attempts(
+            opening=opening,
+            health=line.health,
+            flow=self.flow,
+            pulse=self.pulse,
+            body=self.call.body,
+            told=line.told_of_tries,
+        )
 
     def _receiver(self, drafted: Draft, masked: Masked) -> Receiver:
         upstream = self.line.dialects[drafted.target.provider.dialect]

@@ -48,7 +48,7 @@ class Settings:
         self._line = line
         self._table = table
         self._again = again
-        self._log = log
+        self.log = log
         self._pricing = pricing
         self._choices: dict[str, Choice] = {}
         # What is read takes a while, and must not take the place of what was chosen meanwhile.
@@ -71,7 +71,7 @@ class Settings:
                 prices = await anyio.to_thread.run_sync(self._pricing.read)
             except ConfigError as error:
                 self.read_well = False
-                self._log.write("error", "reload", {"error": str(error), "hint": error.hint})
+                self.log.write("error", "reload", {"error": str(error), "hint": error.hint})
                 raise
             open_ones = {launch: routes for launch, routes in launches.items() if launch in self._choices}
             self._line.adopt(table, timing_of(config), open_ones)
@@ -81,7 +81,7 @@ class Settings:
             self.config = config
             self.read_well, self.read_at = True, time.time()
         waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
-        self._log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
+        self.log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
         return waiting
 
     async def give(self, launch: str, choice: Choice) -> Config:
@@ -107,7 +107,7 @@ class Settings:
         """
         choice = await self._meant(to)
         await self.give(launch, choice)
-        self._log.write("info", "switch", {"launch": launch, "profile": choice.profile, "via": choice.via})
+        self.log.write("info", "switch", {"launch": launch, "profile": choice.profile, "via": choice.via})
         return choice
 
     def take(self, launch: str) -> None:

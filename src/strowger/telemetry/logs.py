@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TextIO
+from typing import TextIO, get_args
 
 import msgspec
 
+from strowger.config.schema import LogArea, LogLevel
 from strowger.telemetry.files import LogFile
 from strowger.telemetry.lines import told
 from strowger.telemetry.redaction import Redaction
@@ -27,15 +28,12 @@ _ENCODE = msgspec.json.Encoder().encode
 # A disk that was full is tried again after this.
 _AGAIN_SECONDS = 5.0
 
-Level = Literal["debug", "info", "warning", "error"]
-Area = Literal["call", "upstream", "auth", "config", "store", "server"]
+LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 
-LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-
-AREAS: tuple[Area, ...] = ("call", "upstream", "auth", "config", "store", "server")
+AREAS: tuple[LogArea, ...] = get_args(LogArea)
 """The parts of the gateway that have a level of their own."""
 
-EVENTS: Mapping[str, Area] = MappingProxyType(
+EVENTS: Mapping[str, LogArea] = MappingProxyType(
     {
         "call": "call",  # one that is over
         "opened": "call",  # its answer has begun
@@ -79,7 +77,7 @@ class Log:
         level: str = "info",
         stream: TextIO | None = None,
         *,
-        areas: Mapping[str, str] = MappingProxyType({}),
+        areas: Mapping[LogArea, LogLevel] = MappingProxyType({}),
     ) -> None:
         """Raises OSError when the file cannot be opened."""
         base = _rank(level)
@@ -106,7 +104,7 @@ class Log:
         """How often something that looked like a credential was taken out, by rule."""
         return MappingProxyType(self._redaction.found)
 
-    def wants(self, event: str, level: Level = "debug") -> bool:
+    def wants(self, event: str, level: LogLevel = "debug") -> bool:
         """Whether a line would be written; for callers whose lines take some work."""
         return _RANKS[level] >= self._thresholds[EVENTS.get(event, "server")]
 

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -91,6 +92,10 @@ Origin = tuple[str, int, bool]
 """Host, port, and whether TLS is spoken there."""
 
 
+Tell = Callable[[str, str, float], None]
+"""Is told what happens to connections: what it is, with which host, and seconds: that it took, or has been unused."""
+
+
 class Network(Struct, frozen=True):
     """How this machine gets out. `besides`: origins that are reached in a way of their own."""
 
@@ -113,6 +118,8 @@ class Dialer:
         self._tls = tls
         self._network = network or Network(Proxies(os.environ), Trust(os.environ))
         self._proxies: dict[Origin, Proxy | None] = {}
+        self.tell: Tell | None = None
+        """Who wants to know of connections, if anybody does."""
 
     def goes_straight(self, place: Place) -> bool:
         """Whether no proxy concerns this host. Raises Unreachable for a proxy that is none."""
@@ -138,6 +145,13 @@ class Dialer:
         Through a proxy, what is encrypted goes by a tunnel; what is not ends at the proxy, which then has to be asked
         for the whole URL.
         """
+        begun = time.monotonic()
+        connection = await self._connect(place, spoken)
+        if self.tell is not None:
+            self.tell("opened", place.shown, time.monotonic() - begun)
+        return connection
+
+    async def _connect(self, place: Place, spoken: Callable[[], Spoken]) -> Spoken:
         proxy = self.proxy_for(place)
         try:
             async with asyncio.timeout(self.connect_timeout):

@@ -141,6 +141,8 @@ class HttpUpstream:
         kept = self._take(key)
         if kept is not None:
             begun = time.monotonic()
+            if self.dialer.tell is not None:
+                self.dialer.tell("used again", place.shown, begun - kept.kept_since)
             try:
                 return await self._exchange(kept, key, head, out.body)
             except Dropped as dropped:
@@ -184,6 +186,7 @@ class HttpUpstream:
         self._busy.discard(connection)
         if self._closed or not connection.usable:
             connection.abort()
+            self._tell_closed(key, 0.0)
             return
         connection.kept_since = time.monotonic()
         self._idle.setdefault(key, deque()).append(connection)
@@ -196,11 +199,18 @@ class HttpUpstream:
         oldest = time.monotonic() - _KEEPALIVE_SECONDS
         for key, idle in list(self._idle.items()):
             while idle and (idle[0].kept_since <= oldest or not idle[0].usable):
-                idle.popleft().abort()
+                left = idle.popleft()
+                left.abort()
+                self._tell_closed(key, time.monotonic() - left.kept_since)
             if not idle:
                 del self._idle[key]
         if self._idle:
             self._sweeper = asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS / 2, self._sweep)
+
+    def _tell_closed(self, key: Origin, unused: float) -> None:
+        if self.dialer.tell is not None:
+            host, port, tls = key
+            self.dialer.tell("closed", f"{'https' if tls else 'http'}://{host}:{port}", unused)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -372,6 +372,8 @@ class SocketUpstream:
             chosen = min(lanes, key=_memory)
         if chosen is not None:
             self._idle.remove(chosen)
+            if self._dialer.tell is not None:
+                self._dialer.tell("used again", chosen.place.shown, now - (chosen.kept_since or now))
         return chosen
 
     def give_back(self, lane: _Lane, *, good: bool) -> None:
@@ -403,6 +405,8 @@ class SocketUpstream:
             if not self._lasts(lane, now):
                 self._idle.remove(lane)
                 lane.leave()
+                if self._dialer.tell is not None:
+                    self._dialer.tell("closed", lane.place.shown, now - (lane.kept_since or now))
         if self._idle:
             self._sweeper = self._loop.call_later(self._limits.ping, self._sweep)
 

@@ -109,9 +109,9 @@ def test_problem_text() -> None:
 
 def test_a_table_may_know_all_its_keys() -> None:
     """Where only some words mean anything, others are none."""
-    config, problems = convert(Config, {"log": {"areas": {"upstraem": "debug", "auth": "loud", "call": "error"}}})
-    assert [problem.message for problem in problems] == [
+    found = problems({"log": {"areas": {"upstraem": "debug", "auth": "loud", "call": "error"}}})
+    assert [problem.message for problem in found] == [
         "`upstraem` is unknown in [log.areas]",
         '`log.areas.auth` must be one of "debug", "info", "warning", "error", not the string "loud"',
     ]
-    assert problems[0].hint == "did you mean `upstream`?"
+    assert found[0].hint == "did you mean `upstream`?"

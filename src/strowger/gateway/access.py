@@ -86,8 +86,11 @@ class Access:
         self.admin_token = secrets.token_urlsafe(32)
         self._tickets: dict[str, float] = {}
 
-    def check_source(self, headers: Mapping[str, str]) -> Headers:
-        """Refuse a foreign Host or Origin. Raises Forbidden. Gives the CORS headers that an allowed origin needs."""
+    def check_source(self, headers: Mapping[str, str], *, harmless: bool = False) -> Headers:
+        """Refuse a foreign Host or Origin. Raises Forbidden. Gives the CORS headers that an allowed origin needs.
+
+        `harmless`: at this path is a page that holds nothing, so a link on another page may lead there.
+        """
         host = _host_name(headers.get("host", ""))
         if not self.is_ours(host):
             raise Forbidden(
@@ -110,7 +113,8 @@ class Access:
                 f"web pages of {origin[:100]!r} may not call this gateway",
                 hint="list the origin in server.allowed_origins if you trust it",
             )
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        follows_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not (harmless and follows_link):
             raise Forbidden("web pages of other sites may not call this gateway")
         return ()
 

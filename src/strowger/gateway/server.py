@@ -23,7 +23,7 @@ from strowger.config.checks import is_loopback
 from strowger.errors import BadRequest, ConfigError, ErrorKind, Forbidden, GatewayError
 from strowger.gateway.access import Access
 from strowger.gateway.delivery import ClientGone, Reply
-from strowger.gateway.endpoints import RESPONSES, Call, Endpoint, Verb
+from strowger.gateway.endpoints import ADMIN, RESPONSES, Call, Endpoint, Verb
 from strowger.gateway.inbound import ClientConnection, Request, Waits, too_large
 from strowger.gateway.websocket import Connection
 from strowger.upstreams.base import Headers
@@ -42,6 +42,8 @@ _BODY_SECONDS = 60.0
 _FIRST_HEAD_SECONDS = 30.0
 _KEEPALIVE_SECONDS = 75.0
 _JSON: Headers = (("Content-Type", "application/json"),)
+# A link in a terminal of the browser, or in our documentation, may lead to the dashboard.
+_PAGE = f"{ADMIN}/"
 _INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 _GZIP = b"\x1f\x8b"
@@ -207,7 +209,7 @@ class Server:
         """Whom a request is for. None: it has been answered. Raises GatewayError."""
         headers, method = request.headers, request.method
         path, query = self._target(request.target)
-        extra = self._app.access.check_source(headers)
+        extra = self._app.access.check_source(headers, harmless=method == "GET" and path == _PAGE)
         if extra:
             request.reply.extra = extra
             if method == "OPTIONS":

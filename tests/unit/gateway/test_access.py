@@ -77,6 +77,43 @@ def test_fetch_metadata_is_believed(site: str, passes: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "mode, dest, passes", [("navigate", "document", True), ("navigate", "iframe", False), ("no-cors", "script", False)]
+)
+def test_a_link_may_lead_to_what_is_harmless(mode: str, dest: str, passes: bool) -> None:
+    """The dashboard holds nothing: who follows a link is let through, who would build it in is not; and no origin."""
+    headers = {**LOCAL, "sec-fetch-site": "cross-site", "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    if passes:
+        assert Access().check_source(headers, harmless=True) == ()
+    for sent, harmless in ((headers, False), ({**headers, "origin": "https://evil.example"}, True)):
+        with pytest.raises(Forbidden):
+            Access().check_source(sent, harmless=harmless)
+    if not passes:
+        with pytest.raises(Forbidden):
+            Access().check_source(headers, harmless=True)
+
+
+def test_a_ticket_is_good_once() -> None:
+    """It stands for the admin token, until it is used; what was never given out stands for nothing."""
+    access = Access()
+    ticket = access.ticket()
+    assert access.redeem(ticket) == access.admin_token
+    for worthless in (ticket, "", "x" * 32):
+        with pytest.raises(Forbidden, match="used, or is too old"):
+            access.redeem(worthless)
+
+
+def test_a_ticket_gets_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two minutes nobody waits for a browser any more."""
+    now = [1000.0]
+    monkeypatch.setattr("strowger.gateway.access.time.monotonic", lambda: now[0])
+    access = Access()
+    ticket = access.ticket()
+    now[0] += 121
+    with pytest.raises(Forbidden, match="too old"):
+        access.redeem(ticket)
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"authorization": "Bearer good-token"},

@@ -14,7 +14,7 @@ export class Calls {
     this.hint = h('div.empty', { hidden: true });
     this.foot = h('div.foot', { role: 'status' });
     this.node = h('section.calls', { 'aria-label': 'Calls' }, head(), this.list.node, this.hint, this.foot);
-    this.draw = coalesced(() => this.render(), 100);
+    this.draw = coalesced(() => this.render(), 200);
     this.tick = () => { for (const flow of state.running) flow.version += 1; this.draw(); };
     live.addEventListener('calls', this.draw);
     live.addEventListener('pulse', this.tick);

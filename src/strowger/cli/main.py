@@ -32,6 +32,7 @@ COMMANDS = {
     "status": ("strowger.cli.status:status", "Tell which gateways are running, and how they are."),
     "dashboard": ("strowger.cli.dashboard:dashboard", "Open the page of the running gateway."),
     "env": ("strowger.cli.env:env", "Print what a client needs in its environment to use the gateway."),
+    "monitor": ("strowger.cli.monitor:monitor", "Watch calls as they happen, in the terminal."),
     "sessions": ("strowger.cli.sessions:sessions", "List the clients that run, and where their calls go."),
     "switch": ("strowger.cli.sessions:switch", "Have the calls of a running client go elsewhere."),
     "reload": ("strowger.cli.reload:reload", "Have the running gateways read their configuration anew."),

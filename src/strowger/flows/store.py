@@ -101,13 +101,12 @@ class Store:
 
     def opened(self, flow: Flow) -> None:
         """An answer has begun: the requests are whole and are let go, unless it depends on the end who wants them."""
-        if flow.tape is None:
-            self._put(flow, [], final=False)
-        elif self._bodies == "all":
+        if flow.tape is not None and self._bodies == "all":
             self._put(flow, flow.tape.taken(), final=False)
-        else:
-            self._put(flow, [], final=False)
-            self._hold(flow)
+            return
+        self._put(flow, [], final=False)
+        if flow.tape is not None and self._bodies == "errors":
+            self._hold(flow, flow.tape.messages)
 
     def finished(self, flow: Flow) -> None:
         """A call is over."""
@@ -115,12 +114,11 @@ class Store:
         bare = self._bodies == "none" or (self._bodies == "errors" and flow.outcome != "failed")
         self._put(flow, flow.tape.messages if flow.tape is not None else [], final=True, bare=bare)
 
-    def _hold(self, flow: Flow) -> None:
+    def _hold(self, flow: Flow, messages: list[Message]) -> None:
         """Bodies wait on the tape for the end of the call; too many of them do not."""
-        messages = flow.tape.messages if flow.tape is not None else []
         size = sum(message.size for message in messages)
-        if self._bodies == "none" or self._held_bytes + size > self._limits.waiting:
-            self._bodies_dropped += self._bodies == "errors"
+        if self._held_bytes + size > self._limits.waiting:
+            self._bodies_dropped += 1
             for message in messages:
                 message.pieces, message.moments = [], []
             return

@@ -21,6 +21,7 @@ from typing import cast
 
 import msgspec
 
+from strowger.config.processes import is_the_same
 from strowger.errors import ConfigError, GatewayError
 from strowger.flows.tape import Kind
 
@@ -282,31 +283,9 @@ def unreadable(path: Path, error: Exception) -> GatewayError:
     )
 
 
-def process_born(pid: int) -> str | None:
-    """The system's mark of when a process began, or None where it tells none."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except OSError:
-        return None
-    # Field 22, counted from 1; the second is the command's name in brackets and may hold anything, so count behind it.
-    fields = status.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else None
-
-
 def dead_writers(base: sqlite3.Connection) -> Iterator[int]:
     """The writers with flows that say `running` whose processes are no more."""
     rows = base.execute(
         "SELECT id, pid, born FROM writers WHERE id IN (SELECT DISTINCT writer FROM flows WHERE outcome = 'running')"
     ).fetchall()
-    return (writer for writer, pid, born in rows if not _is_alive(pid, born))
-
-
-def _is_alive(pid: int, born: str | None) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    now = process_born(pid)
-    return now is None or born is None or now == born
+    return (writer for writer, pid, born in rows if not is_the_same(pid, born))

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from strowger.config.processes import process_start
 from strowger.flows import project, tables
 from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, nearest, plain_head
 from strowger.flows.flow import Flow, summary
@@ -165,7 +166,7 @@ class Writer:
                 )
             batch.write()
             made = self.base.execute(
-                "INSERT INTO writers (pid, born, begun) VALUES (?, ?, ?)", (pid, tables.process_born(pid), time.time())
+                "INSERT INTO writers (pid, born, begun) VALUES (?, ?, ?)", (pid, process_start(pid), time.time())
             )
             return made.lastrowid or 0
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from strowger import __version__
 from strowger.config.paths import log_file
+from strowger.config.processes import process_start
 from strowger.config.schema import Config
 from strowger.errors import ConfigError
 from strowger.gateway.app import Gateway, build
@@ -139,7 +140,7 @@ async def _running(
                 log=str(log.path.absolute()) if log.path else None,
                 profile=setup.profile,
                 demo=setup.demo,
-                process_start=sessions.process_start(os.getpid()),
+                process_start=process_start(os.getpid()),
             )
             told = {"pid": os.getpid(), "url": url, "kind": kind, "version": __version__}
             log.write("info", "started", {**told, "config": session.config, "profile": session.profile}, shown=False)

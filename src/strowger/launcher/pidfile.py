@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Struct
 
 from strowger.config.private import replace_file
+from strowger.config.processes import is_running
 from strowger.config.schema import Config
 from strowger.errors import ConfigError
-from strowger.launcher.sessions import is_running
 
 
 class PidFile(Struct, frozen=True, kw_only=True):

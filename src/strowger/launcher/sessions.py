@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from strowger.config.paths import runtime_dir
 from strowger.config.private import replace_file
+from strowger.config.processes import is_the_same
 from strowger.errors import ConfigError
 
 Kind = Literal["serve", "run", "demo", "proxy"]
@@ -114,36 +115,7 @@ def sweep(folder: Path) -> list[Path]:
 
 def is_alive(session: Session) -> bool:
     """Whether the session's process is there, and is the one that wrote the file."""
-    if not is_running(session.pid):
-        return False
-    begun = process_start(session.pid)
-    return begun is None or session.process_start is None or begun == session.process_start
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is a process of ours with a number."""
-    if sys.platform == "win32":
-        return True  # there, asking after a process with signal 0 would end it
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return False  # another user's process has got the number
-    return True
-
-
-def process_start(pid: int) -> str | None:
-    """The system's mark of when a process began, or None where it tells none."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except OSError:
-        return None
-    # Field 22, counted from 1; the second is the command's name in brackets and may hold anything, so count behind it.
-    fields = status.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else None
+    return is_the_same(session.pid, session.process_start)
 
 
 def _prepare(folder: Path) -> None:

@@ -156,6 +156,18 @@ def test_bodies_of_failures_only(place: Place) -> None:
     assert len(place.bodies(fine)) == len(place.bodies(bad)) == 4
 
 
+def test_no_bodies(place: Place) -> None:
+    """Others may want them all the same: the tape is left as it is."""
+    store = place.store(bodies="none")
+    flow = begun()
+    store.opened(flow)
+    store.finished(answered(flow, outcome="failed"))
+    assert flow.tape is not None
+    assert flow.tape.messages[0].body == REQUEST
+    assert store.flush()
+    assert set(place.bodies(flow).values()) == {b""}
+
+
 def test_bodies_that_wait_for_a_failure_are_bounded(place: Place) -> None:
     """Thousands of calls may be under way."""
     store = place.store(Limits(waiting=5000), bodies="errors")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from strowger.config.processes import process_start
 from strowger.dialects.base import Loss
 from strowger.errors import ConfigError
 from strowger.flows import tables
@@ -114,7 +115,7 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
 def test_dead_writers(tmp_path: Path) -> None:
     """A number of a process that was given out again is not the process that wrote."""
     base = tables.open_for_writing(tmp_path / "flows.db", patience=1)
-    alive, pid = tables.process_born(os.getpid()), os.getpid()
+    alive, pid = process_start(os.getpid()), os.getpid()
     writers = [(1, pid, alive), (2, pid, None), (3, pid, "another"), (4, 2**22 + 1, None), (5, 2**22 + 2, None)]
     base.executemany("INSERT INTO writers VALUES (?, ?, ?, 0)", writers)
     row = {**summary(begun())}

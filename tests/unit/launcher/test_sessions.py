@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from strowger.config.processes import process_start
 from strowger.errors import ConfigError
 from strowger.launcher import sessions
 from strowger.launcher.sessions import Session
@@ -73,7 +74,7 @@ def test_the_dead_are_swept(folder: Path, dead: int) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no process start times here")
 def test_a_number_given_out_again_is_not_the_process(folder: Path) -> None:
     """A process that began at another time has only inherited the number."""
-    mark = sessions.process_start(os.getpid())
+    mark = process_start(os.getpid())
     assert mark
     sessions.write(session(process_start=mark), folder)
     assert len(sessions.running(folder)) == 1

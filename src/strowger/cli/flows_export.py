@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from strowger.telemetry.redaction import Redaction
 
 _FILE = click.Path(path_type=Path)
+_MOST_CHANGES = 2_000
+"""Lines: between two dialects, everything changes."""
 _MOST = 100_000
 """Calls of a session."""
 _LONGEST_BODY = 4 * 1024 * 1024
@@ -156,9 +158,10 @@ def _write(content: Iterable[bytes], output: Path | None) -> None:
 
 
 def _page(kept: Kept, flows: Sequence[dict[str, Any]], cleaner: Cleaner, output: Path | None) -> int:
-    from strowger.flows.page import render
+    from strowger.flows.page import render, without_repeats
 
-    calls = [_call(cleaner.plain(flow), _clean_messages(kept, flow["id"], cleaner)) for flow in flows]
+    every = (_call(cleaner.plain(flow), _clean_messages(kept, flow["id"], cleaner)) for flow in flows)
+    calls = list(without_repeats(every))
     title = calls[0].title if len(calls) == 1 else f"{len(calls)} calls"
     made = time.strftime("exported %Y-%m-%d %H:%M from Strowger; credentials and names of accounts are taken out")
     target = output or Path(f"strowger-{words.short(flows[-1])}.html")
@@ -192,28 +195,32 @@ def _call(flow: dict[str, Any], messages: Sequence[Message]) -> Call:
         turns=None if said.transcript is None else said.transcript.turns,
         answer=said.answer,
         tools=() if said.transcript is None else said.transcript.tools,
-        bodies=tuple(_bodies(messages)),
-        changes=tuple(changes),
+        request=() if client is None else tuple(_lines(client)),
+        bodies=tuple(_answers(messages)),
+        changes=tuple(changes[:_MOST_CHANGES]),
         events=tuple((event.moment, event.kind or "(no name)") for event in events),
         failed=failed,
     )
 
 
-def _bodies(messages: Sequence[Message]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What the client and the provider said, as text; the other two are in the conversation and in the changes."""
+def _answers(messages: Sequence[Message]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for message in messages:
+        if message.kind == "upstream_response" and message.pieces:
+            which = f" to request {message.number}" if message.number else ""
+            yield f"the provider's answer{which}", tuple(_lines(message))
+
+
+def _lines(message: Message) -> Iterator[str]:
+    """A message as text, head and body."""
     from strowger.flows.pretty import lines_of
 
-    for title, kind in (
-        ("the client's request, whole", "client_request"),
-        ("the provider's answer", "upstream_response"),
-    ):
-        for message in messages:
-            if message.kind != kind or not message.pieces:
-                continue
-            head = (message.line, *(f"{name}: {value}" for name, value in message.headers), "")
-            body = message.body[:_LONGEST_BODY]
-            cut = ("…",) if message.cut or len(body) < len(message.body) else ()
-            yield title + (f" to request {message.number}" if message.number else ""), (*head, *lines_of(body), *cut)
+    yield message.line
+    yield from (f"{name}: {value}" for name, value in message.headers)
+    yield ""
+    body = message.body[:_LONGEST_BODY]
+    yield from lines_of(body)
+    if message.cut or len(body) < len(message.body):
+        yield "…"
 
 
 # ---- a case ----

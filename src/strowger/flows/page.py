@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strowger.flows.transcript import Piece, Turn
 
@@ -20,13 +22,18 @@ _STYLE, _SCRIPT = (files(__package__).joinpath(name).read_text("utf-8") for name
 _PREVIEW = 120
 """Characters of a turn that are shown while it is closed."""
 _ASKS = frozenset({"user", "tool", "function"})
+_REMEMBERED = 30
+"""Calls before, of which one may be repeated: sub-agents speak in between."""
+_FEWEST = 2
+"""Turns that are worth leaving out."""
 _EVENTS = 2_000
 
 
 class Call(Struct, frozen=True):
-    """One call. `facts` are names and texts; `turns` what was asked, or None where only `bodies` can show it; `bodies`
-    are titles with lines of text; `changes` is what was made of the request; `events` are moments in seconds with the
-    kinds of the events, `failed` whether the call did.
+    """One call. `facts` are names and texts; `turns` what was asked, or None where only `request` can show it: that is
+    the whole of it, as lines. `bodies` are titles with lines of text; `changes` is what was made of the request;
+    `events` are moments in seconds with the kinds of the events, `failed` whether the call did. The first `shown`
+    turns, and the tools, are those of the call `above`.
     """
 
     id: str
@@ -35,10 +42,35 @@ class Call(Struct, frozen=True):
     turns: tuple[Turn, ...] | None = None
     answer: Turn | None = None
     tools: tuple[tuple[str, str], ...] = ()
+    request: tuple[str, ...] = ()
     bodies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     changes: tuple[str, ...] = ()
     events: tuple[tuple[float, str], ...] = ()
     failed: bool = False
+    above: str = ""
+    shown: int = 0
+
+
+def without_repeats(calls: Iterable[Call]) -> Iterator[Call]:
+    """Each call, without what it repeats of one before it: clients say the whole conversation again in every call."""
+    last: deque[Call] = deque(maxlen=_REMEMBERED)
+    for call in calls:
+        shared, above = max(((_shared(one, call), one.id) for one in last), default=(0, ""))
+        last.append(call)
+        if shared < _FEWEST or call.turns is None:
+            yield call
+        else:
+            yield replace(call, turns=call.turns[shared:], tools=(), request=(), above=above, shown=shared)
+
+
+def _shared(before: Call, call: Call) -> int:
+    """With how many of the same turns both begin; none where they have other tools."""
+    if before.turns is None or call.turns is None or before.tools != call.tools:
+        return 0
+    pairs = zip(before.turns, call.turns, strict=False)
+    return next(
+        (number for number, (one, other) in enumerate(pairs) if one != other), min(len(before.turns), len(call.turns))
+    )
 
 
 def render(calls: Sequence[Call], *, title: str, made: str) -> Iterator[str]:
@@ -76,6 +108,9 @@ def _call(call: Call) -> Iterator[str]:
         yield f"<details class=tools><summary>tools: {len(call.tools)}</summary><dl>"
         yield from (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in call.tools)
         yield "</dl></details>\n"
+    if call.above:
+        link = f'<a href="#{escape(call.above)}">a call above</a>'
+        yield f"<p>The first {call.shown:,} messages are those of {link}.</p>\n"
     turns = call.turns or ()
     # Clients put words of their own behind the user's: what counts is what was asked.
     asked = max((number for number, turn in enumerate(turns) if turn.role in _ASKS), default=len(turns) - 1)
@@ -85,7 +120,7 @@ def _call(call: Call) -> Iterator[str]:
         yield from _turn(call.answer, is_open=True, title="answer")
     if call.changes:
         yield from _folded("what was made of the request", _changed(call.changes))
-    for title, lines in call.bodies:
+    for title, lines in ((("the client's request, whole", call.request),) if call.request else ()) + call.bodies:
         yield from _folded(title, _pre("\n".join(lines)))
     if call.events:
         yield from _folded(f"events: {len(call.events):,}", _timeline(call.events))

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strowger.flows.page import Call, render
+from strowger.flows.page import Call, render, without_repeats
 from strowger.flows.transcript import Piece, Turn
 
 EVIL = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg/onload=alert(3)>"
@@ -39,7 +39,8 @@ def call(said: str, name: str = "flow_1") -> Call:
     kinds = ("text", "thinking", "call", "result", "media", said)
     turn = Turn(said, tuple(Piece(kind, said, said) for kind in kinds))
     bodies, changes, events = ((said, (said,)),), (f"+{said}", said), ((0.5, said),)
-    return Call(name, said, ((said, said),), (turn,), turn, ((said, said),), bodies, changes, events, True)
+    request = (said, said)
+    return Call(name, said, ((said, said),), (turn,), turn, ((said, said),), request, bodies, changes, events, True)
 
 
 def page(*calls: Call, title: str = "a call") -> str:
@@ -86,3 +87,31 @@ def test_the_last_words_are_open_and_the_rest_is_folded() -> None:
     assert '<a href="#b">' in page(call("x", "a"), call("x", "b"))
     many = tuple((0.1, "ping") for _ in range(2_500))
     assert "and 500 more" in page(Call("f", "t", (), events=many))
+
+
+def test_a_conversation_is_said_once() -> None:
+    """What a call repeats of one before it is left out, with a word on where it is; another conversation is whole."""
+    turns = tuple(Turn("user", (Piece("text", f"words {number}"),)) for number in range(6))
+    other = tuple(Turn("user", (Piece("text", f"others {number}"),)) for number in range(3))
+    tools = (("Bash", ""),)
+    calls = [
+        Call("a", "t", (), turns[:2], tools=tools, request=("x",)),
+        Call("b", "t", (), other, tools=tools, request=("x",)),
+        Call("c", "t", (), turns[:4], tools=tools, request=("x",)),
+        Call("d", "t", (), turns, tools=tools, request=("x",)),
+        Call("e", "t", (), turns, tools=(), request=("x",)),
+        Call("f", "t", (), None, request=("x",)),
+    ]
+    found = list(without_repeats(calls))
+    assert [(call.above, call.shown, call.turns) for call in found] == [
+        ("", 0, turns[:2]),
+        ("", 0, other),
+        ("a", 2, turns[2:4]),
+        ("c", 4, turns[4:]),
+        ("", 0, turns),
+        ("", 0, None),
+    ]
+    assert [len(call.request) for call in found] == [1, 1, 0, 0, 1, 1]
+    text = page(*found)
+    assert 'The first 4 messages are those of <a href="#c">a call above</a>.' in text
+    assert text.count("words 1") == 2 * 2  # once in the first call and in the last; each with its preview

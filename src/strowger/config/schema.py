@@ -17,7 +17,6 @@ from strowger.config.references import SecretRef
 DialectName = Literal["anthropic", "openai_chat", "openai_responses", "gemini"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogArea = Literal["call", "upstream", "auth", "config", "store", "server"]
-LogArea = Literal["call", "upstream", "auth", "config", "store", "server"]
 Spread = Literal["fill_first", "round_robin", "most_left"]
 Transport = Literal["auto", "http", "websocket"]
 Billing = Literal["metered", "plan", "free"]

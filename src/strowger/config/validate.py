@@ -137,12 +137,6 @@ def _mapping(of: object, value: object, path: Path, problems: list[Problem]) -> 
         problems.extend(
             Problem((*path, key), f"`{key}` is unknown in {_table_name(path)}", suggest(key, known)) for key in wrong
         )
-    names, kind = typing.get_args(of)
-    if known := _choices(names):
-        wrong = [str(key) for key in value if key not in known]
-        problems.extend(
-            Problem((*path, key), f"`{key}` is unknown in {_table_name(path)}", suggest(key, known)) for key in wrong
-        )
     converted = {str(key): _value(kind, item, (*path, str(key)), problems) for key, item in value.items()}
     return MappingProxyType({key: item for key, item in converted.items() if item is not _MISSING})
 

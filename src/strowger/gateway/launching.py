@@ -59,8 +59,6 @@ class Launches:
             raise
         opened = {"launch": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
         self._settings.log.write("debug", "launch", {"what": "opened", **opened})
-        opened = {"launch": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
-        self._settings.log.write("debug", "launch", {"what": "opened", **opened})
         told = {"id": launch.id, "token": launch.token, "env": launch_env(config)}
         return {**told, "effort": config.launch.effort, "always_control": config.launch.always_control}
 
@@ -87,7 +85,6 @@ class Launches:
         if not self._access.close_launch(launch_id):
             raise UnknownPath(f"there is no launch {launch_id[:60]}")
         self._settings.take(launch_id)
-        self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
         self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
 
     def _check_open(self, launch_id: str) -> None:

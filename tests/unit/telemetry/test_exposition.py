@@ -137,4 +137,5 @@ def test_promtool_has_nothing_to_say() -> None:
 
 def test_nothing_has_been_counted_yet() -> None:
     """A gateway that has just started can be asked too."""
-    assert [family.name for family in PARSERS[OPENMETRICS](text(OPENMETRICS, Metrics()))].count("strowger_requests") == 1
+    names = [family.name for family in PARSERS[OPENMETRICS](text(OPENMETRICS, Metrics()))]
+    assert names.count("strowger_requests") == 1

@@ -10,7 +10,8 @@ import pytest
 from strowger.errors import ConfigError
 from strowger.ir.events import Usage
 from strowger.routing.pricelists import Table, Vendor, fetched_file, load, packaged
-from strowger.routing.prices import Price, check, plain_name
+from strowger.routing.prices import Price, check, plain_name, read_list
+from tests.house import tree
 
 TODAY = "2026-11-21"
 
@@ -115,3 +116,12 @@ def test_a_broken_fetched_list_is_told(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, env)
     assert "prices update" in (caught.value.hint or "")
+
+
+def test_the_guides_list_is_one() -> None:
+    """What the guide shows as a list of one's own can be read, and says all that a list can."""
+    guide = tree.text("docs/guides/usage.md")
+    shown = guide[guide.index("[[prices]]") : guide.index("```", guide.index("[[prices]]"))]
+    (price,) = read_list(shown, "usage.md")
+    left = {name for name in Price.__struct_fields__ if getattr(price, name) in (None, (), {}, "")}
+    assert left == {"since", "source"}

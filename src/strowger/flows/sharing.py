@@ -83,7 +83,10 @@ class Cleaner:
         if not body:
             return body
         try:
-            return msgspec.json.encode(self.plain(msgspec.json.decode(body)))
+            value = msgspec.json.decode(body)
+            if isinstance(value, list):
+                self._respell(dict(enumerate(value)))  # Gemini streams as one long array
+            return msgspec.json.encode(self.plain(value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if is_binary(body):

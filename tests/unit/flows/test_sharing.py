@@ -123,6 +123,8 @@ def test_only_the_pieces_with_a_credential_change() -> None:
     body = "".join(f"data: {json.dumps(make(piece, 0))}\n\n" for piece in pieces)
     clean = CLEANER.body(body.encode()).decode()
     said = [read(json.loads(line[5:]))[1] for line in clean.splitlines() if line]
+    array = CLEANER.body(json.dumps([make(piece, 0) for piece in pieces]).encode())  # as Gemini streams, too
+    assert [read(one)[1] for one in json.loads(array)] == said
     assert said[0] == "your "
     assert said[-2:] == [", keep ", "it"]
     assert "".join(said) == "your key is sk-***, keep it"

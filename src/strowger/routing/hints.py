@@ -21,7 +21,7 @@ _AGENTS = ("claude-cli", "codex", "geminicli", "opencode", "kimi-code", "qwencod
 # It says that plan mode has begun, but not that it is over (0.15).
 _NO_END_OF_PLANNING = "qwencode"
 _REQUEST_KIND = re.compile(r'"request_kind"\s*:\s*"(\w+)"')
-# Codex 0.169: what it says of each request, and of those of its sub-agents.
+# What Codex says of each request (seen in 0.169), and of its own chores among those of sub-agents (its source).
 _CODEX_KINDS = {"turn": MAIN, "compaction": COMPACTION}
 _CODEX_SUBAGENTS = {"compact": COMPACTION, "memory_consolidation": AUXILIARY}
 _LONGEST = 200
@@ -72,9 +72,11 @@ class Noticed:
         self._looked = False
 
     def _header(self, *names: str) -> str:
-        value = next((value for name in names if (value := self._headers.get(name))), "")
-        # text even where its bytes are none: it is kept with the flow
-        return value[:_LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace") if value else ""
+        for name in names:
+            if value := self._headers.get(name):
+                # text even where its bytes are none: it is kept with the flow
+                return value[:_LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return ""
 
     # ---- by headers ----
 
@@ -88,9 +90,10 @@ class Noticed:
             return COMPACTION
         if of_codex := self._header("x-openai-subagent"):
             return _CODEX_SUBAGENTS.get(of_codex, SUBAGENT)
-        kind = _REQUEST_KIND.search(self._headers.get("x-codex-turn-metadata", "")[:2000])
-        if kind is not None and kind[1] in _CODEX_KINDS:
-            return _CODEX_KINDS[kind[1]]
+        if turn := self._headers.get("x-codex-turn-metadata"):
+            kind = _REQUEST_KIND.search(turn[:2000])
+            if kind is not None and kind[1] in _CODEX_KINDS:
+                return _CODEX_KINDS[kind[1]]
         # `claude` always names the agent (seen in 2.1.197 and 2.1.329), opencode the session that its own springs from
         return SUBAGENT if self._header("x-claude-code-agent-id", "x-parent-session-id") else ""
 

@@ -7,7 +7,7 @@ that somebody waits for must not be taken for a chore. Must not know routes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -85,8 +85,8 @@ _SIGNS: tuple[_Sign, ...] = (
     *_signs("system", Role(SUBAGENT, "Plan"), "You are a software architect and planning specialist"),
     *_signs("system", Role(SUBAGENT, "general-purpose"), "You are an agent for Claude Code"),
 )
-# As it would stand in JSON; what a text begins with is there before anything is decoded, or it is not.
-_WRITTEN = tuple((sign, sign.begins.partition("\n")[0].encode()) for sign in _SIGNS)
+# More than any beginning has, and than the attribution block; some have a line break before it.
+_LONGEST = 500
 
 # Claude Code's attribution block, the first of the system prompt, of its sub-agents (2.1.197).
 _ATTRIBUTION = "x-anthropic-billing-header:"
@@ -112,18 +112,17 @@ _PLANNING_WRITTEN = tuple(text.encode() for text in _PLANNING)
 
 def recognised(glance: Glance) -> Role | None:
     """The part that a call plays, or None where nothing tells: then it is most likely the conversation itself."""
-    for sign, written in _WRITTEN:
-        if written in glance.raw and any(text.lstrip().startswith(sign.begins) for text in _looked_at(glance, sign)):
+    system, last = _beginnings(glance.system), _beginnings(glance.last)
+    for sign in _SIGNS:
+        if any(text.startswith(sign.begins) for text in (system if sign.where == "system" else last)):
             return sign.role
-    if _OF_SUBAGENT.encode() in glance.raw and any(
-        text.startswith(_ATTRIBUTION) and _OF_SUBAGENT in text for text in glance.system[:1]
-    ):
+    if any(text.startswith(_ATTRIBUTION) and _OF_SUBAGENT in text for text in system[:1]):
         return Role(SUBAGENT)
     return None
 
 
-def _looked_at(glance: Glance, sign: _Sign) -> tuple[str, ...]:
-    return glance.system if sign.where == "system" else glance.last
+def _beginnings(texts: Iterable[str]) -> list[str]:
+    return [text[:_LONGEST].lstrip() for text in texts]
 
 
 def is_planning(glance: Glance) -> bool:

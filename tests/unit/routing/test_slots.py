@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from strowger.config.schema import Config, Launching, Match, ProviderConfig, RouteConfig, Slots
 from strowger.providers.base import build_providers
-from strowger.routing.hints import Hints
+from strowger.routing.hints import Hints, Noticed
 from strowger.routing.slots import routes
 from strowger.routing.table import RouteTable
 
@@ -76,3 +78,16 @@ def test_background_stands_in_for_a_missing_haiku() -> None:
 def test_nothing_given() -> None:
     """A launch that is given nothing adds nothing."""
     assert list(routes(Launching())) == []
+
+
+def test_chores_of_a_client_that_does_not_say_so() -> None:
+    """A title that is only known by its prompt goes to the background too, and a sub-agent to its slot."""
+    old = {"user-agent": "claude-cli/2.1.197 (external, cli)"}
+    for begins, expected in (
+        ("Generate a concise, sentence-case title", "three:back"),
+        ("You are a file search specialist", "three:sub"),
+        ("You are Claude Code", "two:large"),
+    ):
+        call = Noticed(old, json.dumps({"system": begins, "messages": []}).encode())
+        (target,) = table(ALL).match("claude-opus-4-8", hints=call).targets
+        assert f"{target.provider.name}:{target.model}" == expected

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from strowger.flows.caching import Session, Verdict
 
 _FAILED = 1
-_SHORTEST_ID = 12
-"""Characters of a session's id in a heading."""
 
 _BLAME = {"client": "the client", "strowger": "Strowger", "time": "time", "provider": "the provider", "nobody": ""}
 

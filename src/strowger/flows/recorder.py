@@ -18,7 +18,7 @@ class Keeper(Protocol):
     """Who keeps something of each call. All of it runs on the loop, while calls wait: it takes microseconds."""
 
     def began(self, flow: Flow) -> None:
-        """A call has been read."""
+        """A call has been read, and it is known what it asks for; or it ended before that, and `finished` follows."""
         ...
 
     def opened(self, flow: Flow) -> None:
@@ -61,6 +61,7 @@ class Recorder:
         self._tell = tell
         self._flows: OrderedDict[str, Flow] = OrderedDict()
         self._running: dict[str, Flow] = {}
+        self._known: set[str] = set()
         self.calls = 0
         self.failed = 0
         self.cancelled = 0
@@ -87,19 +88,17 @@ class Recorder:
             self._flows.popitem(last=False)
         if self._tape_limit is not None:
             flow.tape = Tape(flow.clock, self._tape_limit)
+
+    def began(self, flow: Flow) -> None:
+        """It is known now what a call asks for, and where it shall go."""
+        self._known.add(flow.id)
         for keeper in self._keepers:
-            try:
-                keeper.began(flow)
-            except Exception as error:  # noqa: BLE001 - the edge: recording must never take a call down
-                self._tell(type(keeper).__name__, error)
+            self._guarded(type(keeper).__name__, keeper.began, flow)
 
     def opened(self, flow: Flow) -> None:
         """The answer to a call has begun."""
         for keeper in self._keepers:
-            try:
-                keeper.opened(flow)
-            except Exception as error:  # noqa: BLE001 - the edge: recording must never take a call down
-                self._tell(type(keeper).__name__, error)
+            self._guarded(type(keeper).__name__, keeper.opened, flow)
 
     def finish(self, flow: Flow) -> None:
         """Close a flow: its outcome is final from here on."""
@@ -108,16 +107,19 @@ class Recorder:
             self.failed += 1
         elif flow.outcome == "cancelled":
             self.cancelled += 1
-        try:
-            self._price(flow)
-        except Exception as error:  # noqa: BLE001 - the edge: recording must never take a call down
-            self._tell("price", error)
+        if flow.id not in self._known:
+            self.began(flow)  # it ended before anything was known of it; who counts ends has counted its beginning
+        self._known.discard(flow.id)
+        self._guarded("price", self._price, flow)
         for keeper in self._keepers:
-            try:
-                keeper.finished(flow)
-            except Exception as error:  # noqa: BLE001 - the edge: recording must never take a call down
-                self._tell(type(keeper).__name__, error)
+            self._guarded(type(keeper).__name__, keeper.finished, flow)
         flow.tape = None  # the flow stays in memory, and its bodies are large
+
+    def _guarded(self, who: str, tell: Callable[[Flow], None], flow: Flow) -> None:
+        try:
+            tell(flow)
+        except Exception as error:  # noqa: BLE001 - the edge: recording must never take a call down
+            self._tell(who, error)
 
     def get(self, flow_id: str) -> Flow | None:
         """A flow by its id, while it is kept."""

@@ -175,6 +175,7 @@ class _OneCall:
         flow.route = route.name
         flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         flow.agent_id = noticed.agent_id or None
+        line.recorder.began(flow)
         await line.budgets.allow(flow)
         await self._recall(client, route)
         del peek, noticed

@@ -40,10 +40,22 @@ def test_a_keeper_that_breaks_stops_nobody() -> None:
     recorder = Recorder(keep=9, keepers=(Broken(), after), tell=lambda who, error: told.append(f"{who}: {error}"))
     one = flow(7)
     recorder.begin(one)
+    recorder.began(one)
     recorder.opened(one)
     recorder.finish(one)
     assert after.words == [("began", "flow_7"), ("opened", "flow_7"), ("finished", "flow_7")]
     assert told == ["Broken: flow_7"]
+
+
+def test_who_hears_of_an_end_has_heard_of_the_beginning() -> None:
+    """Also of a call that nobody could make sense of: some count one and the other."""
+    told = Told()
+    recorder = Recorder(keep=9, keepers=(told,))
+    one = flow(1)
+    recorder.begin(one)
+    assert told.words == []
+    recorder.finish(one)
+    assert told.words == [("began", "flow_1"), ("finished", "flow_1")]
 
 
 def test_the_price_is_there_before_the_keepers_hear() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import anyio
@@ -297,7 +298,12 @@ def _keys(session: str | None, profile: str, day: str) -> Iterator[tuple[str, st
 
 
 def _day(moment: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(moment))
+    return _day_of_minute(int(moment // 60))
+
+
+@lru_cache(maxsize=64)
+def _day_of_minute(minute: int) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(minute * 60))
 
 
 def _text(value: Value) -> str | None:

@@ -18,10 +18,10 @@ from strowger.config.schema import Config
 from strowger.dialects.base import Dialect
 from strowger.errors import ConfigError
 from strowger.providers.base import Provider
-from strowger.telemetry.genai import Place, place_of
 from strowger.telemetry.logs import Log
 
 if TYPE_CHECKING:  # the SDK takes its time, and is an extra
+    from strowger.telemetry.genai import Place
     from strowger.telemetry.tracing import Tracing
 
 PROPAGATE = "CLAUDE_CODE_PROPAGATE_TRACEPARENT"
@@ -65,6 +65,8 @@ async def exporting(
 
 def places(providers: Callable[[], Mapping[str, Provider]]) -> Callable[[str], Place | None]:
     """Where a provider is, by its name, for as long as its address is the same."""
+    from strowger.telemetry.genai import place_of
+
     known: dict[tuple[str, str, str], Place] = {}
 
     def place(name: str) -> Place | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 HIDDEN = "***"
 """Stands for what is secret."""
@@ -40,42 +41,41 @@ _WORDS = (
     r"|x-api-key|x-goog-api-key|x-amz-security-token|cookie"
 )
 
-_RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
+# Name, pattern, what stands instead. Compiled when something is suspicious for the first time.
+_RULES: tuple[tuple[str, str, str], ...] = (
     (
         "private_key",
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
+        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)",
         HIDDEN,
     ),
-    ("jwt", re.compile(_BEFORE + r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"), HIDDEN),
+    ("jwt", _BEFORE + r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}", HIDDEN),
     # `sk-strowger-NAME` names a provider and is no key; a launch's token is one
-    ("vendor_key", re.compile(_BEFORE + r"(sk-(?!strowger-)|csk-|fw_|tgp_)[A-Za-z0-9_-]{12,}"), rf"\1{HIDDEN}"),
-    ("vendor_key", re.compile(_BEFORE + r"([rp]k[_-](?:live|test|prod)[_-])[A-Za-z0-9_-]{8,}"), rf"\1{HIDDEN}"),
+    ("vendor_key", _BEFORE + r"(sk-(?!strowger-)|csk-|fw_|tgp_)[A-Za-z0-9_-]{12,}", rf"\1{HIDDEN}"),
+    ("vendor_key", _BEFORE + r"([rp]k[_-](?:live|test|prod)[_-])[A-Za-z0-9_-]{8,}", rf"\1{HIDDEN}"),
     (
         "vendor_key",
-        re.compile(_BEFORE + r"(gh[pousr]_|github_pat_|glpat-|gsk_|xai-|hf_|r8_|nvapi-|pplx-)\w[\w-]{11,}"),
+        _BEFORE + r"(gh[pousr]_|github_pat_|glpat-|gsk_|xai-|hf_|r8_|nvapi-|pplx-)\w[\w-]{11,}",
         rf"\1{HIDDEN}",
     ),
-    ("vendor_key", re.compile(_BEFORE + r"(xox[a-z]-)[A-Za-z0-9-]{8,}"), rf"\1{HIDDEN}"),
-    ("vendor_key", re.compile(_BEFORE + r"(AIza|ya29\.|1//)[A-Za-z0-9_./-]{12,}"), rf"\1{HIDDEN}"),
-    ("vendor_key", re.compile(_BEFORE + r"(A[KS]IA)[A-Z0-9]{12,}"), rf"\1{HIDDEN}"),
-    ("our_token", re.compile(_BEFORE + r"strowger-[A-Za-z0-9_-]{32,}"), HIDDEN),
+    ("vendor_key", _BEFORE + r"(xox[a-z]-)[A-Za-z0-9-]{8,}", rf"\1{HIDDEN}"),
+    ("vendor_key", _BEFORE + r"(AIza|ya29\.|1//)[A-Za-z0-9_./-]{12,}", rf"\1{HIDDEN}"),
+    ("vendor_key", _BEFORE + r"(A[KS]IA)[A-Z0-9]{12,}", rf"\1{HIDDEN}"),
+    ("our_token", _BEFORE + r"strowger-[A-Za-z0-9_-]{32,}", HIDDEN),
     # no word of a sentence ("a basic instruction", "Basic Authentication") has a capital inside, or 24 letters
     (
         "bearer",
-        re.compile(
-            rf"(?i)\b(bearer|basic)(\s+)(?!\*{{3}})(?:(?=.(?-i:[a-z_\-./+~%]*[A-Z0-9=])){_VALUE}{{8,}}|{_VALUE}{{24,}})"
-        ),
+        rf"(?i)\b(bearer|basic)(\s+)(?!\*{{3}})(?:(?=.(?-i:[a-z_\-./+~%]*[A-Z0-9=])){_VALUE}{{8,}}|{_VALUE}{{24,}})",
         rf"\1\2{HIDDEN}",
     ),
-    ("password_in_url", re.compile(r"(?i)(://[^/\s:@\"']*:)(?!\*{3}@)[^/\s@\"']+(?=@)"), rf"\1{HIDDEN}"),
-    ("password_in_url", re.compile(r"(?i)(://)[^/\s:@\"']{16,}(?=@)"), rf"\1{HIDDEN}"),
+    ("password_in_url", r"(?i)(://[^/\s:@\"']*:)(?!\*{3}@)[^/\s@\"']+(?=@)", rf"\1{HIDDEN}"),
+    ("password_in_url", r"(?i)(://)[^/\s:@\"']{16,}(?=@)", rf"\1{HIDDEN}"),
     # a value behind a word: of a length that no word of a sentence has, or with a digit in it
     (
         "named",
-        re.compile(rf"(?i)(?<![A-Za-z])((?:{_WORDS}){_GAP}){_HAS_DIGIT}(?!\*{{3}}){_VALUE}{{8,}}"),
+        rf"(?i)(?<![A-Za-z])((?:{_WORDS}){_GAP}){_HAS_DIGIT}(?!\*{{3}}){_VALUE}{{8,}}",
         rf"\1{HIDDEN}",
     ),
-    ("named", re.compile(rf"(?i)(?<![A-Za-z])((?:{_WORDS}){_GAP})(?!\*{{3}}){_VALUE}{{24,}}"), rf"\1{HIDDEN}"),
+    ("named", rf"(?i)(?<![A-Za-z])((?:{_WORDS}){_GAP})(?!\*{{3}}){_VALUE}{{24,}}", rf"\1{HIDDEN}"),
 )
 
 # Members whose whole value is nobody's business, whatever it looks like.
@@ -86,6 +86,11 @@ _SECRET_NAMES = re.compile(
 
 RULES = tuple(dict.fromkeys((*(name for name, _, _ in _RULES), "member")))
 """The names under which finds are counted."""
+
+
+@lru_cache(maxsize=1)
+def _rules() -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    return tuple((name, re.compile(pattern), instead) for name, pattern, instead in _RULES)
 
 
 class Redaction:
@@ -102,7 +107,7 @@ class Redaction:
             return text
         if _SUSPECT.search(text.lower()) is not None:
             clean = text
-            for name, pattern, instead in _RULES:
+            for name, pattern, instead in _rules():
                 clean, times = pattern.subn(instead, clean)
                 if times:
                     self.found[name] += times

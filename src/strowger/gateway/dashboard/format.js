@@ -93,8 +93,10 @@ export function asker(flow) {
   return flow.agent_id ? `${who} · ${flow.agent_type || 'sub-agent'}` : who;
 }
 
+/** Where a call went; the model only where it is another than the one that was asked for. */
 export function led(flow) {
   if (!flow.provider) return '';
   const account = flow.account ? `/${flow.account}` : '';
-  return `${flow.provider}${account}:${flow.upstream_model || ''}`;
+  const model = flow.upstream_model && flow.upstream_model !== flow.model ? `:${flow.upstream_model}` : '';
+  return flow.provider + account + model;
 }

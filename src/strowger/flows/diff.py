@@ -15,7 +15,7 @@ from strowger.flows.pretty import lines_of
 from strowger.flows.tape import Headers, Message
 
 _CONTEXT = 3
-_PATIENCE = 50_000_000
+_PATIENCE = 1_000_000_000
 """Pairs of lines beyond which a stretch is shown as replaced as a whole: to align it would take minutes."""
 
 Likeness = Literal["identical", "equal", "different"]

@@ -74,9 +74,10 @@ def test_long_sessions_are_compared_quickly_in_the_middle_only() -> None:
     lines = unified([*shared, "old", *shared], [*shared, "new", *shared], "a", "b")
     assert lines[3:6] == [" line 49997", " line 49998", " line 49999"]
     assert [line for line in lines if line[0] in "-+"][2:] == ["-old", "+new"]
-    many = [f"other {number}" for number in range(8_000)]
-    replaced = unified(shared[:8_000], many, "a", "b")
-    assert len(replaced) == 3 + 16_000
+    one, other = ([f"{name} {number}" for number in range(17_000)] for name in ("a", "b"))
+    replaced = unified([*one, "same", *one], [*other, "same", *other], "a", "b")
+    assert "-same" in replaced
+    assert "-same" not in unified([*one[:99], "same", *one[:99]], [*other[:99], "same", *other[:99]], "a", "b")
 
 
 def request(line: str, body: bytes, *headers: tuple[str, str]) -> Message:

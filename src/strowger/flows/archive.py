@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from strowger.errors import ClientError, ErrorKind, GatewayError
 from strowger.flows import reading, retention, tables
+from strowger.flows.captures import Captures
 from strowger.flows.tape import Kind, Message
 
 _T = TypeVar("_T")
@@ -120,7 +121,9 @@ class Archive:
         try:
             base = tables.open_for_writing(self._path, patience=_PATIENCE)
             try:
-                return retention.delete(base, clause, values, usage=usage)
+                deleted = retention.delete(base, clause, values, usage=usage)
+                Captures(self._path).sweep(base)
+                return deleted
             finally:
                 base.close()
         except sqlite3.Error as error:

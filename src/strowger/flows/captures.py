@@ -6,6 +6,7 @@ Written by the thread of the store when the call is on disk; the newest are kept
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -21,10 +22,11 @@ _LONGEST = 1024 * 1024
 
 
 class Captures:
-    """The files of a folder, `keep` of them, called by the flow."""
+    """The files of a folder beside the store, `keep` of them, called by the flow."""
 
-    def __init__(self, folder: Path, *, keep: int = 100) -> None:
-        self._folder = folder
+    def __init__(self, store: Path, *, keep: int = 100) -> None:
+        """`store` is the file of the store."""
+        self._folder = store.with_name(f"{store.stem}-errors")
         self._keep = keep
 
     def path_of(self, flow: Flow) -> Path | None:
@@ -40,6 +42,19 @@ class Captures:
             files = [(each.stat().st_mtime_ns, each.path) for each in found if each.name.endswith(".json")]
         for _, old in sorted(files, reverse=True)[self._keep :]:
             Path(old).unlink(missing_ok=True)
+
+    def sweep(self, base: sqlite3.Connection) -> None:
+        """Let those go whose flows are not listed any more: they were cleared, or are too old. Raises sqlite3.Error."""
+        if not self._folder.is_dir():
+            return
+        files = {path.stem: path for path in self._folder.glob("flow_*.json")}
+        listed = base.execute(
+            "SELECT id FROM flows WHERE listed = 1 AND id IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(list(files)).decode(),),
+        )
+        for name in files.keys() - {name for (name,) in listed}:
+            with suppress(OSError):
+                files[name].unlink()
 
 
 def plain(message: Message) -> dict[str, object]:

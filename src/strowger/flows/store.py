@@ -34,6 +34,8 @@ _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024
 # Beginnings of calls that may wait, and as many ends; those without bodies too.
 _WAITING = 20_000
+# Of one transaction, so many failures are captured: each is a file to be written.
+_CAPTURED = 5
 # How long after a failure, and after another, it is tried again, in seconds.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 # How often the bounds are looked at, in seconds.
@@ -259,26 +261,26 @@ class Store:
         self._flows += len(final)
         self._set_problem(self._note)
         if self._captures is not None:
-            self._capture(self._writer, final)
+            self._capture(self._captures, self._writer, final)
         if time.monotonic() >= self._trim_at or self._writer.added > self._limits.bytes // 32:
             self._flows = retention.trim(self._writer.base, self._path, self._limits)
             self._trim_at = time.monotonic() + _TRIM_EVERY
             self._writer.added = 0
             self._writer.rest()
+            if self._captures is not None:
+                self._captures.sweep(self._writer.base)
 
     def _let_go(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _capture(self, writer: Writer, flows: list[Flow]) -> None:
-        """Write those that failed to files of their own."""
-        for flow in flows:
-            path = self._captures.path_of(flow) if self._captures is not None else None
-            if path is None or self._captures is None:
-                continue
+    def _capture(self, captures: Captures, writer: Writer, flows: list[Flow]) -> None:
+        """Write those that failed to files of their own; of a storm, some."""
+        failed = [(flow, path) for flow in flows if (path := captures.path_of(flow)) is not None]
+        for flow, path in failed[-_CAPTURED:]:
             try:
-                self._captures.write(path, summary(flow), reading.messages_of(writer.base, flow.id))
+                captures.write(path, summary(flow), reading.messages_of(writer.base, flow.id))
             except (OSError, ValueError) as error:
                 self._tell("store", {"note": f"{path}: {error}"})
 

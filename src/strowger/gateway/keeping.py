@@ -15,6 +15,7 @@ from strowger.config.paths import flows_file
 from strowger.config.schema import Config
 from strowger.flows.archive import Archive
 from strowger.flows.budgets import BudgetKeeper
+from strowger.flows.captures import Captures
 from strowger.flows.feed import Feed
 from strowger.flows.flow import Flow, summary
 from strowger.flows.recorder import Keeper, Recorder
@@ -44,10 +45,11 @@ class Kept(Struct, frozen=True):
 
 
 class _Logged:
-    """A line of the log for each call, when it is over."""
+    """A line of the log for each call, when it is over; of one that failed it says where it is captured."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, captures: Captures | None) -> None:
         self._log = log
+        self._captures = captures
 
     def began(self, _: Flow) -> None:
         """Nothing yet."""
@@ -62,7 +64,10 @@ class _Logged:
     def finished(self, flow: Flow) -> None:
         """The line."""
         level = "error" if flow.notes else "warning" if flow.outcome == "failed" else "info"
-        self._log.write(level, "call", summary(flow))
+        told = summary(flow)
+        if self._captures is not None and (path := self._captures.path_of(flow)) is not None:
+            told["error_file"] = str(path)
+        self._log.write(level, "call", told)
 
 
 def _is_taped(config: Config) -> bool:
@@ -77,13 +82,15 @@ async def keeping(
 ) -> AsyncIterator[Kept]:
     """The recorder with all its keepers. After the block what they were told is where it belongs."""
     flows = config.flows
-    store = archive = None
+    store = archive = captures = None
     if flows.store:
         path = flows_file(env, flows.file)
+        captures = Captures(path) if flows.bodies != "none" else None
         store = Store(
             path,
             Limits(bytes=flows.max_mb * _MB, days=flows.keep_days, usage_days=flows.usage_days),
             bodies=flows.bodies,
+            captures=captures,
             tell=lambda event, fields: log.write("warning", event, fields),
         )
         archive = Archive(path)
@@ -101,7 +108,7 @@ async def keeping(
     budgets.prepare()
     # The spans' maker looks at requests before the store takes them. What the budgets note about a call is for the
     # store: in the log they have a line of their own, and the call's says nothing of trouble.
-    for keeper in (tracing, _Logged(log), budgets, store, feed):
+    for keeper in (tracing, _Logged(log, captures), budgets, store, feed):
         if keeper is not None:
             recorder.add(keeper)
     try:

@@ -7,26 +7,28 @@ import os
 import stat
 from pathlib import Path
 
+from strowger.flows.archive import Archive
 from strowger.flows.captures import Captures, plain
 from strowger.flows.flow import summary
 from strowger.flows.tape import Message
+from strowger.flows.writer import Entry, Writer
 from tests.fakes.flows import ANSWER, answered, begun, call
 
 
 def test_only_failures_have_a_file(tmp_path: Path) -> None:
     """Its path is known before it is written: the log says it."""
-    captures = Captures(tmp_path)
+    captures = Captures(tmp_path / "flows.db")
     bad = answered(begun(), outcome="failed")
-    assert captures.path_of(bad) == tmp_path / f"{bad.id}.json"
+    assert captures.path_of(bad) == tmp_path / "flows-errors" / f"{bad.id}.json"
     assert captures.path_of(call()) is None
     assert captures.path_of(answered(begun(), outcome="cancelled")) is None
-    assert Captures(tmp_path, keep=0).path_of(bad) is None
+    assert Captures(tmp_path / "flows.db", keep=0).path_of(bad) is None
 
 
 def test_what_is_in_one(tmp_path: Path) -> None:
     """The call, and what went over the wires: JSON as JSON, other text as text. Its owner's alone."""
     flow = answered(begun(), outcome="failed")
-    captures = Captures(tmp_path / "errors")
+    captures = Captures(tmp_path / "flows.db")
     path = captures.path_of(flow)
     assert path is not None
     captures.write(path, summary(flow), flow.tape.messages if flow.tape else [])
@@ -42,8 +44,10 @@ def test_what_is_in_one(tmp_path: Path) -> None:
 
 def test_the_newest_are_kept(tmp_path: Path) -> None:
     """A provider that is down for a day must not fill the disk; what is not ours is left alone."""
-    captures = Captures(tmp_path, keep=2)
-    (tmp_path / "notes.txt").touch()
+    captures = Captures(tmp_path / "flows.db", keep=2)
+    folder = tmp_path / "flows-errors"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
     paths = []
     for second in range(4):
         flow = answered(begun(), outcome="failed")
@@ -52,7 +56,7 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
         captures.write(path, summary(flow), [])
         os.utime(path, (second, second))
         paths.append(path.name)
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["notes.txt", *paths[2:]])
+    assert sorted(each.name for each in folder.iterdir()) == sorted(["notes.txt", *paths[2:]])
 
 
 def test_bodies_are_bounded() -> None:
@@ -62,3 +66,23 @@ def test_bodies_are_bounded() -> None:
     assert len(str(long["body"])) == 1024 * 1024
     assert plain(Message("forwarded", 0, "POST /", (), [b"\xff\xfe"], [0.1]))["body"] == "\ufffd\ufffd"
     assert plain(Message("forwarded", 0, "POST /", ()))["body"] == ""
+
+
+def test_what_is_cleared_is_captured_no_more(tmp_path: Path) -> None:
+    """Nor what has become too old; what is not ours is left alone."""
+    path = tmp_path / "flows.db"
+    captures = Captures(path)
+    flows = [answered(begun(), outcome="failed") for _ in range(2)]
+    writer = Writer(path, {})
+    writer.write([Entry(flow, [], [], True) for flow in flows])
+    for flow in flows:
+        captures.write(captures.path_of(flow) or tmp_path, summary(flow), [])
+    (tmp_path / "flows-errors" / "notes.json").touch()
+    writer.base.execute("UPDATE flows SET listed = 0 WHERE seq = 1")
+    captures.sweep(writer.base)
+    assert {each.stem for each in (tmp_path / "flows-errors").iterdir()} == {flows[1].id, "notes"}
+    writer.close()
+    archive = Archive(path)
+    archive.clear()
+    archive.close()
+    assert {each.stem for each in (tmp_path / "flows-errors").iterdir()} == {"notes"}

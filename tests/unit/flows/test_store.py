@@ -425,8 +425,8 @@ def test_the_file_stays_within_its_bound(place: Place) -> None:
 
 def test_calls_that_failed_are_captured(place: Place) -> None:
     """A file for each, by the time the call is on disk; one that cannot be written harms nobody."""
-    folder = place.path.parent / "errors"
-    captures = Captures(folder)
+    folder = place.path.parent / "flows-errors"
+    captures = Captures(place.path)
     store = place.store(captures=captures)
     bad = begun()
     store.opened(bad)

@@ -131,7 +131,7 @@ def _lines(one: Found) -> list[str]:
         (each.name, each.dialect, each.base_url, _credential(each.credential, each.problem)) for each in found.providers
     ]
     lines += table(rows, indent=2, header=("PROVIDER", "DIALECT", "ADDRESS", "CREDENTIAL"))
-    routes = [(_condition(route), " → ".join((route.to, *route.fallback)), route.name) for route in found.routes]
+    routes = [(condition(route), " → ".join((route.to, *route.fallback)), route.name) for route in found.routes]
     routes += [(alias, target, "alias") for alias, target in found.aliases.items()]
     lines += table(routes, indent=2, header=("ASKED FOR", "GOES TO", "ROUTE"))
     shown = {name for route in found.routes for name in route.model} | set(found.aliases)
@@ -143,7 +143,7 @@ def _lines(one: Found) -> list[str]:
     return lines
 
 
-def _condition(route: RouteState) -> str:
+def condition(route: RouteState) -> str:
     """What a route asks of a call, in a few words."""
     parts = [", ".join(route.model) or "any model"]
     listed = {

@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from strowger.cli.status import condition
+from strowger.client import RouteState
 from strowger.launcher import sessions
 from tests.integration.cli.conftest import Served, Strowger
 
@@ -33,6 +35,31 @@ def test_a_running_gateway_is_described(served: Served, strowger: Strowger) -> N
     assert gateway["status"]["providers"][0]["credential"] == "none"
     for printed in (done, told):
         assert session.admin_token not in printed.stdout + printed.stderr
+
+
+def test_conditions_in_words() -> None:
+    """All that a route asks of a call is told, and nothing that it does not ask."""
+    assert condition(RouteState("r")) == "any model"
+    full = RouteState(
+        name="r",
+        model=("a", "b*"),
+        request_class=("title",),
+        agent=("Explore",),
+        subagent=False,
+        agent_id=("a1",),
+        session=("s*",),
+        prompt_over=60_000,
+        prompt_under=900_000,
+        effort=("max",),
+        thinking=True,
+        plan=True,
+        tool=("web_search*",),
+        images=False,
+    )
+    assert condition(full) == (
+        "a, b*; class title; agent Explore; agent id a1; session s*; effort max; tool web_search*; "
+        "prompts over 60,000 tokens; prompts under 900,000 tokens; no sub-agents; thinking; plan mode; without pictures"
+    )
 
 
 def test_a_silent_gateway_is_told_apart(strowger: Strowger) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from strowger.config.layers import Loaded
 from strowger.config.lines import Path
 from strowger.config.references import SecretRef, looks_sensitive
+from strowger.config.schema import Budget
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -65,13 +66,17 @@ def _tables(loaded: Loaded) -> Iterator[tuple[Path, Mapping[str, object]]]:
     yield ("proxy",), _fields(config.proxy)
     yield ("log",), _fields(config.log)
     yield ("flows",), _fields(config.flows)
+    yield ("prices",), _fields(config.prices)
+    yield ("budgets",), _fields(config.budgets)
+    yield ("metrics",), _fields(config.metrics)
+    yield ("tracing",), _fields(config.tracing)
     yield ("responses",), _fields(config.responses)
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:
     """Field values by their TOML names, without those that are not set: TOML has no null."""
     fields = ((field.encode_name, getattr(struct, field.name)) for field in msgspec.structs.fields(struct))
-    return {name: value for name, value in fields if value is not None and value not in ((), {})}
+    return {name: value for name, value in fields if value is not None and value not in ((), {}) and value != Budget()}
 
 
 def _plain(value: object, key: str = "") -> object:

@@ -9,6 +9,7 @@ from pathlib import Path
 from strowger.config import load
 from strowger.config.describe import as_json, as_toml
 from strowger.config.layers import Loaded
+from strowger.config.schema import Config
 
 TEXT = """\
 [server]
@@ -46,6 +47,15 @@ def test_toml_is_a_configuration_again(tmp_path: Path) -> None:
     assert shown["routes"] == [{"match": {"model": ["a*", "b"], "class": "main"}, "to": "my.own", "strict": False}]
     assert shown["aliases"] == {"my fast": "my.own:m"}
     assert shown["flows"]["keep"] == 5
+
+
+def test_every_section_is_shown(tmp_path: Path) -> None:
+    """What the schema has is in the output, and a budget that is not set is not."""
+    path = tmp_path / "all.toml"
+    path.write_text(TEXT + "[budgets]\nday = { stop = 5 }\n")
+    shown = tomllib.loads(as_toml(load(path, env={}, presets={})))
+    assert shown.keys() == set(Config.__struct_fields__)
+    assert shown["budgets"] == {"day": {"stop": 5.0}, "count_plan": False}
 
 
 def test_origins_are_comments(tmp_path: Path) -> None:

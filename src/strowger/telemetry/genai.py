@@ -119,8 +119,8 @@ def ended(call: Called) -> Attributes:
     }
     if call.status:
         found["http.response.status_code"] = call.status
-    if call.losses:
-        found["strowger.losses"] = [loss.path for loss in call.losses if loss.severity != "info"]
+    if lost := [loss.path for loss in call.losses if loss.severity != "info"]:
+        found["strowger.losses"] = lost
     return _with(found, {"strowger.route": call.route, "strowger.lane": call.lane, "error.type": failure_of(call)})
 
 

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from strowger.cli.logs import logs
+from strowger.cli.serve import serve
 from strowger.config.paths import log_file
 from strowger.flows.flow import Flow, summary
 from strowger.launcher import sessions
@@ -117,3 +118,9 @@ def test_following(log: Log) -> None:
         reader.join()
         assert program.stdout is not None
         program.stdout.close()
+
+
+@pytest.mark.parametrize("arguments, level", [([], None), (["-v"], "debug"), (["--log-level", "warning"], "warning")])
+def test_how_much_is_told_can_be_said_at_the_start(arguments: list[str], level: str | None) -> None:
+    """In short, too; who says nothing leaves it to the configuration."""
+    assert serve.make_context("serve", arguments).params["log_level"] == level

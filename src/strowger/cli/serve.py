@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import click
@@ -15,12 +16,18 @@ import click
 from strowger import __version__
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async, settle_in
-from strowger.cli.render import count, table
+from strowger.cli.monitor import INSTALL, monitor_of
+from strowger.cli.render import count, hint, table
 from strowger.cli.setup import load_setup, unset
 from strowger.config.checks import is_loopback
-from strowger.launcher.host import Host, hosted
+from strowger.errors import GatewayError
+from strowger.launcher import sessions
+from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.setup import Setup
 from strowger.telemetry.logs import Log
+
+if TYPE_CHECKING:
+    from strowger.tui.app import Monitor
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,6 +41,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged.")
 @click.option("--verbose", "-v", "log_level", flag_value="debug", help="Short for --log-level debug.")
 @click.option("--log-file", metavar="FILE", help="Where the log goes, instead of standard error.")
+@click.option("--monitor/--no-monitor", default=None, help="Show calls on the whole screen; so it is on a terminal.")
 def serve(
     path: Path | None,
     profile: str | None,
@@ -42,14 +50,55 @@ def serve(
     demo: bool,
     log_level: str | None,
     log_file: str | None,
+    monitor: bool | None,
 ) -> int:
-    """Run the gateway until it is stopped.
+    """Run the gateway until it is stopped, on a terminal with the monitor.
 
-    The first Ctrl-C (or SIGTERM) lets running calls finish for a while, the second ends them.
+    The first Ctrl-C (or SIGTERM, or q in the monitor) lets running calls finish for a while, the second ends them.
     """
     flags = {"server.bind": bind, "server.port": port, "log.level": log_level, "log.file": log_file}
     setup = load_setup(path, profile, demo=demo, flags=flags)
-    return run_async(lambda: until_stopped(setup, "serve", lambda host: _banner(host, setup)))
+    screen = _screen if _is_wanted(monitor) else None
+    # the screen is the monitor's, so the log keeps off it
+    log = quiet_log(setup.config, os.environ) if screen is not None else None
+    return run_async(lambda: until_stopped(setup, "serve", lambda host: _banner(host, setup), log=log, screen=screen))
+
+
+def _is_wanted(asked: bool | None) -> bool:
+    """Whether the monitor shall be opened. Raises GatewayError where it was asked for and cannot be."""
+    on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    if asked is False or not (on_terminal and os.environ.get("TERM") not in (None, "", "dumb")):
+        if asked:
+            raise GatewayError("the monitor needs a terminal", hint="`strowger serve --no-monitor` writes a log")
+        return False
+    if importlib.util.find_spec("textual") is None:
+        if asked:
+            raise GatewayError("the monitor needs Textual, which is not installed", hint=INSTALL)
+        click.echo(hint(f"{INSTALL} shows calls on the whole screen"), err=True)
+        return False
+    return True
+
+
+def _screen() -> Monitor:
+    """The monitor, which finds the gateway that runs here as it finds all others."""
+    folder = sessions.directory(os.environ)
+    return monitor_of(lambda: sessions.running(folder), ends="the gateway ends too")
+
+
+async def _watched(monitor: Monitor, stop: anyio.Event) -> None:
+    """Show the monitor until it is left, or until something else stops us."""
+
+    async def show() -> None:
+        try:
+            await monitor.run_async()
+        finally:
+            stop.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(show)
+        await stop.wait()
+        if monitor.is_running:
+            monitor.exit()
 
 
 async def until_stopped(
@@ -58,8 +107,11 @@ async def until_stopped(
     banner: Callable[[Host], Iterable[str]],
     *,
     log: Log | None = None,
+    screen: Callable[[], Monitor] | None = None,
 ) -> int:
-    """Serve until the first signal; the second cancels what is draining. Gives the exit code."""
+    """Serve until the first signal, or until the screen is left; another signal cancels what is draining. Gives the
+    exit code.
+    """
     stop = anyio.Event()
     forced = False
 
@@ -76,9 +128,12 @@ async def until_stopped(
             tasks.start_soon(watch, received)
             async with hosted(setup, env=os.environ, kind=kind, log=log) as host:
                 settle_in()
-                for line in banner(host):
-                    click.echo(line, err=True)
-                await stop.wait()
+                if screen is None:
+                    for line in banner(host):
+                        click.echo(line, err=True)
+                    await stop.wait()
+                else:
+                    await _watched(screen(), stop)
                 if sys.stderr.isatty():
                     click.echo(err=True)  # below the ^C
                 if running := host.gateway.recorder.running:

@@ -46,7 +46,7 @@ class Monitor(App[None]):
     #top { height: 1; background: $panel; padding: 0 1; }
     #limits { height: auto; max-height: 3; color: $text-muted; padding: 0 1; display: none; }
     #trouble { height: auto; color: $text-warning; padding: 0 1; display: none; }
-    #sessions { width: 38; border-right: solid $panel; }
+    #sessions { width: 26%; max-width: 38; border-right: solid $panel; }
     #calls { height: 1fr; }
     #filter { display: none; height: 1; border: none; padding: 0 1; }
     #filter.-shown { display: block; }

@@ -203,10 +203,17 @@ class Catalog(Struct, frozen=True):
 
 
 class Chosen(Struct, frozen=True):
-    """What a launch goes by: a profile, or via a provider; neither is what everybody has."""
+    """What a launch goes by: a profile, or via a provider; neither is what everybody has.
+
+    Where its conversation has another `room` from now on, that of `target`, than its client was told of: both; 0 is
+    what the client itself takes its models for.
+    """
 
     profile: str | None = None
     via: str | None = None
+    room: int = 0
+    target: str = ""
+    told_room: int = 0
 
 
 class Page(Struct, frozen=True):

@@ -80,12 +80,24 @@ def switch(words: tuple[str, ...]) -> None:
     session = words[0] if len(words) == 2 else None
     one, chosen = run_async(lambda: _switch(session, words[-1]))
     click.echo(f"{one.launch.name} ({one.name}) now goes by {_goes(chosen.profile, chosen.via)}")
+    if news := room_news(chosen):
+        click.echo(news, err=True)
 
 
 def _goes(profile: str | None, via: str | None) -> str:
     words = [f"profile {profile}"] if profile else []
     words += [f"via {via}"] if via else []
     return ", ".join(words) or "the configuration"
+
+
+def room_news(chosen: Chosen) -> str | None:
+    """What a switch means for the length of a conversation whose client cannot be told any more; None: nothing."""
+    if chosen.room == chosen.told_room:
+        return None
+    if chosen.room and (not chosen.told_room or chosen.room < chosen.told_room):
+        there = f"{chosen.target} has room for a conversation of {chosen.room:,} tokens"
+        return f"note: {there}; of that the client does not know, and compacts when it is refused"
+    return f"note: the client goes on compacting at {chosen.told_room:,} tokens, as it was told when it started"
 
 
 async def _switch(session: str | None, to: str) -> tuple[Running, Chosen]:

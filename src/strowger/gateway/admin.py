@@ -80,7 +80,7 @@ class Admin:
         self._watching = watching
         self._history = history
         self._sums = Sums(history)
-        self._launches = Launches(line, settings)
+        self._launches = Launches(line, settings, models)
         self._replaying = Replaying(line, history)
         self._started = time.time()
 
@@ -115,9 +115,7 @@ class Admin:
             case "GET", "status", "":
                 return 200, await self._status(self._line.routes)
             case "GET", "prospect", "":
-                names, knows = (asked.get(part, "").split() for part in ("models", "knows"))
-                dialect = asked.get("dialect", "")
-                return 200, await self._models.prospect(self._routes(asked), names, knows=knows, dialect=dialect)
+                return 200, await self._launches.prospect(asked)
             case "GET", "models", "":
                 routes = self._routes(asked)
                 entries = await self._models.entries(routes)

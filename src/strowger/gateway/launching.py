@@ -5,14 +5,18 @@ The half of the admin API that `strowger run` and `strowger switch` speak with. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from strowger.config.layers import Choice
 from strowger.errors import BadRequest, ConfigError, GatewayError, UnknownPath
 from strowger.gateway.access import Access, Client, Launch
 from strowger.gateway.exporting import launch_env
+from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
+from strowger.routing.prospect import Prospect
 
 
 class _LaunchRequest(msgspec.Struct):
@@ -28,13 +32,24 @@ class _SwitchRequest(msgspec.Struct):
     to: str
 
 
+class _Expected(msgspec.Struct, frozen=True):
+    """What a client has asked about its conversation when it started, and the room that it was told of."""
+
+    models: tuple[str, ...]
+    knows: tuple[str, ...]
+    dialect: str
+    room: int
+
+
 class Launches:
     """The launches that are open."""
 
-    def __init__(self, line: Line, settings: Settings) -> None:
+    def __init__(self, line: Line, settings: Settings, models: Models) -> None:
         self._line = line
         self._access: Access = line.access
         self._settings = settings
+        self._models = models
+        self._expected: dict[str, _Expected] = {}
 
     def described(self) -> list[dict[str, object]]:
         """All of them, and what each goes by."""
@@ -78,13 +93,39 @@ class Launches:
         except UnknownPath:  # it has ended while its choice was read
             self._settings.take(launch_id)
             raise
-        return {"profile": choice.profile, "via": choice.via}
+        return {"profile": choice.profile, "via": choice.via, **await self._news(launch_id)}
+
+    async def prospect(self, asked: Mapping[str, str]) -> Prospect:
+        """What awaits a conversation that asks for some models: that of a launch, where one is named."""
+        models, knows = (tuple(asked.get(part, "").split()) for part in ("models", "knows"))
+        launch, dialect = asked.get("launch", ""), asked.get("dialect", "")
+        found = await self._ahead(launch, models, knows, dialect)
+        there = {each.id for each in self._access.launches}
+        self._expected = {each: expected for each, expected in self._expected.items() if each in there}
+        if launch in there:
+            self._expected[launch] = _Expected(models, knows, dialect, found.room)
+        return found
+
+    async def _ahead(self, launch: str, models: Sequence[str], knows: Sequence[str], dialect: str) -> Prospect:
+        routes = self._line.routes_for(Client("", launch=launch))
+        return await self._models.prospect(routes, models, knows=knows, dialect=dialect)
+
+    async def _news(self, launch_id: str) -> dict[str, object]:
+        """The room where a launch leads from now on, where its client knows of another."""
+        expected = self._expected.get(launch_id)
+        if expected is None:
+            return {}
+        found = await self._ahead(launch_id, expected.models, expected.knows, expected.dialect)
+        if found.room == expected.room:
+            return {}
+        return {"room": found.room, "target": found.target, "told_room": expected.room}
 
     def close(self, launch_id: str) -> None:
         """Forget one. Raises UnknownPath."""
         if not self._access.close_launch(launch_id):
             raise UnknownPath(f"there is no launch {launch_id[:60]}")
         self._settings.take(launch_id)
+        self._expected.pop(launch_id, None)
         self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
 
     def _check_open(self, launch_id: str) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from strowger.cli.sessions import room_news
+from strowger.client import Admin
 from strowger.config.schema import Launching, Slots
 from strowger.launcher.host import hosted, quiet_log
 from strowger.launcher.run import Order, run
@@ -70,3 +72,24 @@ async def test_who_says_it_himself(claude: Path, tmp_path: Path) -> None:
     assert await run(Order(str(claude), alone=True), env=env, setup=setup, tell=told.append) == 0
     assert (tmp_path / "told").read_text() == "150000"
     assert not any("room for" in line for line in told)
+
+
+async def test_a_switch_that_changes_the_room() -> None:
+    """The client was told when it started; whoever switches it hears where that holds no more."""
+    own = ephemeral(replace(setup(), again=demo_setup().again))
+    async with hosted(own, env=os.environ, kind="serve", log=quiet_log(own.config, os.environ)) as host:
+        async with Admin(host.url, host.gateway.access.admin_token) as admin:
+            launch = await admin.open_launch("claude", os.getpid(), via="demo:kimi-k2")
+            assert room_news(await admin.switch(launch.id, "demo:gpt-4o")) is None  # it has not asked
+            await admin.switch(launch.id, "demo:kimi-k2")
+            assert (await admin.prospect(launch.id, ["claude-opus-5-5"], knows=["claude-*"])).room == 262_144
+            less = await admin.switch(launch.id, "demo:gpt-4o")
+            same = await admin.switch(launch.id, "demo:kimi-k2")
+            more = await admin.switch(launch.id, "demo:gemini-3-pro")
+            await admin.close_launch(launch.id)
+    assert (less.room, less.target, less.told_room) == (128_000, "demo:gpt-4o", 262_144)
+    assert (room_news(less) or "").startswith(
+        "note: demo:gpt-4o has room for a conversation of 128,000 tokens; of that"
+    )
+    assert room_news(same) is None
+    assert (room_news(more) or "").startswith("note: the client goes on compacting at 262,144 tokens")

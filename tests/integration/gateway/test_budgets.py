@@ -52,11 +52,13 @@ class Here:
         async with gateway(config, env={"UPSTREAM_KEY": KEY}, again=again) as rig:
             yield rig
 
-    async def ask(self, rig: Rig, session: str = "s1", output: int = 1000) -> tuple[int, dict[str, str], bytes]:
+    async def ask(
+        self, rig: Rig, session: str = "s1", output: int = 1000, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
         """A call of a session, answered with so many tokens, which is what it costs in thousandths of a dollar."""
         self.vendor.script(say("Hello", usage=Usage(fresh=50, cached=30, stored=20, output=output)))
         answer = await rig.post(
-            "/v1/messages", anthropic_request(model=MODEL, stream=True), x_claude_code_session_id=session
+            "/v1/messages", anthropic_request(model=MODEL, stream=True), x_claude_code_session_id=session, **headers
         )
         await rig.flow()
         return answer
@@ -161,3 +163,26 @@ async def test_a_raised_budget_and_new_prices_hold_at_once(here: Here) -> None:
         assert await rig.gateway.settings.reload() == ()
         assert (await here.ask(rig))[0] == 200
         assert (await rig.flow())["billed_usd"] == pytest.approx(3)
+
+
+async def test_a_profile_has_its_own_budget(here: Here) -> None:
+    """A launch that goes by a profile is held to what that says, also after a reload; others are not."""
+    everybody, cheap = here.config(), here.config(Budgets(profile=Budget(stop=1)))
+
+    def again(choice: Choice) -> Loaded:
+        return Loaded(cheap if choice.profile else everybody, {}, profiles=("cheap",))
+
+    async with here.gateway(everybody, again) as rig:
+        launch = rig.gateway.access.open_launch("claude", 1)
+        await rig.gateway.settings.switch(launch.id, "cheap")
+        bearer = f"Bearer {launch.token}"
+        assert (await here.ask(rig, "s1", authorization=bearer))[0] == 200
+        assert (await rig.flow())["profile"] == "cheap"
+        status, _, body = await here.ask(rig, "s2", authorization=bearer)
+        assert (status, "the profile cheap has cost $1.00 today" in json.loads(body)["error"]["message"]) == (429, True)
+        await rig.gateway.settings.reload()
+        assert (await here.ask(rig, "s2", authorization=bearer))[0] == 429
+        here.vendor.forget()
+        assert (await here.ask(rig, "s2"))[0] == 200
+        await rig.gateway.settings.switch(launch.id, "default")
+        assert (await here.ask(rig, "s2", authorization=bearer))[0] == 200

@@ -243,6 +243,35 @@ class MessageHead(Struct, frozen=True):
     pieces: tuple[tuple[float, int], ...] = ()
 
 
+class SaidPiece(Struct, frozen=True):
+    """A part of what was said. `kind` is text, thinking, call, result, media or other; `title` says more of it.
+
+    `left_out` is how many characters of the text are not told.
+    """
+
+    kind: str
+    text: str = ""
+    title: str = ""
+    left_out: int = 0
+
+
+class SaidTurn(Struct, frozen=True):
+    """What one side said."""
+
+    role: str
+    pieces: tuple[SaidPiece, ...] = ()
+
+
+class Transcript(Struct, frozen=True):
+    """What was said in a call; `earlier` turns were left out. Not `readable`: it is not kept, or in no dialect."""
+
+    readable: bool = False
+    earlier: int = 0
+    turns: tuple[SaidTurn, ...] = ()
+    tools: tuple[dict[str, str], ...] = ()
+    answer: SaidTurn | None = None
+
+
 class Lines(Struct, frozen=True):
     """A message's body as lines of text from `offset` on; `total` are there."""
 

@@ -44,6 +44,7 @@ from strowger.answers import (
     SessionUse,
     Status,
     StoreState,
+    Transcript,
     Usage,
     WindowState,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "SessionUse",
     "Status",
     "StoreState",
+    "Transcript",
     "Usage",
     "WindowState",
 ]
@@ -195,6 +197,10 @@ class Admin:
         """An answer, `upstream_response` or `client_response`, event by event with the moments."""
         asked = {"kind": kind, "number": number, "offset": offset, "limit": limit, "as": "events"}
         return await self._ask("GET", _path(f"flows/{_part(id)}/body", **asked), AnswerEvents)
+
+    async def transcript(self, id: str, *, last: int = 40) -> Transcript:
+        """What was said in a call, as people read it: the last turns, and the answer."""
+        return await self._ask("GET", _path(f"flows/{_part(id)}/transcript", last=last), Transcript)
 
     async def compare(self, id: str, number: int | None = None) -> Comparison:
         """What the client sent beside what was forwarded, the last time unless a number is given."""

@@ -116,7 +116,7 @@ async def test_silence_is_told() -> None:
 
 async def test_status_does_not_wait_for_commands_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their providers' credentials are not known yet; the others are told, in the order of the configuration."""
-    monkeypatch.setattr("strowger.gateway.admin._CREDENTIAL_SECONDS", 0.1)
+    monkeypatch.setattr("strowger.gateway.status._CREDENTIAL_SECONDS", 0.1)
     hanging = {"command": [sys.executable, "-c", "import time; time.sleep(600)"]}
     url = "http://127.0.0.1:9"
     providers = {

@@ -25,40 +25,30 @@ Errors are JSON: {"error": {"message": …, "hint": …, "type": …, "code": �
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
-import anyio
 import msgspec
 
-from strowger import __version__
-from strowger.errors import BadRequest, ConfigError, CredentialError, ErrorKind, GatewayError, UnknownModel, UnknownPath
+from strowger.errors import BadRequest, ConfigError, ErrorKind, GatewayError, UnknownPath
 from strowger.flows.query import parse
-from strowger.gateway import page
+from strowger.gateway import page, status
 from strowger.gateway.access import Client
 from strowger.gateway.delivery import Reply
-from strowger.gateway.endpoints import ANTHROPIC, Call
-from strowger.gateway.health import Health
+from strowger.gateway.endpoints import Call
 from strowger.gateway.history import Asked, History
 from strowger.gateway.launching import Launches
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.replaying import Order, Replaying
+from strowger.gateway.said import Said
 from strowger.gateway.settings import Settings
 from strowger.gateway.sums import Sums
 from strowger.gateway.watching import Watching
-from strowger.providers.base import Provider
 from strowger.routing.table import RouteTable
 from strowger.upstreams.base import Headers
 
-# Shorter than whoever asks for the status waits: a command that hangs must not hide everything else.
-_CREDENTIAL_SECONDS = 1.0
-# What Claude Code asks for where nobody has chosen (2.1.329).
-_USUAL_MODEL = "claude-opus-5-5"
 # Nothing that a model or a client wrote is to be taken for a page of ours.
 _BYTES: Headers = (
     ("Content-Type", "application/octet-stream"),
@@ -79,6 +69,7 @@ class Admin:
         self._settings = settings
         self._watching = watching
         self._history = history
+        self._said = Said(history, line.dialects)
         self._sums = Sums(history)
         self._launches = Launches(line, settings, models)
         self._replaying = Replaying(line, history)
@@ -113,7 +104,7 @@ class Admin:
         """Status and JSON data."""
         match call.method, name, rest:
             case "GET", "status", "":
-                return 200, await self._status(self._line.routes)
+                return 200, await status.told(self._line, self._launches.described(), self._started)
             case "GET", "prospect", "":
                 return 200, await self._launches.prospect(asked)
             case "GET", "models", "":
@@ -121,7 +112,7 @@ class Admin:
                 entries = await self._models.entries(routes)
                 return 200, {"models": entries, "problems": self._models.problems(routes)}
             case "GET", "quota", "":
-                return 200, quota(self._line.health)
+                return 200, status.quota(self._line.health)
             case "GET", "flows" | "store" | "cache" | "usage" | "sessions", _:
                 return 200, await self._told(name, rest, asked)
             case "POST", "flows", path if path.endswith("/replay"):
@@ -155,6 +146,8 @@ class Admin:
                 return await self._history.flow(flow)
             case "flows", True, "messages":
                 return await self._history.heads(flow)
+            case "flows", True, "transcript":
+                return await self._said.transcript(flow, asked)
             case "flows", True, "compare":
                 return await self._history.compare(flow, asked)
             case "cache", False, "":
@@ -173,33 +166,6 @@ class Admin:
             return await self._settings.reload()
         except ConfigError as error:
             raise BadRequest(str(error), hint=error.hint) from None
-
-    async def _status(self, routes: RouteTable) -> dict[str, object]:
-        recorder = self._recorder
-        return {
-            # as ccode's status has it, for programs that ask for that
-            "ok": True,
-            "upstream_host": _upstream_host(routes),
-            "requests": recorder.calls,
-            "started_at": datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "version": __version__,
-            "pid": os.getpid(),
-            "started": round(self._started, 3),
-            "uptime_seconds": round(time.time() - self._started, 1),
-            "calls": {
-                "total": recorder.calls,
-                "running": recorder.running,
-                "failed": recorder.failed,
-                "cancelled": recorder.cancelled,
-            },
-            "client_token_required": self._access.token_required,
-            "launches": self._launches.described(),
-            "providers": await _providers(routes.providers),
-            "routes": routes.described(),
-            "aliases": dict(routes.aliases),
-            "models": list(dict.fromkeys(routes.names())),
-            **_trouble(self._line.health),
-        }
 
 
 class _Ticket(msgspec.Struct):
@@ -227,50 +193,6 @@ def _nothing(method: str, name: str) -> UnknownPath:
     )
 
 
-def _upstream_host(routes: RouteTable) -> str:
-    """Where Claude Code's conversation goes unless its user says otherwise; empty where that leads nowhere."""
-    with suppress(UnknownModel):
-        for target in routes.match(_USUAL_MODEL, dialect=ANTHROPIC).targets:
-            return urlsplit(target.provider.base_url).hostname or ""
-    return ""
-
-
-async def _providers(providers: Mapping[str, Provider]) -> list[Mapping[str, object]]:
-    """All of them in their order; their credentials are looked for at the same time."""
-    found: dict[str, Mapping[str, object]] = {}
-
-    async def look(provider: Provider) -> None:
-        found[provider.name] = await _provider(provider)
-
-    async with anyio.create_task_group() as tasks:
-        for provider in providers.values():
-            tasks.start_soon(look, provider)
-    return [found[provider.name] for provider in providers.values()]
-
-
-async def _provider(provider: Provider) -> Mapping[str, object]:
-    credential = "none"
-    problem: str | None = None
-    if provider.client_auth:
-        credential = "client"
-    elif provider.accounts:
-        credential, problem = "unknown", f"it was not there within {_CREDENTIAL_SECONDS:g} s"
-        with anyio.move_on_after(_CREDENTIAL_SECONDS):
-            try:
-                for account in provider.accounts:
-                    await provider.credentials(account=account)
-                credential, problem = "ok", None
-            except CredentialError as error:
-                credential, problem = "missing", error.message
-    return {
-        "name": provider.name,
-        "dialect": provider.dialect,
-        "base_url": provider.base_url,
-        "credential": credential,
-        "problem": problem,
-    }
-
-
 _STATUS = {
     ErrorKind.BAD_REQUEST: 400,
     ErrorKind.UNKNOWN_MODEL: 404,
@@ -294,16 +216,3 @@ def refusal(error: GatewayError) -> tuple[int, Headers, bytes]:
         "param": error.param,
     }
     return _STATUS.get(error.kind, 500), _JSON, msgspec.json.encode({"type": "error", "error": said})
-
-
-def quota(health: Health) -> dict[str, object]:
-    """What each account's provider last said of its limits, and who is not asked meanwhile."""
-    accounts = [
-        {"provider": provider, "account": account, **msgspec.to_builtins(reading)}
-        for (provider, account), reading in sorted(health.readings.items())
-    ]
-    return {"accounts": accounts, **_trouble(health)}
-
-
-def _trouble(health: Health) -> dict[str, object]:
-    return {"resting": list(health.resting()), "breakers": list(health.broken())}

@@ -29,7 +29,7 @@ from strowger.flows.conversations import Conversations
 from strowger.flows.feed import Feed
 from strowger.gateway import cloud_clients, code_assist
 from strowger.gateway.access import Access
-from strowger.gateway.admin import Admin, quota, refusal
+from strowger.gateway.admin import Admin, refusal
 from strowger.gateway.counting import Counting
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import ADMIN, Call, Endpoint, Verb, match, spoken_at
@@ -44,6 +44,7 @@ from strowger.gateway.recall import Memory
 from strowger.gateway.scraping import Scraping, looker, observers_of
 from strowger.gateway.sending import Sender
 from strowger.gateway.settings import Settings, timing_of
+from strowger.gateway.status import quota
 from strowger.gateway.stored import Stored
 from strowger.gateway.telling import GOOD_NEWS, Teller, noting
 from strowger.gateway.watching import Watching

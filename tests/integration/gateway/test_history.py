@@ -129,6 +129,22 @@ async def test_what_went_over_the_wires(stored: Flows) -> None:
         assert '"Hello"' in events.events[1].data
 
 
+async def test_what_was_said(stored: Flows) -> None:
+    """As people read it: the last turns with their pieces, and the answer; nothing where nothing is kept."""
+    async with running(stored) as (rig, admin):
+        said = [{"role": "user", "content": text} for text in ("one", "two", "x" * 30_000)]
+        await rig.post(PATH, chat_request(messages=said, stream=True))
+        found = await admin.transcript("last", last=2)
+        assert (found.readable, found.earlier) == (True, 1)
+        assert [(turn.role, turn.pieces[0].text[:3]) for turn in found.turns] == [("user", "two"), ("user", "xxx")]
+        assert found.turns[1].pieces[0].left_out == 10_000
+        assert found.answer is not None
+        assert [piece.text for piece in found.answer.pieces] == ["Hello you"]
+        await rig.post(PATH, b"{")
+        broken = await admin.transcript("last")
+        assert (broken.readable, broken.turns, broken.answer) == (False, (), None)
+
+
 async def test_bytes_are_no_page(stored: Flows) -> None:
     """What a model wrote is saved, never shown by the browser itself."""
     async with running(stored) as (rig, _):

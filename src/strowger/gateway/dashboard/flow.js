@@ -4,10 +4,11 @@ import { download, get, post } from './api.js';
 import { isAnswer, linesOf, messageName, messageView, sorry } from './body.js';
 import { dot } from './calls.js';
 import { copy, fill, h, quoted } from './dom.js';
-import { asker, bytes, cached, dollars, DASH, fully, led, millis, percent, whole } from './format.js';
+import { asker, bytes, cached, dollars, DASH, fully, millis, percent, target, whole } from './format.js';
 import { live } from './live.js';
+import { showSaid } from './said.js';
 
-const TABS = ['Overview', 'Messages', 'Changes', 'JSON'];
+const TABS = ['Overview', 'Said', 'Messages', 'Changes', 'JSON'];
 const INLINE = 200_000;
 
 export class FlowPanel {
@@ -50,7 +51,7 @@ export class FlowPanel {
     fill(this.tabs, TABS.map((name) => h('button', {
       type: 'button', role: 'tab', 'aria-selected': String(name === tab), onclick: () => this.show(name),
     }, name)));
-    const draw = { Overview: () => this.overview(), Messages: () => this.messages(), Changes: () => this.changes(), JSON: () => this.json() }[tab];
+    const draw = { Overview: () => this.overview(), Said: () => showSaid(this.body, this.flow, () => this.tab === 'Said'), Messages: () => this.messages(), Changes: () => this.changes(), JSON: () => this.json() }[tab];
     draw();
   }
 
@@ -76,7 +77,7 @@ export class FlowPanel {
       ['Session', flow.session && link('session', flow.session)],
       ['Agent', flow.agent_id && link('agent_id', flow.agent_id, `${flow.agent_type || 'sub-agent'} ${flow.agent_id.slice(0, 12)}`)],
       ['Project', flow.project], ['Profile', flow.profile], ['Route', flow.route],
-      ['Went to', flow.provider && link('provider', flow.provider, led(flow))],
+      ['Went to', flow.provider && link('provider', flow.provider, target(flow))],
       ['Answered', flow.response_model],
       ['Dialects', flow.upstream_dialect && `${flow.dialect} → ${flow.upstream_dialect}, ${flow.lane}`],
       ['Ended', flow.finish], ['Repeats', flow.replay_of && h('button.link', { type: 'button', onclick: () => this.open(flow.replay_of) }, flow.replay_of)],

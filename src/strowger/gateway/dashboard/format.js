@@ -93,7 +93,12 @@ export function asker(flow) {
   return flow.agent_id ? `${who} · ${flow.agent_type || 'sub-agent'}` : who;
 }
 
-/** Where a call went; the model only where it is another than the one that was asked for. */
+/** Where a call went. */
+export function target(flow) {
+  return `${flow.provider}${flow.account ? '/' + flow.account : ''}:${flow.upstream_model}`;
+}
+
+/** The same in short; the model only where it is another than the one that was asked for. */
 export function led(flow) {
   if (!flow.provider) return '';
   const account = flow.account ? `/${flow.account}` : '';

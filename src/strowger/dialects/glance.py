@@ -7,7 +7,7 @@ things by one name. What is not as it should be is as if it were not there: judg
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import msgspec
@@ -44,6 +44,7 @@ class _Body(msgspec.Struct):
     reasoning: Raw = _NOTHING
     generationConfig: Raw = _NOTHING  # noqa: N815 - so too
     generation_config: Raw = _NOTHING
+    client_metadata: Raw = _NOTHING
     request: Raw = _NOTHING
     """Code Assist has the whole of it in here."""
 
@@ -145,6 +146,16 @@ class Glance:
                 if isinstance(found := _member(settings, name), dict):
                     return Raw(msgspec.json.encode(found))
         return _NOTHING
+
+    @cached_property
+    def metadata(self) -> Mapping[str, str]:
+        """What a client of Responses says of the request in words of its own: what HTTP has headers for, where frames
+        have none.
+        """
+        found = _plain(self._body.client_metadata)
+        return (
+            {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+        )
 
     @cached_property
     def tools(self) -> tuple[str, ...]:

@@ -173,8 +173,8 @@ class _OneCall:
         flow.session = noticed.session or None
         route = match_route(line.routes_for(client), call, flow.model, noticed)
         flow.route = route.name
-        flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         flow.agent_id = noticed.agent_id or None
+        flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         line.recorder.began(flow)
         await line.budgets.allow(flow)
         await self._recall(client, route)

@@ -22,6 +22,7 @@ _AGENTS = ("claude-cli", "codex", "geminicli", "opencode", "kimi-code", "qwencod
 _NO_END_OF_PLANNING = "qwencode"
 _REQUEST_KIND = re.compile(r'"request_kind"\s*:\s*"(\w+)"')
 # What Codex says of each request (seen in 0.169), and of its own chores among those of sub-agents (its source).
+_CODEX_AGENT = "x-openai-subagent"
 _CODEX_KINDS = {"turn": MAIN, "compaction": COMPACTION}
 _CODEX_SUBAGENTS = {"compact": COMPACTION, "memory_consolidation": AUXILIARY}
 _LONGEST = 200
@@ -56,6 +57,14 @@ def _with_kind(request_class: str) -> Iterator[str]:
         yield AUXILIARY
 
 
+def _codex_class(said: Mapping[str, str]) -> str:
+    """What Codex says that a request is for: in headers, or in a frame in members of the same names."""
+    if agent := said.get(_CODEX_AGENT):
+        return _CODEX_SUBAGENTS.get(agent, SUBAGENT)
+    kind = _REQUEST_KIND.search(said.get("x-codex-turn-metadata", "")[:2000])
+    return _CODEX_KINDS.get(kind[1], "") if kind is not None else ""
+
+
 class Noticed:
     """The hints of one call. Header names are lower case; `session` is what its body says of the client's session,
     `compacts` that the URL alone says what it is for.
@@ -65,6 +74,8 @@ class Noticed:
         self, headers: Mapping[str, str], body: bytes, *, session: str | None = None, compacts: bool = False
     ) -> None:
         self._headers = headers
+        # The headers are those of a connection then, on which many calls come.
+        self._framed = "sec-websocket-key" in headers
         self._glance = Glance(body)
         self._session = session
         self._compacts = compacts
@@ -88,28 +99,24 @@ class Noticed:
             return told
         if self._compacts or self._header("x-claude-code-compaction"):
             return COMPACTION
-        if of_codex := self._header("x-openai-subagent"):
-            return _CODEX_SUBAGENTS.get(of_codex, SUBAGENT)
-        if turn := self._headers.get("x-codex-turn-metadata"):
-            kind = _REQUEST_KIND.search(turn[:2000])
-            if kind is not None and kind[1] in _CODEX_KINDS:
-                return _CODEX_KINDS[kind[1]]
+        if not self._framed and (of_codex := _codex_class(self._headers)):
+            return of_codex
         # `claude` always names the agent (seen in 2.1.197 and 2.1.329), opencode the session that its own springs from
         return SUBAGENT if self._header("x-claude-code-agent-id", "x-parent-session-id") else ""
 
     @cached_property
     def told_agent(self) -> str:
         """What the headers say of the type of the sub-agent."""
-        return self._header("x-claude-code-agent-type", "x-openai-subagent")
+        return self._header("x-claude-code-agent-type", *(() if self._framed else (_CODEX_AGENT,)))
 
     @cached_property
     def agent_id(self) -> str:
         """Which sub-agent is asking."""
         if own := self._header("x-claude-code-agent-id"):
             return own
-        if self.told_class != SUBAGENT:
-            return ""
-        return self._header("thread-id") or self._header("x-session-id")
+        if self.told_class == SUBAGENT:
+            return self._header("thread-id", "x-session-id")
+        return self._glance.metadata.get("thread_id", "")[:_LONGEST] if self._framed and self.subagent else ""
 
     @cached_property
     def session(self) -> str:
@@ -122,7 +129,10 @@ class Noticed:
     def role(self) -> Role | None:
         """What the body says, looked for once."""
         if not self._looked:
-            self._looked, self._role = True, roles.recognised(self._glance)
+            said = self._glance.metadata if self._framed else {}
+            found = _codex_class(said)
+            role = Role(found, said.get(_CODEX_AGENT, "")) if found else roles.recognised(self._glance)
+            self._looked, self._role = True, role
         return self._role
 
     def classes(self) -> Iterator[str]:

@@ -122,6 +122,12 @@ def test_tools(body: dict[str, object], names: str) -> None:
     assert all(name.startswith(begins) for name, begins in zip(found, names.split(), strict=True))
 
 
+def test_metadata() -> None:
+    """What a client of Responses says of the request; what is no text is none."""
+    assert glance(client_metadata={"a": "b", "n": 1}).metadata == {"a": "b"}
+    assert glance(client_metadata="a").metadata == {}
+
+
 @pytest.mark.parametrize(
     "part, there",
     [

@@ -60,6 +60,30 @@ def test_headers_that_say_it(
     assert noticed.known_class == request_class
 
 
+def framed(kind: str, **said: str) -> Noticed:
+    """A call of Codex's on a connection that was opened for something else."""
+    opened = {
+        "sec-websocket-key": "k",
+        "user-agent": "codex_exec/0.169.0",
+        "session-id": "s1",
+        "thread-id": "of the connection",
+        "x-codex-turn-metadata": '{"request_kind":"turn"}',
+    }
+    metadata = {"thread_id": "t1", "x-codex-turn-metadata": json.dumps({"request_kind": kind}), **said}
+    return Noticed(opened, json.dumps({"client_metadata": metadata, "input": "hello"}).encode())
+
+
+def test_frames_say_it_in_their_own_members() -> None:
+    """The headers of a connection hold for none of the calls on it, but for the session."""
+    assert list(framed("compaction").classes()) == ["compaction"]
+    assert list(framed("prewarm").classes()) == ["main"]
+    agent = framed("turn", **{"x-openai-subagent": "collab_spawn"})
+    assert (agent.agent_id, agent.known_class, agent.known_agent) == ("t1", "subagent", "collab_spawn")
+    assert (agent.session, agent.subagent) == ("s1", True)
+    main = framed("turn")
+    assert (main.agent_id, main.known_class, main.subagent) == ("", "main", False)
+
+
 def test_the_url_may_say_it() -> None:
     """Codex asks for compaction at an address of its own."""
     assert list(Noticed({}, b"", compacts=True).classes()) == ["compaction"]

@@ -3,7 +3,7 @@
 import { get } from './api.js';
 import { sorry } from './body.js';
 import { callRow, head, moveBy } from './calls.js';
-import { fill, h, settled } from './dom.js';
+import { coalesced, fill, h } from './dom.js';
 import { moment, whole } from './format.js';
 import { List } from './list.js';
 import { live, state } from './live.js';
@@ -20,7 +20,7 @@ export class Errors {
     this.hint = h('div.empty', { hidden: true });
     this.rows = h('section.calls', null, head(), this.list.node, this.hint);
     this.node = h('section.view.errors', { 'aria-label': 'Errors' }, this.groups, this.rows);
-    this.again = settled(() => this.load(), 800);
+    this.again = coalesced(() => this.load(), 3000);
     this.hear = ({ detail }) => { if (detail.outcome === 'failed') this.again(); };
     live.addEventListener('flow', this.hear);
     this.load();

@@ -3,7 +3,7 @@
 import { get } from './api.js';
 import { sorry } from './body.js';
 import { share } from './charts.js';
-import { fill, h, settled } from './dom.js';
+import { coalesced, fill, h } from './dom.js';
 import { count, dollars, DASH, moment, percent, short, span, whole } from './format.js';
 import { live, state } from './live.js';
 
@@ -18,7 +18,8 @@ export class Sessions {
     this.at = -1;
     this.out = h('div.scroll');
     this.node = h('section.view', { 'aria-label': 'Sessions' }, this.out);
-    this.again = settled(() => this.load(), 1500);
+    this.judged = new Map();
+    this.again = coalesced(() => this.load(), 4000);
     live.addEventListener('flow', this.again);
     this.load();
   }
@@ -34,14 +35,15 @@ export class Sessions {
 
   render(sessions) {
     const top = this.out.scrollTop;
+    const at = document.activeElement?.dataset?.session;
     if (!sessions.length) {
       fill(this.out, h('div.empty', null, h('h2', null, state.where ? 'No session fits this filter' : 'No sessions yet'), h('p.dim', null, 'Clients that name their session, as Claude Code and Codex do, are listed here.')));
       return;
     }
     const all = sessions.length >= this.limit && h('button', { type: 'button', onclick: () => { this.limit += STEP; this.load(); } }, 'Older sessions');
-    this.cards = sessions.map((each) => this.card(each));
-    fill(this.out, this.cards, h('p.more', null, all));
+    fill(this.out, sessions.map((each) => this.card(each)), h('p.more', null, all));
     this.out.scrollTop = top;
+    if (at) this.out.querySelector(`[data-session="${CSS.escape(at)}"]`)?.focus();
   }
 
   card(session) {
@@ -56,7 +58,7 @@ export class Sessions {
       button.setAttribute('aria-expanded', String(now));
       if (now) this.detail(detail, session);
     };
-    const button = h('button.session-head', { type: 'button', 'aria-expanded': String(open), onclick: toggle },
+    const button = h('button.session-head', { type: 'button', 'data-session': name, 'aria-expanded': String(open), onclick: toggle },
       h('span.session-name', null, h('b', null, session.project ? session.project.split('/').pop() : session.program || 'session'), h('code.dim', null, name.slice(0, 8))),
       h('span.dim', null, `${moment(session.last)} · ${span(Math.max(0, session.last - session.first))}`),
       h('span.num', null, count(session.calls, 'call')),
@@ -78,22 +80,28 @@ export class Sessions {
         h('button', { type: 'button', onclick: () => this.verdicts(verdicts, session.session) }, 'Why did its cache break?'),
         h('span.dim', null, session.models.join(', '))),
       verdicts);
+    if (this.judged.has(session.session)) this.judge(verdicts, this.judged.get(session.session));
   }
 
   async verdicts(node, session) {
     fill(node, h('p.dim', null, 'Looking …'));
     try {
       const { calls } = await get('cache', { session });
-      const fell = calls.filter((each) => each.fell);
-      fill(node, h('p', null, fell.length ? `In ${whole(fell.length)} of ${count(calls.length, 'call')} less was read from the cache than was there.` : `In none of ${count(calls.length, 'call')} did the cache break.`),
-        h('ol.cache', null, calls.map((each) => h(each.fell ? 'li.fell' : 'li', null,
-          h('button.link', { type: 'button', onclick: () => this.openFlow(each.id) }, moment(each.started)),
-          share(each.hit, each.fell ? 'bad' : 'good', 'read from the cache'),
-          h('span.num', null, percent(each.hit)),
-          h('span', null, each.fell ? `${each.why} (${each.by})` : each.why || '', each.lost_tokens ? h('span.dim', null, ` about ${short(each.lost_tokens)} tokens paid again`) : null)))));
+      this.judged.set(session, calls);
+      this.judge(node, calls);
     } catch (error) {
       fill(node, sorry(error));
     }
+  }
+
+  judge(node, calls) {
+    const fell = calls.filter((each) => each.fell);
+    fill(node, h('p', null, fell.length ? `In ${whole(fell.length)} of ${count(calls.length, 'call')} less was read from the cache than was there.` : `In none of ${count(calls.length, 'call')} did the cache break.`),
+      h('ol.cache', null, calls.map((each) => h(each.fell ? 'li.fell' : 'li', null,
+        h('button.link', { type: 'button', onclick: () => this.openFlow(each.id) }, moment(each.started)),
+        share(each.hit, each.fell ? 'bad' : 'good', 'read from the cache'),
+        h('span.num', null, percent(each.hit)),
+        h('span', null, each.fell ? `${each.why} (${each.by})` : each.why || '', each.lost_tokens ? h('span.dim', null, ` about ${short(each.lost_tokens)} tokens paid again`) : null)))));
   }
 
   key(name) {

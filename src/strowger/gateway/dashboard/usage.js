@@ -3,8 +3,9 @@
 import { get } from './api.js';
 import { bars, legend, line, share } from './charts.js';
 import { sorry } from './body.js';
-import { fill, h, quoted } from './dom.js';
+import { coalesced, fill, h, quoted } from './dom.js';
 import { dollars, DASH, percent, short, whole } from './format.js';
+import { live } from './live.js';
 
 const SPANS = [['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['model', 'Model'], ['provider', 'Provider'], ['credential', 'Account'], ['program', 'Client'], ['project', 'Project'], ['profile', 'Profile'], ['subagent', 'Sub-agent']];
@@ -20,6 +21,8 @@ export class Usage {
     this.bar = h('div.chips');
     this.out = h('div.scroll.usage');
     this.node = h('section.view', { 'aria-label': 'Usage' }, this.bar, this.out);
+    this.again = coalesced(() => this.load(), 15000);
+    live.addEventListener('flow', this.again);
     this.load();
   }
 
@@ -93,7 +96,9 @@ export class Usage {
     return false;
   }
 
-  close() {}
+  close() {
+    live.removeEventListener('flow', this.again);
+  }
 }
 
 function shown(name) {

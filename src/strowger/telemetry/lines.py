@@ -72,7 +72,13 @@ def _measures(fields: Fields) -> list[str]:
     found = [f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"]
     tokens: Mapping[str, int] = fields["tokens"]
     counted = [f"{tokens[key]:,} {word}" for key, word in (("input", "in"), ("output", "out")) if key in tokens]
-    return [*found, f"tokens {', '.join(counted)}"] if counted else found
+    if counted and tokens.get("cache_read"):
+        counted[0] += f" ({tokens['cache_read']:,} cached)"
+    if counted:
+        found.append(f"tokens {', '.join(counted)}")
+    if fields.get("billing") == "metered" and fields.get("billed_usd"):
+        found.append(f"${float(fields['billed_usd']):.4f}")
+    return found
 
 
 def _remarks(fields: Fields) -> list[str]:

@@ -36,6 +36,7 @@ from strowger.telemetry import content, genai
 from strowger.telemetry.calls import Called, Piece, Try
 from strowger.telemetry.genai import Attributes, Place
 from strowger.telemetry.metrics import trace_id
+from strowger.telemetry.redaction import Redaction
 
 _NAME = "strowger"
 # Calls that wait for their spans to be made: more than any machine answers in a second.
@@ -122,6 +123,7 @@ class Tracing:
         self._meters = MeterProvider(metric_readers=[reader], resource=resource, shutdown_on_exit=False)
         self._tracer = self._spans.get_tracer(_NAME, version, schema_url=genai.SCHEMA)
         self._figures = _Figures(self._meters, version)
+        self._redaction = Redaction()
         self._begun: set[str] = set()
         self._asked: dict[str, _Asked] = {}
         self._waiting: deque[_Item] = deque()
@@ -189,6 +191,8 @@ class Tracing:
         for masked in item.masks:
             body = masked(body)
         if not item.over:
+            if len(self._asked) >= _MOST_WAITING:  # the ends of some were dropped
+                self._asked.clear()
             self._asked[call.id] = self._read(call, body)
             return
         asked = self._asked.pop(call.id, None) or _Asked({}, {})
@@ -201,7 +205,7 @@ class Tracing:
         )
         server.set_attributes(genai.ended(call))
         if genai.failure_of(call) and (call.status >= 500 or call.status < 400):  # a 4xx is the client's own fault
-            server.set_status(Status(StatusCode.ERROR, call.error))
+            server.set_status(self._failed(call.error))
         inside = set_span_in_context(server, Context())
         tries = [each for each in call.attempts if each.asked]
         for number, attempt in enumerate(tries):
@@ -231,7 +235,7 @@ class Tracing:
         until = attempt.begun + attempt.seconds
         if answer is None:
             span.set_attributes(genai.refused(attempt))
-            span.set_status(Status(StatusCode.ERROR, attempt.error))
+            span.set_status(self._failed(attempt.error))
         else:
             until = call.duration
             span.set_attributes(genai.answered(call, attempt))
@@ -239,9 +243,12 @@ class Tracing:
             if answer and dialect is not None:
                 span.set_attributes(content.answered(dialect, answer, _finish(call)))
             if genai.failure_of(call):
-                span.set_status(Status(StatusCode.ERROR, call.error))
+                span.set_status(self._failed(call.error))
         span.end(_moment(call, max(until, attempt.begun)))
         self._figures.note(call, attempt, attributes, until - attempt.begun, answered=answer is not None)
+
+    def _failed(self, error: str | None) -> Status:
+        return Status(StatusCode.ERROR, self._redaction.text(error) if error else None)
 
     def _parent(self, call: Called, *, begins: bool) -> Context:
         """The client's span; or the ids that were given to a call of no trace, for the span that begins it."""

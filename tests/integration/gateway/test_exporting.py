@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -81,6 +82,13 @@ async def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.
         async with exporting(Config(tracing=Tracing(otlp=True)), {}, Log(stream=None), {}):
             pytest.fail("it has what it needs")
     assert raised.value.hint == "pip install 'strowger[otel]'"
+
+
+def test_a_gateway_starts_without_what_few_need() -> None:
+    """The libraries for spans and for figures are imported when they are needed: they take longer than all the rest."""
+    script = "import sys, strowger.launcher.host; print({'opentelemetry', 'prometheus_client'} & sys.modules.keys())"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
 
 
 def test_clients_say_which_trace_they_are_in() -> None:

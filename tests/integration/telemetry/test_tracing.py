@@ -157,6 +157,15 @@ def test_who_is_at_fault(members: dict[str, Any], on_server: int, on_client: int
     assert last.status.code == (ERROR if on_client is None else on_client)
 
 
+def test_a_credential_in_an_error_is_not_sent() -> None:
+    """Some upstreams quote what they were sent."""
+    planted = "sk-ant-api03-PLANTED0123456789abcdef"
+    attempts = [Attempt("a:m", "", 401, f"no such key: {planted}", reason="unauthenticated")]
+    with collecting() as collector, tracing(collector) as made:
+        sent(made, call(outcome="failed", status=502, error=f"no such key: {planted}", provider="", attempts=attempts))
+        assert [span.status.message for span in collector.spans] == ["no such key: sk-***"] * 2
+
+
 REQUEST = {
     "model": "quick", "temperature": 0.5, "max_tokens": 64, "stop": "END",
     "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": f"my key is {SECRET}"}],

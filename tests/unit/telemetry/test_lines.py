@@ -29,6 +29,16 @@ def test_a_good_call_is_one_line() -> None:
     assert answered(duration=0.0124) == "09:41:07  quick → groq:gpt-oss-120b  200  12 ms"
 
 
+def test_money_is_told_where_it_is_money() -> None:
+    """Not the value of what a plan has paid for; what came from a cache is most of what money hangs on."""
+    usage = Usage(input=1812, output=64, cache_read=1700)
+    assert answered(usage=usage, billing="metered", billed=0.0123).endswith(
+        "  tokens 1,812 in (1,700 cached), 64 out  $0.0123"
+    )
+    assert answered(usage=usage, billing="plan", billed=0.0123).endswith("64 out")
+    assert answered(usage=usage, billing="metered").endswith("64 out")
+
+
 def test_only_losses_with_an_effect_are_told() -> None:
     """The rest is in the answer's header and in a log file."""
     losses = [Loss("top_k", "no such setting", "warning"), Loss("context_management", "no such member", "info")]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.losses import thinking_loss
 from strowger.dialects.neighbours import place
+from strowger.dialects.openai_chat import straight
 from strowger.dialects.openai_chat.assistant import add_calls, assistant_members
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import (
@@ -62,12 +63,15 @@ def render_messages(job: Job) -> list[Json]:
     leading = _system(job)
     if leading is not None:
         rendered.append(leading)
-    started = False
-    for path, message in regrouped(job):
-        started = started or message.role not in {"system", "developer"}
-        node = _message(job, path, message, mid=started)
-        if node is not None:
-            rendered.append(node)
+    if not job.ours and straight.is_straight(job):
+        _straight(job, rendered)
+    else:
+        started = False
+        for path, message in regrouped(job):
+            started = started or message.role not in {"system", "developer"}
+            node = _message(job, path, message, mid=started)
+            if node is not None:
+                rendered.append(node)
     if rendered and rendered[-1]["role"] == "assistant" and not job.caps.prefill:
         job.lose(
             place(job.request.origin, len(job.request.messages) - 1), "the model does not continue a message of its own"
@@ -75,6 +79,31 @@ def render_messages(job: Job) -> list[Json]:
         rendered.append({"role": "user", "content": CONTINUE})
     _instruct(job, rendered)
     return rendered
+
+
+def _straight(job: Job, rendered: list[Json]) -> None:
+    """Add the messages of a straight conversation, the usual ones without a detour."""
+    origin, started = job.request.origin, False
+    for i, message in enumerate(job.request.messages):
+        path = place(origin, i)
+        if message.role == "assistant":
+            started = True
+            node = straight.assistant(job, message) or _assistant(job, path, message)
+        elif message.role == "user":
+            started = True
+            results = [part for part in message.parts if type(part) is ToolResult]
+            for part in results:
+                rendered.append(straight.result(job, part) or _result(job, path, Message("tool", (part,))))
+            if results:
+                rest = tuple([part for part in message.parts if type(part) is not ToolResult])
+                if not rest:
+                    continue
+                message = replace(message, parts=rest, plain=False)
+            node = straight.user(message) or _user(job, path, message)
+        else:
+            node = _system_message(job, path, message, mid=started)
+        if node is not None:
+            rendered.append(node)
 
 
 def _instruct(job: Job, rendered: list[Json]) -> None:

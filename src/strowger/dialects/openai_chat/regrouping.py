@@ -140,11 +140,11 @@ class _Regrouping:
 
     def _without_media(self, path: str, result: ToolResult) -> ToolResult:
         """The result with its pictures and files moved to the next user message, where the target wants it so."""
-        if self._job.caps.tool_result_images or not any(map(_is_media, result.content)):
+        if self._job.caps.tool_result_images or not any(map(is_media, result.content)):
             return result
         kept: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
         for part in result.content:
-            if _is_media(part):
+            if is_media(part):
                 self._lifted += [Text(f"[from the result of tool call {result.call_id}]"), part]
                 kept.append(Text(IMAGE_FOLLOWS))
             else:
@@ -153,7 +153,8 @@ class _Regrouping:
         return replace(result, content=tuple(kept), plain=False)
 
 
-def _is_media(part: Part) -> TypeGuard[Image | Document | Audio]:
+def is_media(part: Part) -> TypeGuard[Image | Document | Audio]:
+    """Whether a part of a result is no text, and has to leave it where the target takes text only."""
     match part:
         case Text():
             return False

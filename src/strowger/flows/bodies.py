@@ -12,7 +12,7 @@ import sys
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from operator import sub
 
@@ -26,9 +26,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-RAW, ZSTD, DELTA, WITHIN = 0, 1, 2, 3
-"""Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed alone or
-against what is between in the base.
+RAW, ZSTD, DELTA, WITHIN, SPLICE = 0, 1, 2, 3, 4
+"""Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed alone,
+packed against what is between in the base, or as it is.
 """
 
 DEEPEST = 16
@@ -36,9 +36,15 @@ DEEPEST = 16
 
 _LEVEL = 3
 _SHARED = struct.Struct("<II")
-_ONE_PIECE = struct.Struct("<Ii")  # shorter than anything packed
+_ONE_PIECE = struct.Struct("<Ii")
+# What moments of several pieces begin with, being longer than those of one.
+_PLAIN, _PACKED = b"\0", b"\1"
+# More lines than these of a head are not said one by one.
+_CHANGED = 8
 # A body that stands on one that is not much like it must be smaller by this factor.
 _CLEARLY = 2
+# What is smaller is not packed: to hand the interpreter over to other threads and back costs more than it saves.
+_LITTLE = 200
 # From this size on what is between is looked for in what was between.
 _MUCH = 1024
 # Moments are kept in units of this many seconds.
@@ -47,6 +53,7 @@ _TICK = 0.0001
 _BASES = 3
 
 _HEAD = msgspec.json.Decoder(tuple[str, Headers])
+_CHANGES = msgspec.json.Decoder(tuple[str | None, list[tuple[int, tuple[str, str]]]])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -203,6 +210,8 @@ class Packer:
         """The form and the content of a body that stands on another."""
         between = body[shared.head : len(body) - shared.tail]
         lengths = _SHARED.pack(shared.head, shared.tail)
+        if len(between) < _LITTLE:
+            return SPLICE, lengths + between
         before = shared.base.body[shared.head : len(shared.base.body) - shared.tail]
         if len(between) < _MUCH or len(before) < _MUCH:
             return DELTA, lengths + self._zstd(between)
@@ -221,19 +230,46 @@ class Packer:
         data = lengths.tobytes() + steps.tobytes()
         # Bytes of the same weight stand together: most of them are zeros.
         planes = data[0::4] + data[1::4] + data[2::4] + data[3::4]
-        return self._zstd(planes)
+        return _PLAIN + planes if len(planes) < _LITTLE else _PACKED + self._zstd(planes)
 
 
 class Sample:
     """The head of an earlier message, with its `id` in the file, against which others are packed."""
 
     def __init__(self, number: int, content: bytes) -> None:
+        """`content` is a `plain_head` without anything secret in it."""
         self.id = number
-        self._packer = zstd.ZstdCompressor(_LEVEL, zstd_dict=_dictionary(content).as_digested_dict)
+        self._content = content
+        self._line, self._headers = _HEAD.decode(content)
+        self._packer: zstd.ZstdCompressor | None = None
+        self._clean: frozenset[Masked] = frozenset()
 
-    def packed(self, head: bytes) -> bytes:
-        """A `plain_head`."""
-        return self._packer.compress(head, zstd.ZstdCompressor.FLUSH_FRAME)
+    def packed(self, line: str, headers: Headers, masks: frozenset[Masked]) -> bytes:
+        """The first line and the headers of a message: the few that differ by their places, else all of them."""
+        if len(headers) == len(self._headers) and self._is_clean(masks):
+            changed = [
+                (place, own)
+                for place, (own, before) in enumerate(zip(headers, self._headers, strict=True))
+                if own != before
+            ]
+            if len(changed) <= _CHANGED:
+                return masked(masks, _encode((None if line == self._line else line, changed)))
+        if self._packer is None:
+            self._packer = zstd.ZstdCompressor(_LEVEL, zstd_dict=_dictionary(self._content).as_digested_dict)
+        return self._packer.compress(masked(masks, plain_head(line, headers)), zstd.ZstdCompressor.FLUSH_FRAME)
+
+    def _is_clean(self, masks: frozenset[Masked]) -> bool:
+        """Whether nothing in the sample itself is to be masked."""
+        if masks != self._clean and masked(masks, self._content) == self._content:
+            self._clean = masks
+        return masks == self._clean
+
+
+def masked(masks: Iterable[Masked], data: bytes) -> bytes:
+    """Bytes without what any mask takes out."""
+    for mask in masks:
+        data = mask(data)
+    return data
 
 
 def _dictionary(sample: bytes) -> zstd.ZstdDict:
@@ -253,6 +289,8 @@ def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
         if form == ZSTD:
             return zstd.decompress(content)
         head, tail = _SHARED.unpack_from(content)
+        if form == SPLICE:
+            return base[:head] + content[_SHARED.size :] + base[len(base) - tail :]
         before = _dictionary(base[head : len(base) - tail]).as_prefix if form == WITHIN else None
         return base[:head] + zstd.decompress(content[_SHARED.size :], zstd_dict=before) + base[len(base) - tail :]
     except (zstd.ZstdError, struct.error) as error:
@@ -262,8 +300,15 @@ def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
 def unpacked_head(content: bytes, sample: bytes) -> tuple[str, Headers]:
     """The first line and the headers again. Raises ValueError."""
     try:
-        return _HEAD.decode(zstd.decompress(content, zstd_dict=_dictionary(sample).as_digested_dict))
-    except (zstd.ZstdError, msgspec.DecodeError) as error:
+        if not content.startswith(b"["):
+            return _HEAD.decode(zstd.decompress(content, zstd_dict=_dictionary(sample).as_digested_dict))
+        own, changed = _CHANGES.decode(content)
+        line, headers = _HEAD.decode(sample)
+        lines = list(headers)
+        for place, header in changed:
+            lines[place] = header
+        return line if own is None else own, tuple(lines)
+    except (zstd.ZstdError, msgspec.DecodeError, IndexError) as error:
         raise ValueError(f"a head is broken: {error}") from error
 
 
@@ -272,7 +317,7 @@ def unpacked_moments(content: bytes, body: bytes) -> tuple[list[bytes], list[flo
     if len(content) == _ONE_PIECE.size:
         return [body], [round(_ONE_PIECE.unpack(content)[1] * _TICK, 4)]
     try:
-        planes = zstd.decompress(content)
+        planes = zstd.decompress(content[1:]) if content[:1] == _PACKED else content[1:]
         data = bytearray(len(planes))
         width = len(planes) // 4
         for weight in range(4):

@@ -18,6 +18,8 @@ _SEARCHED = 256 * 1024
 # Calls of a session that may say nothing of it (titles, summaries) before nobody searches its others.
 _TRIES = 16
 _SESSIONS = 1024
+# Programs, as far as we know them, that work in no directory.
+_NEVER_SAY = frozenset({"", "other", "sdk", "aider"})
 
 
 def said_in(body: bytes) -> str:
@@ -50,6 +52,8 @@ class Projects:
     def of(self, flow: Flow, messages: list[Message]) -> str:
         """The directory of a call's session, or nothing."""
         key = flow.session or flow.launch
+        if not key and flow.program in _NEVER_SAY:
+            return ""
         known = self._known.get(key, 0) if key else 0
         if isinstance(known, str):
             self._known.move_to_end(key)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import cast
@@ -124,11 +125,15 @@ CREATE TABLE IF NOT EXISTS contents (body INTEGER PRIMARY KEY, content BLOB NOT 
 CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, content BLOB NOT NULL);
 """
 
-INSERT_FLOW = (
-    f"INSERT INTO flows (seq, change, writer, {', '.join(_COLUMNS)})"  # noqa: S608 - column names of ours
-    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})"
-)
-"""Takes seq, change, writer and `row_of`."""
+WRITTEN = ("seq", "change", "writer", *_COLUMNS)
+"""Columns of a new flow; those from the fourth on are what `row_of` gives."""
+
+MESSAGE = ("flow", "place", "kind", "number", "size", "cut", "body", "sample", "head", "moments")
+"""Columns of a message."""
+
+# So many rows go into the file with one statement. Each statement hands the interpreter over to other threads and waits
+# to have it back; a few sizes, for the connection keeps prepared what it has seen.
+_ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
 
 UPDATE_FLOW = (
     f"UPDATE flows SET change = ?, writer = ?, {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE seq = ? AND id = ?"  # noqa: S608 - column names of ours
@@ -193,6 +198,22 @@ def summary_of(row: tuple[object, ...]) -> dict[str, object]:
     if isinstance(rest := told.pop("rest"), str):
         told |= _REST.decode(rest)
     return told
+
+
+def insert(base: sqlite3.Connection, table: str, columns: tuple[str, ...], rows: Sequence[Sequence[object]]) -> None:
+    """Put rows into a table, many with each statement."""
+    done = 0
+    for many in _ROWS_AT_ONCE:
+        while len(rows) - done >= many:
+            values = list(chain.from_iterable(rows[done : done + many]))
+            base.execute(_insertion(table, columns, many), values)
+            done += many
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of ours
 
 
 def open_for_writing(path: Path, *, patience: float) -> sqlite3.Connection:

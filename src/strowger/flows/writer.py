@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from strowger.config.processes import process_start
 from strowger.flows import project, tables
-from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, nearest, plain_head
+from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, masked, nearest, plain_head
 from strowger.flows.flow import Flow, summary
-from strowger.flows.tape import Kind, Masked, Message
+from strowger.flows.tape import Headers, Kind, Masked, Message
 
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
@@ -33,6 +33,7 @@ _SAMPLES = 256
 # A credential is no longer than this, in any spelling.
 _LONGEST_SECRET = 16 * 1024
 _GIVEN = ("change", "seq", "body")
+_GIVE = "UPDATE numbers SET value = CASE name WHEN 'change' THEN ? WHEN 'seq' THEN ? WHEN 'body' THEN ? ELSE value END"
 _NUMBER_OF = {kind: number for number, kind in enumerate(tables.KINDS)}
 # What is written of a flow at its end stands behind what was written at its beginning.
 _END = 1000
@@ -87,15 +88,14 @@ class _Batch:
     def write(self) -> None:
         """Bring all of it into the tables."""
         base = self._base
-        base.executemany(tables.INSERT_FLOW, self.flows)
-        base.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?)", self.messages)
-        base.executemany("INSERT INTO contents VALUES (?,?)", [(made, content) for made, *_, content in self.bodies])
+        tables.insert(base, "flows", tables.WRITTEN, self.flows)
+        tables.insert(base, "messages", tables.MESSAGE, self.messages)
+        tables.insert(base, "contents", ("body", "content"), [(made, content) for made, *_, content in self.bodies])
         new = [(made, self.refs.pop(made, 0), on, form, size) for made, on, form, size, _ in self.bodies]
-        base.executemany("INSERT INTO bodies (id, refs, base, form, size) VALUES (?,?,?,?,?)", new)
+        tables.insert(base, "bodies", ("id", "refs", "base", "form", "size"), new)
         held = [(refs, body) for body, refs in self.refs.items()]
         base.executemany("UPDATE bodies SET refs = refs + ? WHERE id = ?", held)
-        given = [(value, name) for name, value in self.numbers.items() if name in _GIVEN]
-        base.executemany("UPDATE numbers SET value = ? WHERE name = ?", given)
+        base.execute(_GIVE, [self.numbers[name] for name in _GIVEN])
 
 
 class _Call:
@@ -113,14 +113,20 @@ class _Call:
         self.is_conversation = bool(flow.session)
         self.sample_names = _sample_names(flow.dialect, flow.provider, program)
         self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, program, flow.dialect
-        self._asked = flow.model, ""
+        self._asked = flow.model
         self._upstream = flow.provider, flow.upstream_model
 
-    def key(self, message: Message) -> tuple[object, ...]:
-        """What a body is likely to resemble: the one before it in the same conversation."""
-        kind = message.kind
-        there = self._upstream if kind in ("forwarded", "upstream_response") else self._asked
-        return kind, self._speaker, there
+    def key(self, message: Message) -> tuple[object, ...] | None:
+        """What a body is likely to resemble: the request before it in the same conversation. An answer resembles none:
+        None.
+        """
+        match message.kind:
+            case "client_request":
+                return self._speaker, self._asked
+            case "forwarded":
+                return self._speaker, self._upstream
+            case _:
+                return None
 
 
 @lru_cache(maxsize=256)
@@ -226,11 +232,10 @@ class Writer:
             if message.pieces:
                 body, moments = self._add_body(batch, call, message)
                 batch.refs[body] += 1
-            head = plain_head(*self._whole((message.line, message.headers)))
-            for mask in call.masks:
-                head = mask(head)
-            sample = self._sample(call, message, head)
-            kind, number, packed = _NUMBER_OF[message.kind], message.number, sample.packed(head)
+            line, headers = self._whole((message.line, message.headers))
+            sample = self._sample(call, message, line, headers)
+            packed = sample.packed(line, headers, call.masks)
+            kind, number = _NUMBER_OF[message.kind], message.number
             batch.messages.append(
                 (seq, place, kind, number, message.size, message.cut, body, sample.id, packed, moments)
             )
@@ -241,13 +246,13 @@ class Writer:
         key = call.key(message)
         masks, written = call.masks, call.written
         whole = message.body
-        known = self._bases.of(key)
+        known = self._bases.of(key) if key is not None else []
         for base in (*written, *known):
             if base.body == whole and masks <= base.masks and batch.has(base.id):
                 written.append(base)
                 return base.id, self._packer.moments(message.pieces, message.moments)
         shared = self._nearest(batch, whole, known, written)
-        body = whole if shared is not None and _is_clean(whole, shared, masks) else _masked(masks, whole)
+        body = whole if shared is not None and _is_clean(whole, shared, masks) else masked(masks, whole)
         if body != whole:
             shared = self._nearest(batch, body, known, written)
         moments = self._moments(message, masks, whole, body)
@@ -258,18 +263,21 @@ class Writer:
         if shared is None or delta is None:
             form, content = self._packer.body(body)
             made = Base(batch.add_body(form, len(body), content), body, 0, masks)
-            self._bases.remember(key, made)
+            if key is not None:
+                self._bases.remember(key, made)
         else:
             form, content = delta
             earlier = not any(base is shared.base for base in written)
             on = shared.base.id
             made = Base(batch.add_body(form, len(body), content, on), body, shared.base.depth + earlier, masks)
-            if earlier:
+            if earlier and key is not None:
                 self._bases.remember(key, made)
         written.append(made)
         return made.id, moments
 
     def _nearest(self, batch: _Batch, body: bytes, known: list[Base], written: list[Base]) -> Shared | None:
+        if not written and not known:
+            return None
         shared = nearest(body, [*written, *(base for base in known if base.depth < DEEPEST)])
         if shared is not None and not batch.has(shared.base.id):
             self._bases.forget(shared.base)
@@ -279,7 +287,7 @@ class Writer:
     def _moments(self, message: Message, masks: frozenset[Masked], whole: bytes, body: bytes) -> bytes | None:
         pieces, moments = message.pieces, message.moments
         if body != whole:
-            pieces = [_masked(masks, piece) for piece in pieces]
+            pieces = [masked(masks, piece) for piece in pieces]
             if b"".join(pieces) != body:  # the secret came in two pieces
                 pieces, moments = [body], moments[:1]
         return self._packer.moments(pieces, moments) if moments else None
@@ -291,15 +299,16 @@ class Writer:
             rows = self.base.execute("SELECT name, id, content FROM samples").fetchall()
             self._samples = {name: Sample(number, content) for name, number, content in rows}
 
-    def _sample(self, call: _Call, message: Message, plain: bytes) -> Sample:
+    def _sample(self, call: _Call, message: Message, line: str, headers: Headers) -> Sample:
         name = call.sample_names[message.kind]
         found = self._samples.get(name)
         if found is None and len(self._samples) >= _SAMPLES:
             name = ""
             found = self._samples.get(name)
         if found is None:
-            made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, plain))
-            found = self._samples[name] = Sample(made.lastrowid or 0, plain)
+            content = masked(call.masks, plain_head(line, headers))
+            made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, content))
+            found = self._samples[name] = Sample(made.lastrowid or 0, content)
         return found
 
     def rest(self) -> None:
@@ -315,12 +324,6 @@ def _as_it_is(value: object) -> object:
     return value
 
 
-def _masked(masks: Iterable[Masked], data: bytes) -> bytes:
-    for mask in masks:
-        data = mask(data)
-    return data
-
-
 def _is_clean(body: bytes, shared: Shared, masks: frozenset[Masked]) -> bool:
     """Whether nothing in a body is to be masked, given that nothing in its base is: then only what differs, and what
     is near to it, need be looked at.
@@ -330,4 +333,4 @@ def _is_clean(body: bytes, shared: Shared, masks: frozenset[Masked]) -> bool:
     if shared.is_all(body):
         return True
     near = body[max(0, shared.head - _LONGEST_SECRET) : len(body) - shared.tail + _LONGEST_SECRET]
-    return _masked(masks, near) == near
+    return masked(masks, near) == near

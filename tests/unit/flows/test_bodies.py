@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strowger.flows.bodies import (
     DELTA,
     RAW,
+    SPLICE,
     WITHIN,
     ZSTD,
     Base,
@@ -23,6 +24,7 @@ from strowger.flows.bodies import (
     unpacked_head,
     unpacked_moments,
 )
+from strowger.flows.tape import Headers
 
 
 def base(body: bytes, number: int = 1, depth: int = 0) -> Base:
@@ -65,6 +67,17 @@ def test_a_conversation_that_grows_in_the_midst_costs_what_is_new() -> None:
     form, content = Packer().delta(front + new + back, shared)
     assert form == DELTA
     assert len(content) < 600
+
+
+def test_a_word_is_not_packed() -> None:
+    """It would not get smaller."""
+    front, back = noise(2000, 1), noise(2000, 2)
+    shared = nearest(front + b"big" + back, [base(front + b"opus" + back)])
+    assert shared is not None
+    form, content = Packer().delta(front + b"big" + back, shared)
+    assert form == SPLICE
+    assert len(content) == 8 + 3
+    assert unpacked(form, content, front + b"opus" + back) == front + b"big" + back
 
 
 def test_the_most_alike_is_stood_upon() -> None:
@@ -113,17 +126,49 @@ def test_broken_bodies_are_told() -> None:
                 unpacked(form, content)
     with pytest.raises(ValueError, match="broken"):
         unpacked_head(b"nothing", b"a head")
+    for content in (b"[1]", b'[null,[[7,["a","b"]]]]', b"["):
+        with pytest.raises(ValueError, match="broken"):
+            unpacked_head(content, plain_head("", ()))
     with pytest.raises(ValueError, match="broken"):
         unpacked_moments(b"nothing here", b"body")
 
 
-def test_heads_cost_what_is_new_in_them() -> None:
+HEADERS = tuple((f"x-header-{number}", f"value {number * 7919}") for number in range(30))
+
+
+def changed(places: int) -> Headers:
+    """Headers of which so many are others."""
+    return tuple((name, f"{value}0" if place < places else value) for place, (name, value) in enumerate(HEADERS))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [changed(0), changed(2), changed(8), changed(30), HEADERS[:-1], (*HEADERS, ("more", "x")), ()],
+    ids=["same", "two others", "some others", "all others", "less", "more", "none"],
+)
+@pytest.mark.parametrize("line", ["POST /v1/messages", "GET /else"])
+def test_heads_cost_what_is_new_in_them(headers: Headers, line: str) -> None:
     """Nearly all of a head is what every head of its kind says."""
-    many = tuple((f"x-header-{number}", f"value {number * 7919}") for number in range(30))
-    sample = plain_head("POST /v1/messages", (*many, ("request-id", "one")))
-    packed = Sample(1, sample).packed(plain_head("POST /v1/messages", (*many, ("request-id", "two"))))
-    assert len(packed) < 60
-    assert unpacked_head(packed, sample) == ("POST /v1/messages", (*many, ("request-id", "two")))
+    content = plain_head("POST /v1/messages", HEADERS)
+    packed = Sample(1, content).packed(line, headers, frozenset())
+    assert unpacked_head(packed, content) == (line, headers)
+    assert len(packed) < 350 < len(content)
+
+
+def test_secrets_in_heads() -> None:
+    """Are taken out, of what differs from the sample too; one that has them in it is not stood upon line by line."""
+
+    def hide(data: bytes) -> bytes:
+        return data.replace(b"value 0", b"***")
+
+    masks = frozenset([hide])
+    content = plain_head("POST /", HEADERS)
+    kept = unpacked_head(Sample(1, content).packed("POST /", HEADERS, masks), content)
+    assert kept == ("POST /", (("x-header-0", "***"), *HEADERS[1:]))
+    clean = hide(content)
+    for line in ("POST /", "POST /value 0"):
+        kept = unpacked_head(Sample(1, clean).packed(line, HEADERS, masks), clean)
+        assert kept == (line.replace("value 0", "***"), (("x-header-0", "***"), *HEADERS[1:]))
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20), st.floats(0, 1e4)), min_size=1, max_size=40))

@@ -60,3 +60,14 @@ def test_a_session_that_never_says_it_is_searched_no_more(monkeypatch: pytest.Mo
     assert [ask(b"{}", "s1"), ask(b"{}", "s1"), ask(said, "s1")] == ["", "", ""]
     assert ask(said, "s2") == "/home/me/x"
     assert ask(said, "s1") == "/home/me/x"
+
+
+def test_programs_that_work_nowhere_are_not_searched() -> None:
+    """Unless somebody has started them in a session."""
+    flow = begun(rb'{"system":"Working directory: /home/me/x\n"}', session=None)
+    messages = flow.tape.messages if flow.tape else []
+    assert Projects().of(flow, messages) == "/home/me/x"
+    flow.agent = "python-requests/2"
+    assert Projects().of(flow, messages) == ""
+    flow.launch = "l1"
+    assert Projects().of(flow, messages) == "/home/me/x"

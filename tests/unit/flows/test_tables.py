@@ -112,6 +112,17 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     base.close()
 
 
+def test_many_rows_at_once(tmp_path: Path) -> None:
+    """Any number of them, each once and in their order."""
+    base = tables.open_for_writing(tmp_path / "flows.db", patience=1)
+    for count in (0, 1, 3, 5, 64, 151):
+        base.execute("DELETE FROM contents")
+        rows = [(number, b"%d" % number) for number in range(count)]
+        tables.insert(base, "contents", ("body", "content"), rows)
+        assert base.execute("SELECT * FROM contents ORDER BY body").fetchall() == rows
+    base.close()
+
+
 def test_dead_writers(tmp_path: Path) -> None:
     """A number of a process that was given out again is not the process that wrote."""
     base = tables.open_for_writing(tmp_path / "flows.db", patience=1)
@@ -119,8 +130,8 @@ def test_dead_writers(tmp_path: Path) -> None:
     writers = [(1, pid, alive), (2, pid, None), (3, pid, "another"), (4, 2**22 + 1, None), (5, 2**22 + 2, None)]
     base.executemany("INSERT INTO writers VALUES (?, ?, ?, 0)", writers)
     row = {**summary(begun())}
-    for seq in (1, 2, 3, 4):
-        base.execute(tables.INSERT_FLOW, (seq, seq, seq, *tables.row_of({**row, "id": str(seq)})))
+    rows = [(seq, seq, seq, *tables.row_of({**row, "id": str(seq)})) for seq in (1, 2, 3, 4)]
+    tables.insert(base, "flows", tables.WRITTEN, rows)
     found = sorted(tables.dead_writers(base))
     base.close()
     assert found == ([3, 4] if alive else [4])

@@ -19,17 +19,19 @@ from typing import TypeVar, cast, get_args
 import anyio
 import anyio.to_thread
 import msgspec
+from msgspec.structs import replace
 
 from strowger.errors import BadRequest, ErrorKind, GatewayError, UnknownPath
 from strowger.flows import diff, pretty
 from strowger.flows.archive import Archive
+from strowger.flows.bodies import masked
 from strowger.flows.caching import explain_session
 from strowger.flows.filters import Filter
 from strowger.flows.flow import Flow, summary
 from strowger.flows.query import parse
 from strowger.flows.recorder import Recorder
 from strowger.flows.store import Store
-from strowger.flows.tape import Kind, Message
+from strowger.flows.tape import Kind, Masked, Message
 
 T = TypeVar("T")
 Asked = Mapping[str, str]
@@ -121,7 +123,7 @@ class History:
         """What went over the wires, as far as it is kept, in order. Raises GatewayError as `flow` does."""
         archive, flow = self.archive, self._held(name)
         name = name if flow is None else flow.id
-        held = list(flow.tape.messages) if flow is not None and flow.tape is not None else []
+        held = await self._running(flow) if flow is not None and flow.tape is not None else []
         if archive is None:
             if flow is None:
                 await self.flow(name)
@@ -138,6 +140,14 @@ class History:
                 stored = await self.read(lambda: archive.messages(name))
         known = {(each.kind, each.number) for each in stored}
         return [*stored, *(each for each in held if (each.kind, each.number) not in known)]
+
+    async def _running(self, flow: Flow) -> list[Message]:
+        """What is on a call's tape by now, without its credentials: in memory they are not taken out of bodies yet."""
+        tape = flow.tape
+        assert tape is not None
+        masks = tuple(tape.masks)
+        taken = [replace(each, pieces=list(each.pieces), moments=list(each.moments)) for each in tape.messages]
+        return await self.read(lambda: [_clean(message, masks) for message in taken])
 
     async def heads(self, name: str) -> dict[str, object]:
         """The messages without their bytes."""
@@ -223,6 +233,15 @@ def _chosen(messages: list[Message], kind: Kind, number: int) -> Message:
     which = kind.replace("_", " ") + (f" number {number}" if number >= 0 else "")
     hint = "flows.bodies and flows.keep_days say what is kept" if not messages else None
     raise UnknownPath(f"no {which} is kept of this call", hint=hint)
+
+
+def _clean(message: Message, masks: tuple[Masked, ...]) -> Message:
+    headers = tuple((name, masked(masks, value.encode()).decode("utf-8", "replace")) for name, value in message.headers)
+    body = message.body
+    clean = masked(masks, body)
+    if clean == body:
+        return replace(message, headers=headers)
+    return replace(message, headers=headers, pieces=[clean], moments=message.moments[-1:])
 
 
 def _moments(message: Message) -> list[float]:

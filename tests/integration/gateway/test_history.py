@@ -14,7 +14,18 @@ from aiohttp import web
 from strowger.client import Admin
 from strowger.config.schema import Flows
 from strowger.errors import GatewayError
-from tests.integration.gateway.rig import CHAT_HELLO, KEY, Rig, chat_request, config, gateway, provider, upstream
+from tests.integration.gateway.rig import (
+    CHAT_HELLO,
+    KEY,
+    Rig,
+    chat_chunk,
+    chat_request,
+    config,
+    gateway,
+    provider,
+    sse,
+    upstream,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +44,11 @@ async def hello(request: web.Request) -> web.StreamResponse:
     if body["model"] == "bad":
         return web.json_response({"error": {"message": "<b>no</b>", "type": "invalid_request_error"}}, status=400)
     if body["model"] == "slow":
+        await anyio.sleep_forever()
+    if body["model"] == "echo":
+        response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-seen": KEY})
+        await response.prepare(request)
+        await response.write(sse(chat_chunk({"role": "assistant", "content": f"your key is {KEY}"})))
         await anyio.sleep_forever()
     return web.Response(body=CHAT_HELLO, content_type="text/event-stream")
 
@@ -127,6 +143,22 @@ async def test_what_went_over_the_wires(stored: Flows) -> None:
         assert events.total == len(events.events) == 6
         assert events.events[1].kind == "chat.completion.chunk"
         assert '"Hello"' in events.events[1].data
+
+
+async def test_a_running_call_can_be_looked_at(stored: Flows) -> None:
+    """What has come so far is told, and no credential in it, also where the provider repeats one."""
+    async with running(stored) as (rig, admin), anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.post, PATH, chat_request(model="echo", stream=True))
+        with anyio.fail_after(20):
+            while not (flows := await admin.flows(where="outcome:running response_bytes:>0")):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            flow = flows[0]["id"]
+            while len(await admin.messages(flow)) < 4:  # noqa: ASYNC110 - the requests are on their way to the disk
+                await anyio.sleep(0.01)
+        body = await admin.body(flow, "upstream_response")
+        assert b"your key is" in body
+        assert KEY not in f"{body!r} {await admin.messages(flow)} {await admin.body(flow, 'client_response')!r}"
+        tasks.cancel_scope.cancel()
 
 
 async def test_what_was_said(stored: Flows) -> None:

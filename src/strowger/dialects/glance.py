@@ -31,7 +31,7 @@ class _Body(msgspec.Struct):
 
     system: Raw = _NOTHING
     instructions: Raw = _NOTHING
-    systemInstruction: Raw = _NOTHING  # noqa: N815 - as Google writes it, so also below
+    systemInstruction: Raw = _NOTHING  # noqa: N815 - as Google writes it
     system_instruction: Raw = _NOTHING
     messages: Raw = _NOTHING
     input: Raw = _NOTHING
@@ -42,7 +42,7 @@ class _Body(msgspec.Struct):
     output_config: Raw = _NOTHING
     reasoning_effort: Raw = _NOTHING
     reasoning: Raw = _NOTHING
-    generationConfig: Raw = _NOTHING  # noqa: N815 - so too
+    generationConfig: Raw = _NOTHING  # noqa: N815 - as Google writes it
     generation_config: Raw = _NOTHING
     client_metadata: Raw = _NOTHING
     request: Raw = _NOTHING

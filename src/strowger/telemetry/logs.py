@@ -41,16 +41,12 @@ EVENTS: Mapping[str, LogArea] = MappingProxyType(
         "connection": "upstream",  # opened, used again, closed
         "limits": "upstream",  # what a provider said of an account's limits
         "credential": "auth",
-        "login": "auth",
-        "refresh": "auth",
         "reload": "config",
         "switch": "config",
         "launch": "config",
         "budget": "config",
-        "prices": "config",
         "recorder": "store",
         "store": "store",
-        "export": "store",
         "started": "server",
         "stopped": "server",
         "refused": "server",  # what never became a call

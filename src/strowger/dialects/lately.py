@@ -1,4 +1,4 @@
-"""What became of the last few inputs of a function of bytes. Agents send the same tools with every turn.
+"""What became of the last few inputs of a function of bytes. Agents send the same tools and messages with every turn.
 
 Inputs are compared whole, never by a digest. Pure: who calls gets what the function would have given.
 """
@@ -15,12 +15,16 @@ _TAIL = 64
 
 
 class Lately(Generic[T]):
-    """A function that remembers its results for `kept` inputs of at most `longest` bytes; the oldest go first."""
+    """A function that remembers its results for `kept` inputs of at most `longest` bytes, and `room` bytes together;
+    the oldest go first.
+    """
 
-    def __init__(self, function: Callable[[bytes], T], *, kept: int, longest: int) -> None:
+    def __init__(self, function: Callable[[bytes], T], *, kept: int, longest: int, room: int = 0) -> None:
         self._function = function
         self._kept = kept
         self._longest = longest
+        self._room = room or kept * longest
+        self._held = 0
         self._known: dict[tuple[int, bytes], tuple[bytes, T]] = {}
 
     def __call__(self, data: bytes) -> T:
@@ -31,8 +35,11 @@ class Lately(Generic[T]):
             return known[1]
         made = self._function(data)
         if len(data) <= self._longest:
-            self._known.pop(key, None)
+            if self._known.pop(key, None) is None:
+                self._held += key[0]  # an input that goes for another has the same length
             self._known[key] = (data, made)
-            while len(self._known) > self._kept:
-                self._known.pop(next(iter(self._known)))
+            while len(self._known) > self._kept or self._held > self._room:
+                oldest = next(iter(self._known))
+                del self._known[oldest]
+                self._held -= oldest[0]
         return made

@@ -40,3 +40,16 @@ def test_only_a_few_are_kept() -> None:
     lately(b"z" * 201)
     lately(b"z" * 201)
     assert called[-2:] == [b"z" * 201] * 2
+
+
+def test_all_together_have_bounded_room() -> None:
+    """The oldest go when there is no room left, and one that goes for another of its length takes none."""
+    called: list[bytes] = []
+    lately = Lately(called.append, kept=100, longest=80, room=200)
+    alike = [bytes([first]) + b"x" * 79 for first in b"abc"]
+    for data in (b"y" * 70, *alike, b"y" * 70):
+        lately(data)
+    assert called == [b"y" * 70, *alike]
+    for data in (b"z" * 60, b"y" * 70, alike[2]):
+        lately(data)
+    assert called[4:] == [b"z" * 60, b"y" * 70, alike[2]]

@@ -177,7 +177,7 @@ class _Tool(_Node):
 
 class _Body(_Node):
     model: Raw
-    messages: list[_Message]
+    messages: list[Raw]
     system: Raw | UnsetType = UNSET
     tools: Raw | UnsetType = UNSET
     tool_choice: Raw | UnsetType = UNSET
@@ -197,6 +197,7 @@ class _Body(_Node):
 _BODY = msgspec.json.Decoder(_Body)
 _REST = tuple(name for name in _Body.__struct_fields__ if name not in {"messages", "tools"})
 _MESSAGES = msgspec.json.Decoder(list[_Message])
+_MESSAGE = msgspec.json.Decoder(_Message)
 _BLOCK: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(_Block)
 _TOOLS = msgspec.json.Decoder(list[_Tool])
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -211,7 +212,7 @@ def body(
     """
     try:
         read = _BODY.decode(data)
-        said = tuple([message.message() for message in read.messages])
+        said = tuple([_message_lately(bytes(message)) for message in read.messages])
         rest = {key: value for key in _REST if (value := getattr(read, key)) is not UNSET}
         offered = None
         if read.tools is not UNSET:
@@ -221,12 +222,20 @@ def body(
         if not data.isascii():
             for value in rest.values():
                 check_utf_8(bytes(value))
-            for message in read.messages:
-                if message.output_config is not UNSET:
-                    check_utf_8(bytes(message.output_config))
     except _UNUSUAL:
         return None
     return said, offered, rest
+
+
+def _message(data: bytes) -> ir.Message:
+    message = _MESSAGE.decode(data)
+    if message.output_config is not UNSET:
+        check_utf_8(bytes(message.output_config))
+    return message.message()
+
+
+# A conversation is sent whole with every turn, and grows by two messages.
+_message_lately = Lately(_message, kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
 
 
 def messages(raw: Raw) -> tuple[ir.Message, ...] | None:

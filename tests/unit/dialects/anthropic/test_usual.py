@@ -194,3 +194,25 @@ def test_whatever_is_written_is_read_equally(data: st.DataObject) -> None:
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         _agree(body, monkeypatch)
+
+
+def test_a_message_that_is_sent_again_is_not_read_again() -> None:
+    """Agents send the whole conversation with every turn; what was read of it is the same, whatever stands around it."""
+    messages = [{"role": "user", "content": "Hello, café"}, {"role": "assistant", "content": [TEXT, USE]}]
+    first = usual.body(dumps({"model": "m", "messages": messages}))
+    again = usual.body(dumps({"messages": [*messages, {"role": "user", "content": [RESULT]}], "model": "n"}))
+    assert first is not None
+    assert again is not None
+    assert [read is known for read, known in zip(again[0], first[0], strict=False)] == [True, True]
+    assert len(again[0]) == 3
+
+
+@pytest.mark.parametrize("member", ["content", "output_config"])
+def test_a_message_that_is_not_utf_8_is_unusual(member: str) -> None:
+    """Also where it is kept as it came, and however often it comes."""
+    config = {"effort": "low" if member == "content" else "é"}
+    message = {"role": "system", "content": "é" if member == "content" else "a", "output_config": config}
+    body = dumps({"model": "m", "messages": [message]})
+    assert usual.body(body) is not None
+    broken = body.replace("é".encode(), b"\xff")
+    assert [usual.body(broken), usual.body(broken)] == [None, None]

@@ -197,7 +197,7 @@ def test_whatever_is_written_is_read_equally(data: st.DataObject) -> None:
 
 
 def test_a_message_that_is_sent_again_is_not_read_again() -> None:
-    """Agents send the whole conversation with every turn; what was read of it is the same, whatever stands around it."""
+    """Agents send the whole conversation with every turn; what was read of it stays the same."""
     messages = [{"role": "user", "content": "Hello, café"}, {"role": "assistant", "content": [TEXT, USE]}]
     first = usual.body(dumps({"model": "m", "messages": messages}))
     again = usual.body(dumps({"messages": [*messages, {"role": "user", "content": [RESULT]}], "model": "n"}))

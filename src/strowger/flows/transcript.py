@@ -41,6 +41,9 @@ from strowger.ir.request import (
 )
 from strowger.ir.response import Folder
 
+FAILED = "it failed"
+"""The title of the piece that says why an answer has no end."""
+
 
 class Piece(Struct, frozen=True):
     """A part of what was said. `kind` is text, thinking, call, result, media or other; `title` says more of it."""
@@ -88,7 +91,7 @@ def answered(dialect: Dialect, body: bytes) -> Turn | None:
     parts, failure = _folded(events)
     pieces = tuple(_pieces(parts))
     if failure is not None:
-        pieces = (*pieces, Piece("other", failure.message, "it failed"))
+        pieces = (*pieces, Piece("other", failure.message, FAILED))
     return Turn("assistant", pieces)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from strowger.dialects.base import Dialect
 from strowger.errors import GatewayError
 from strowger.flows.tape import Message
-from strowger.flows.transcript import Transcript, Turn, answered, asked
+from strowger.flows.transcript import FAILED, Transcript, Turn, answered, asked
 from strowger.gateway.endpoints import match
 from strowger.gateway.history import Asked, History, number_of
 
@@ -76,8 +76,15 @@ class Said:
             "earlier": len(turns) - len(shown),
             "turns": [_turn(turn) for turn in shown],
             "tools": [{"name": tool, "says": says[:_LONGEST]} for tool, says in tools],
-            "answer": None if found.answer is None else _turn(found.answer),
+            "answer": None if found.answer is None else _turn(_so_far(found.answer, flow)),
         }
+
+
+def _so_far(answer: Turn, flow: Mapping[str, object]) -> Turn:
+    """Of an answer that is still coming it is no news that it has no end."""
+    if flow.get("outcome") != "running":
+        return answer
+    return Turn(answer.role, tuple(piece for piece in answer.pieces if piece.kind != "other" or piece.title != FAILED))
 
 
 def _turn(turn: Turn) -> dict[str, object]:

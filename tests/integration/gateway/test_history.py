@@ -155,6 +155,9 @@ async def test_a_running_call_can_be_looked_at(stored: Flows) -> None:
             flow = flows[0]["id"]
             while len(await admin.messages(flow)) < 4:  # noqa: ASYNC110 - the requests are on their way to the disk
                 await anyio.sleep(0.01)
+        said = (await admin.transcript(flow, last=0)).answer
+        assert said is not None
+        assert ["your key" in piece.text for piece in said.pieces] == [True]
         body = await admin.body(flow, "upstream_response")
         assert b"your key is" in body
         assert KEY not in f"{body!r} {await admin.messages(flow)} {await admin.body(flow, 'client_response')!r}"

@@ -5,8 +5,8 @@ import { isAnswer, linesOf, messageName, messageView, sorry } from './body.js';
 import { dot } from './calls.js';
 import { copy, fill, h, quoted } from './dom.js';
 import { asker, bytes, cached, dollars, DASH, fully, millis, percent, target, whole } from './format.js';
-import { live } from './live.js';
-import { showSaid } from './said.js';
+import { live, state } from './live.js';
+import { followSaid, showSaid } from './said.js';
 
 const TABS = ['Overview', 'Said', 'Messages', 'Changes', 'JSON'];
 const INLINE = 200_000;
@@ -26,7 +26,9 @@ export class FlowPanel {
       h('header.panel-head', null, this.title, h('button.plain', { type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: close }, '✕')),
       this.tabs, this.body);
     this.hear = ({ detail }) => { if (this.flow && detail.id === this.flow.id) this.take(detail); };
+    this.beat = () => this.follow();
     live.addEventListener('flow', this.hear);
+    live.addEventListener('pulse', this.beat);
     this.load();
   }
 
@@ -41,9 +43,19 @@ export class FlowPanel {
 
   take(flow) {
     const first = this.flow === null;
+    const ended = !first && this.flow.outcome === 'running' && flow.outcome !== 'running';
     this.flow = flow;
     fill(this.title, dot(flow.outcome), h('h2', null, flow.model || flow.path), h('span.dim', null, asker(flow)));
-    if (first || this.tab === 'Overview') this.show(this.tab);
+    if (first || (this.tab === 'Overview' && !this.body.contains(document.activeElement))) this.show(this.tab);
+    else if (ended && this.tab === 'Said') this.follow(true);
+  }
+
+  /** What has come meanwhile of a call that is under way. */
+  follow(ended = false) {
+    const { flow } = this;
+    if (!flow || (flow.outcome !== 'running' && !ended)) return;
+    if (this.tab === 'Said') followSaid(this.body, flow, () => this.tab === 'Said');
+    else if (this.tab === 'Overview') this.take({ ...flow, ...state.calls.get(flow.id), duration_ms: Math.max(0, Date.now() - flow.started * 1000) });
   }
 
   show(tab) {
@@ -179,6 +191,7 @@ export class FlowPanel {
 
   close() {
     live.removeEventListener('flow', this.hear);
+    live.removeEventListener('pulse', this.beat);
   }
 }
 

@@ -21,7 +21,7 @@ export async function showSaid(node, flow, stays, last = LAST) {
     return;
   }
   if (!stays()) return;
-  if (!found.readable && !found.answer) {
+  if (!found.readable && !found.answer && flow.outcome !== 'running') {
     fill(node, h('div.empty', null, h('p', null, 'What was said is not kept, or cannot be read.'), h('p.dim', null, '[flows] bodies and keep_days say what is kept.')));
     return;
   }
@@ -29,9 +29,27 @@ export async function showSaid(node, flow, stays, last = LAST) {
     found.tools.length ? tools(found.tools) : null,
     found.earlier ? h('p.more', null, h('button.small', { type: 'button', onclick: () => showSaid(node, flow, stays, ALL) }, `${count(found.earlier, 'earlier turn')}`)) : null,
     found.turns.map(turn),
-    found.answer ? h('section.answer', { 'aria-label': 'The answer' }, turn(found.answer)) : flow.error && h('div.trouble', null, h('b', null, flow.error_kind || 'error'), h('span', null, flow.error)));
+    answer(found, flow));
   fill(node, scroll);
   scroll.scrollTop = scroll.scrollHeight;
+}
+
+/** The answer as far as it has come, in place of what was shown of it; keeps its end in sight for who looks at that. */
+export async function followSaid(node, flow, stays) {
+  const scroll = node.querySelector('.said-all');
+  if (!scroll) return;
+  const found = await get(`flows/${encodeURIComponent(flow.id)}/transcript`, { last: 0 }).catch(() => null);
+  if (!found || !stays() || !scroll.isConnected) return;
+  const atEnd = scroll.scrollTop + scroll.clientHeight >= scroll.scrollHeight - 30;
+  scroll.lastElementChild.replaceWith(answer(found, flow));
+  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+}
+
+function answer(found, flow) {
+  return h('section.answer', { 'aria-label': 'The answer' },
+    found.answer ? turn(found.answer) : null,
+    flow.outcome === 'running' ? h('p.dim', null, h('span.dot.running', null), ' it is coming') : null,
+    flow.error ? h('div.trouble', null, h('b', null, flow.error_kind || 'error'), h('span', null, flow.error)) : null);
 }
 
 function tools(found) {

@@ -357,8 +357,10 @@ async def test_nothing_is_held_on_to_after_a_failure() -> None:
                 json={"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}], "stream": True},
             ) as response:
                 await response.content.readuntil(b"\n\n")
-                held = [one for one in gc.get_objects() if isinstance(one, Attempts)]
-                assert held == []
+                # The upstream has stalled, so nothing moves any more; what a cycle held would stay, as nobody collects.
+                with anyio.fail_after(10):
+                    while any(isinstance(one, Attempts) for one in gc.get_objects()):
+                        await anyio.sleep(0.05)
         finally:
             gc.enable()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import codecs, matrix, report
+from bench import codecs, matrix, recording, report
 from bench.certificate import make_certificate
 from bench.measures import (
     ALWAYS,
@@ -55,6 +55,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--matrix", action="store_true", help="only the sixteen directions side by side, plain HTTP (two minutes)"
+    )
+    parser.add_argument(
+        "--recording", action="store_true", help="only what it costs to record, plain HTTP (four minutes)"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: small loads, one round, plain HTTP (< 30 s)")
     parser.add_argument(
@@ -159,6 +162,18 @@ def _run_matrix(arguments: argparse.Namespace) -> None:
     sys.exit(1 if results.failures else 0)
 
 
+def _run_recording(arguments: argparse.Namespace) -> None:
+    loads = recording.QUICK if arguments.quick else recording.FULL
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    stolen = StolenTime()
+    with load_process() as load, upstream_process(None) as targets:
+        results = recording.run(recording.subjects(), targets[0], load, loads, rounds, _say)
+    print(recording.table(results))
+    settings = {"recording": True, "rounds": rounds, "loads": loads, "stolen_percent": stolen.percent()}
+    _say(f"written to {report.save(results, arguments.out, settings)}")
+    sys.exit(1 if results.failures else 0)
+
+
 def main() -> None:
     """Entry point."""
     arguments = _arguments()
@@ -170,6 +185,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.matrix:
         _run_matrix(arguments)
+    if arguments.recording:
+        _run_recording(arguments)
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     scale = QUICK if arguments.quick else FULL
     if arguments.seconds:

@@ -20,14 +20,16 @@ import uvloop
 from bench import others, script
 from bench.processes import raise_file_limit
 
-_BODIES = {"small": others.small_body, "claude": others.agent_body}
+_BODIES = {"small": others.small_body, "claude": others.agent_body, "turns": others.turn_body}
 
 
 class Job(msgspec.Struct, frozen=True):
     """What to ask of whom.
 
     The first of `seconds` and `requests` (in all) ends it, `limit` seconds cut it off. `ramp` seconds pass until all
-    connections are open, `pause` seconds after each answer. `ca` is the certificate to trust; without it, plain HTTP.
+    connections are open, `pause` seconds after each answer. Of the body `turns` no two requests are alike: each
+    connection is a session of its own, and each request a turn of it. `ca` is the certificate to trust; without it,
+    plain HTTP.
     """
 
     port: int
@@ -67,6 +69,7 @@ class Run:
         self.loop = loop
         self.left = job.requests
         self.open = 0
+        self.connections = 0
         self.started = 0
         self.complete = 0
         self.events = 0
@@ -81,6 +84,14 @@ class Run:
         model = script.model_name(job.events, job.rate)
         body = _BODIES[job.body](job.dialect, model)
         self.request = _head(job.dialect, model, job.port, len(body)) + body
+        self.turns = job.body == "turns"
+
+    def request_of(self, session: int) -> bytes:
+        """What a session asks now."""
+        if not self.turns:
+            return self.request
+        whole = self.request.replace(others.BLANK_SESSION, b"%012d" % session)
+        return whole.replace(others.BLANK_TURN, b"turn %012d" % self.started)
 
     def take(self) -> bool:
         """Whether one more request is to be sent; counts it."""
@@ -181,6 +192,8 @@ class LoadConnection(asyncio.Protocol):
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        run.connections += 1
+        self.session = run.connections
         self.pending: asyncio.TimerHandle | None = None
         self.busy = False
 
@@ -215,7 +228,7 @@ class LoadConnection(asyncio.Protocol):
         self.events = 0
         self.first_byte = 0
         self.sent = time.monotonic_ns() // 1000
-        self.transport.write(self.run.request)
+        self.transport.write(self.run.request_of(self.session))
 
     def data_received(self, data: bytes) -> None:
         """Read on in the answer."""

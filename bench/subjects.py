@@ -129,10 +129,10 @@ def builtin_subjects() -> tuple[list[Subject], list[str]]:
     return subjects, missing
 
 
-def strowger(name: str, dialect: str) -> Subject:
-    """Strowger with all models at one upstream of this dialect."""
+def strowger(name: str, dialect: str, more: str = "") -> Subject:
+    """Strowger with all models at one upstream of this dialect, and `more` in its configuration."""
     serve = (sys.executable, "-m", "strowger", "serve", "--config", "{dir}/strowger.toml", "--port", "{port}")
-    files = {"strowger.toml": _STROWGER_CONFIG.replace("%(dialect)s", dialect)}
+    files = {"strowger.toml": _STROWGER_CONFIG.replace("%(dialect)s", dialect) + more}
     return Subject(name, serve, files, "/healthz", (sys.executable, "-m", "strowger", "--version"))
 
 

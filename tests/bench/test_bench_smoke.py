@@ -54,6 +54,21 @@ def test_measures_all_directions(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
+@pytest.mark.timeout(120)
+def test_measures_what_recording_costs(tmp_path: Path) -> None:
+    """Each lane has its figures with recording and without, and a ratio; nothing was dropped at this pace."""
+    command = [sys.executable, "-m", "bench", "--recording", "--quick", "--out", str(tmp_path / "out.json")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+    figures = {each["name"]: each["median"] for each in json.loads((tmp_path / "out.json").read_text())["subjects"]}
+    assert figures.keys() == {f"{lane}, {word}" for lane in ("verbatim", "translated") for word in ("off", "on")}
+    for name, each in figures.items():
+        assert min(each[figure] for figure in ("turn_us", "paced_us", "burst_us")) > 0
+        assert each.get("dropped") == (0 if name.endswith("on") else None)
+    assert ended.stdout.count("%)") == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
 def test_says_what_failed(tmp_path: Path) -> None:
     """A subject that does not start fails the run, with what it printed."""
     ended, written = bench(

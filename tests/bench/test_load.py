@@ -103,6 +103,19 @@ def test_order_travels_in_the_model() -> None:
     assert script.read_order(b'{"model":"other"}') == (1, 0)
 
 
+def test_turns_are_not_alike() -> None:
+    """Each request of a run has a number of its own and its session's, in a body that is as long as ever."""
+    loop = asyncio.new_event_loop()
+    try:
+        run = Run(Job(port=1, body="turns"), loop)
+    finally:
+        loop.close()
+    asked = [run.request_of(session) for session in (1, 1, 2) if run.take()]
+    assert len({len(each) for each in [*asked, run.request]}) == 1
+    assert [each.count(b"turn %012d" % (number + 1)) for number, each in enumerate(asked)] == [1, 1, 1]
+    assert [each.count(b"4000-8000-%012d" % session) for each, session in zip(asked, (1, 1, 2), strict=True)] == [1] * 3
+
+
 def test_agent_size() -> None:
     """The large body has the size that it says, and is the same in each run."""
     body = bodies.claude_code_body("bench-e1-r0")

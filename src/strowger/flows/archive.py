@@ -5,6 +5,7 @@ A file that is not there yet is an archive without flows. Must not know who writ
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ Summary = dict[str, object]
 _Summaries = list[Summary]
 _Messages = list[Message]
 
+_LAST = re.compile(r"(?P<last>last(-(?P<before>[0-9]{1,9}))?)|-(?P<nth>[0-9]{1,9})")
 # How long a gateway may write before we give up, in seconds.
 _PATIENCE = 10.0
 
@@ -51,12 +53,12 @@ class Archive:
         return self._flows(f"listed = 1 AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
 
     def get(self, name: str) -> Summary:
-        """One flow: by its id, a beginning of it that only one has, `last`, or `-2` for the one before the last.
+        """One flow: by its id, a beginning of it that only one has, or `last`; the one before that is `last-1`, or `-2`.
 
         Raises ClientError when there is none, or more than one.
         """
-        if name == "last" or (name.startswith("-") and name[1:].isdigit()):
-            back = 0 if name == "last" else max(int(name[1:]), 1) - 1
+        if (place := _LAST.fullmatch(name)) is not None:
+            back = int(place["before"] or 0) if place["last"] else max(int(place["nth"]), 1) - 1
             found = self._flows("listed = 1 ORDER BY seq DESC LIMIT 1 OFFSET ?", [back])
         else:
             start = name if name.startswith("flow_") else f"flow_{name}"
@@ -65,7 +67,7 @@ class Archive:
                 raise ClientError(f"more than one flow begins with {name}", hint="give more of the id")
         if not found:
             raise ClientError(
-                f"there is no flow {name}", kind=ErrorKind.NOT_FOUND, hint="list them: `strowger flows list`"
+                f"there is no flow {name[:80]}", kind=ErrorKind.NOT_FOUND, hint="list them: `strowger flows list`"
             )
         return found[0]
 

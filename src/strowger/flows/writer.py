@@ -99,22 +99,27 @@ class _Batch:
 
 
 class _Call:
-    """What the messages of an entry have in common. `written` are the bodies of the same call before: the answer to the
-    client is often the one from upstream, the request to there the client's.
-    """
+    """What the messages of an entry have in common."""
 
-    __slots__ = ("_asked", "_speaker", "_upstream", "is_conversation", "masks", "sample_names", "written")
+    __slots__ = ("_answers", "_asked", "_requests", "_speaker", "_upstream", "is_conversation", "masks", "sample_names")
 
     def __init__(self, entry: Entry) -> None:
         flow = entry.flow
         program = flow.program
         self.masks = frozenset(entry.masks)
-        self.written: list[Base] = []
+        self._requests: list[Base] = []
+        self._answers: list[Base] = []
         self.is_conversation = bool(flow.session)
         self.sample_names = _sample_names(flow.dialect, flow.provider, program)
         self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, program, flow.dialect
         self._asked = flow.model
         self._upstream = flow.provider, flow.upstream_model
+
+    def written(self, message: Message) -> list[Base]:
+        """The bodies of the same call before: the answer to the client is often the one from upstream, the request to
+        there the client's.
+        """
+        return self._requests if message.kind in ("client_request", "forwarded") else self._answers
 
     def key(self, message: Message) -> tuple[object, ...] | None:
         """What a body is likely to resemble: the request before it in the same conversation. An answer resembles none:
@@ -244,7 +249,7 @@ class Writer:
     def _add_body(self, batch: _Batch, call: _Call, message: Message) -> tuple[int, bytes | None]:
         """The number of a body in the file, and its moments."""
         key = call.key(message)
-        masks, written = call.masks, call.written
+        masks, written = call.masks, call.written(message)
         whole = message.body
         known = self._bases.of(key) if key is not None else []
         for base in (*written, *known):

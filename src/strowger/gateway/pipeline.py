@@ -170,10 +170,11 @@ class _OneCall:
         peek = self.asked.peek
         flow.model, flow.stream = peek.model, peek.stream
         noticed = notice(call, peek.session)
-        flow.session = noticed.session or None
+        # A repetition belongs to nobody's session, though its body may still name one.
+        flow.session = None if flow.replay_of else noticed.session or None
         route = match_route(line.routes_for(client), call, flow.model, noticed)
         flow.route = route.name
-        flow.agent_id = noticed.agent_id or None
+        flow.agent_id = None if flow.replay_of else noticed.agent_id or None
         flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         line.recorder.began(flow)
         await line.budgets.allow(flow)

@@ -75,7 +75,10 @@ async def recorded(file: Path, **flows: Any) -> AsyncIterator[tuple[Rig, Admin, 
             Admin(rig.url, rig.gateway.access.admin_token) as admin,
         ):
             headers = {"x_claude_code_session_id": "session-1", "x_api_key": "planted-key"}
-            assert (await rig.post("/v1/messages", anthropic_request(strange=5), **headers))[0] == 200
+            # Claude Code names its session in the body, too.
+            said = {"user_id": "user_1_account_2_session_5d0c0b5e-9b1f-4f60-8a1e-0d3a2a3c9f11"}
+            body = anthropic_request(strange=5, metadata=said)
+            assert (await rig.post("/v1/messages", body, **headers))[0] == 200
             yield rig, admin, vendors
 
 

@@ -48,8 +48,16 @@ _SUMS: dict[str, str] = {
     "first": "MIN(started)",
     "last": "MAX(started)",
 }
+# Agents that are each started by the one before.
+_DEEPEST = 50
 # Of an agent by its id: who started it, and what kind it is.
 _OF_AGENTS = ("MAX(parent_agent_id)", "MAX(agent_type)")
+
+
+class BadGroup(BadRequest):
+    """Calls cannot be put together so."""
+
+    exit_code = 2
 
 
 class Usage(Struct, frozen=True):
@@ -122,12 +130,12 @@ class Selecting(Protocol):
 def summed(archive: Selecting, by: Sequence[str] = (), where: Where | None = None) -> list[Row]:
     """Sums of all calls that are over, or of those that `where` chooses, by what they have in common.
 
-    By day in the order of days, else the dearest first. Raises BadRequest for a group that there is not, GatewayError
+    By day in the order of days, else the dearest first. Raises BadGroup for a group that there is not, GatewayError
     when the store cannot be read.
     """
     unknown = [name for name in by if name not in _GROUPS]
     if unknown:
-        raise BadRequest(f"calls cannot be put together by `{unknown[0]}`", hint=f"there are: {', '.join(GROUPS)}")
+        raise BadGroup(f"calls cannot be put together by `{unknown[0]}`", hint=f"there are: {', '.join(GROUPS)}")
     clause, values = where.sql() if where is not None else ("1", ())
     agents = _OF_AGENTS if "agent" in by else ()
     columns = [*(f"{_GROUPS[name]} AS by_{name}" for name in by), *_SUMS.values(), *agents]
@@ -208,9 +216,10 @@ def _tree(rows: list[Row]) -> tuple[Branch, ...]:
 
 
 def _in_circle(row: Row, parents: dict[str | None, str | None]) -> bool:
+    """Whether it is its own ancestor, or has more of them than any client has: headers can say anything."""
     seen, at = {row.by[1]}, row.parent_agent_id
     while at is not None:
-        if at in seen:
+        if at in seen or len(seen) > _DEEPEST:
             return True
         seen.add(at)
         at = parents.get(at)

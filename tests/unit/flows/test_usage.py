@@ -200,3 +200,10 @@ def test_agents_in_a_circle_are_not_lost(fill: Fill) -> None:
     )
     ((_, whole, branches),) = trees(summed(archive, ("session", "agent")))
     assert whole.calls == sum(branch.usage.calls for branch in branches) == 3
+
+
+def test_a_chain_without_end_is_cut() -> None:
+    """Whoever names thousands of agents, each started by the one before, makes no tree that nobody can walk."""
+    rows = [Row(("s", f"a{n}"), Usage(calls=1), f"a{n - 1}" if n else None) for n in range(3000)]
+    ((_, whole, branches),) = trees(rows)
+    assert whole.calls == sum(branch.usage.calls for branch in branches) == 3000

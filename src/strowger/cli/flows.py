@@ -189,8 +189,7 @@ def picked(kept: Kept, names: Sequence[str], where: str | None, limit: int, jq: 
 
 def one(kept: Kept, name: str) -> dict[str, object]:
     """A flow by its id, a beginning of it, `last`, or `last-1` for the one before. Raises GatewayError."""
-    before = name.removeprefix("last-")
-    return kept.archive.get(f"-{int(before) + 1}" if before != name and before.isdigit() else name)
+    return kept.archive.get(name)
 
 
 def nothing(where: str | None) -> int:

@@ -214,12 +214,11 @@ def _as_it_was(kept: Kept, flow: Mapping[str, Any]) -> dict[str, Any]:
 def _row(told: Mapping[str, Any]) -> tuple[str, ...]:
     flow, answer = told["flow"], told["answer"]
     tokens = flow.get("tokens") or {}
-    first = flow.get("first_byte_ms")
     read, whole = tokens.get("cache_read"), tokens.get("input")
     return (
         plain(_where(told)),
         str(answer["status"] or "-"),
-        "-" if first is None else f"{first / 1000:.1f} s",
+        words.span(flow.get("first_byte_ms")),
         words.took(flow),
         f"{whole:,}" if whole is not None else "-",
         f"{100 * read / whole:.0f}%" if whole and read is not None else "-",

@@ -155,8 +155,12 @@ def moment(started: object, now: float) -> str:
 
 def took(flow: Flow) -> str:
     """How long, in few signs."""
-    value = flow.get("duration_ms")
-    if flow.get("outcome") in ("running", "lost") or not isinstance(value, int | float):
+    return "-" if flow.get("outcome") in ("running", "lost") else span(flow.get("duration_ms"))
+
+
+def span(value: object) -> str:
+    """Milliseconds, in few signs."""
+    if not isinstance(value, int | float):
         return "-"
     if value < 1000:
         return f"{value:.0f} ms"

@@ -19,6 +19,13 @@ def test_an_overview_tells_what_happened_and_what_is_kept(flows: Flows) -> None:
     assert "the provider's answer 1: 16 B\n" in out
 
 
+def test_the_one_before_the_last_and_none_before_the_first(flows: Flows) -> None:
+    """What is not there is named as it was asked for."""
+    assert flows("show", "last-1")[1] != flows("show", "last")[1]
+    code, _, err = flows("show", "last-99")
+    assert (code, "there is no flow last-99" in err) == (1, True)
+
+
 def test_messages_are_printed_readably_or_as_they_were(flows: Flows) -> None:
     """JSON stays JSON, on many lines; --raw is byte for byte; of several attempts the last, or that with the number."""
     code, out, _ = flows("show", "0000000000000001", "--body", "client")

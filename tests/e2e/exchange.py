@@ -283,4 +283,7 @@ def clean_env(home: Path) -> dict[str, str]:
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1,localhost",
+        # They start themselves once more, for memory that a test does not need; the start is most of what they cost.
+        "GEMINI_CLI_NO_RELAUNCH": "true",
+        "QWEN_CODE_NO_RELAUNCH": "true",
     }

@@ -174,7 +174,8 @@ function ask(error) {
   const field = h('input', { type: 'password', name: 'token', autocomplete: 'off', 'aria-label': 'Admin token', required: true });
   const submit = (event) => { event.preventDefault(); keepToken(field.value.trim()); location.reload(); };
   forgetToken();
-  bar.hidden = true;
+  bar.hidden = notice.hidden = true;
+  fill(document.getElementById('gauge'));
   fill(stage, h('form.gate', { onsubmit: submit },
     h('h1', null, error ? 'You cannot be let in with this' : 'A token is needed'),
     error && h('p.error-text', null, error.message),

@@ -1,5 +1,6 @@
 // The calls: those that are running with their progress, and all that were, page by page.
 
+import { get } from './api.js';
 import { coalesced, fill, h } from './dom.js';
 import { asker, bytes, cached, count, dollars, led, millis, moment, percent, short, span } from './format.js';
 import { List } from './list.js';
@@ -16,18 +17,37 @@ export class Calls {
     this.node = h('section.calls', { 'aria-label': 'Calls' }, head(), this.list.node, this.hint, this.foot);
     this.draw = coalesced(() => this.render(), 200);
     this.tick = () => { for (const flow of state.running) flow.version += 1; this.draw(); };
+    this.today = [];
+    this.sum = coalesced(() => this.add(), 20000);
     live.addEventListener('calls', this.draw);
     live.addEventListener('pulse', this.tick);
+    live.addEventListener('flow', this.sum);
+  }
+
+  /** What today has brought so far, of the calls that the filter lets pass. */
+  async add() {
+    try {
+      const { rows: [all] } = await get('usage', { where: state.where, since: 'today' });
+      this.today = all ? ['today ', count(all.calls, 'call'), ` · ${short(all.input + all.output)} tokens · cache ${percent(all.cache_rate)}`,
+        ` · ${dollars(all.billed_usd)}`, all.plan_usd ? ` and ${dollars(all.plan_usd)} covered by plans` : ''] : [];
+    } catch {
+      this.today = []; // nothing is stored, or the filter is half typed
+    }
+    this.draw();
   }
 
   render() {
+    if (this.where !== state.where) {
+      this.where = state.where;
+      this.add();
+    }
     const items = calls();
     this.list.show(items);
     this.list.node.hidden = !items.length;
     this.hint.hidden = Boolean(items.length);
     if (!items.length) fill(this.hint, ...nothing());
     const shown = count(Math.max(state.count || 0, items.length), 'call');
-    fill(this.foot, state.running.length ? `${state.running.length} running · ` : '', shown, state.loading ? ' · loading more' : '');
+    fill(this.foot, state.running.length ? `${state.running.length} running · ` : '', shown, state.loading ? ' · loading more' : '', h('span.today', null, this.today));
   }
 
   key(name) {
@@ -37,6 +57,7 @@ export class Calls {
   close() {
     live.removeEventListener('calls', this.draw);
     live.removeEventListener('pulse', this.tick);
+    live.removeEventListener('flow', this.sum);
     this.list.close();
   }
 }

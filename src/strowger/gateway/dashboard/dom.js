@@ -40,7 +40,7 @@ export function fill(node, ...children) {
 /** Runs `work` once in the next frame, however often it is asked for until then, and at most every `gap` ms. */
 export function coalesced(work, gap = 80) {
   let waiting = false;
-  let last = 0;
+  let last = -Infinity;
   return () => {
     if (waiting) return;
     waiting = true;

@@ -275,7 +275,8 @@ class Writer:
             earlier = not any(base is shared.base for base in written)
             on = shared.base.id
             made = Base(batch.add_body(form, len(body), content, on), body, shared.base.depth + earlier, masks)
-            if earlier and key is not None:
+            # A translation is little like the client's own words, and much like the one before it.
+            if (earlier or not shared.is_most(body)) and key is not None:
                 self._bases.remember(key, made)
         written.append(made)
         return made.id, moments

@@ -116,6 +116,23 @@ def test_a_conversation_costs_what_is_new_in_each_turn(writer: Writer) -> None:
     assert stored(writer) < raw / 10
 
 
+def test_a_translation_stands_on_the_one_before(writer: Writer) -> None:
+    """It begins and ends otherwise than what the client said, which holds all of its words; the first is kept on that,
+    and each one after it costs what is new.
+    """
+    said = [noise(300, number).hex().encode() for number in range(20)]
+    costs = []
+    for turn in range(4):
+        asked = b"{" + b",".join(said) + b",turn %d}" % turn
+        forwarded = b"[" + b";".join(reversed(said)) + b";turn %d]" % turn
+        before = stored(writer)
+        flow = answered(begun(asked, forwarded=forwarded))
+        writer.write([whole(flow)])
+        costs.append(stored(writer) - before)
+        assert kept(writer, flow)["forwarded", 0] == forwarded
+    assert max(costs[1:]) < 200
+
+
 def test_no_tower_is_higher_than_its_bound(writer: Writer) -> None:
     """To read a body all below it are read; the same body again is none above, and a body is never stored twice."""
     body = noise(2_000, 1)

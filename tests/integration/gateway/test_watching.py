@@ -46,9 +46,12 @@ class Upstream:
 
     def __init__(self) -> None:
         self.go = anyio.Event()
+        self.silent = False
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
+        if self.silent:
+            await self.go.wait()
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
         await response.write(sse(chat_chunk({"role": "assistant", "content": "He"})))
@@ -111,6 +114,24 @@ async def test_a_call_is_told_as_it_goes() -> None:
         ended = await until(events, "flow", id=began["id"], outcome="ok")
         assert ended["tokens"] == {"input": 9, "output": 2}
         assert (await until(events, "pulse", running=0))["calls"] == 1
+
+
+async def test_what_comes_to_be_known_while_nobody_answers() -> None:
+    """A call that waits is told of again, once its model is known, and no more than that."""
+    async with (
+        running() as (rig, admin, behind),
+        anyio.create_task_group() as tasks,
+        aclosing(admin.events()) as events,
+    ):
+        behind.silent = True
+        tasks.start_soon(rig.post, "/v1/chat/completions", chat_request(stream=True))
+        assert (await until(events, "flow"))["model"] == ""
+        told = await until(events, "flow")
+        assert (told["model"], told["outcome"], told["first_byte_ms"]) == ("m", "running", None)
+        kinds = [(await anext(events)).kind for _ in range(6)]
+        assert "flow" not in kinds
+        behind.go.set()
+        await until(events, "flow", outcome="ok")
 
 
 async def test_a_filter_is_kept_to() -> None:

@@ -124,6 +124,7 @@ async def test_what_comes_to_be_known_while_nobody_answers() -> None:
         aclosing(admin.events()) as events,
     ):
         behind.silent = True
+        await until(events, "pulse")
         tasks.start_soon(rig.post, "/v1/chat/completions", chat_request(stream=True))
         assert (await until(events, "flow"))["model"] == ""
         told = await until(events, "flow")

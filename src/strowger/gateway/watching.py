@@ -1,7 +1,7 @@
 """`GET /_strowger/events`: the live feed as Server-Sent Events, to everybody who watches.
 
-    flow    a call, as `GET flows/<id>` tells it: when it has been read, when its answer begins, when it is over, and
-            meanwhile with a pulse when more has come to be known of it, such as another attempt
+    flow    a call, as `GET flows/<id>` tells it: when it is known where it shall go, when its answer begins, when it is
+            over, and meanwhile with a pulse when another attempt was made
     pulse   each second: how many calls there are, what passes by in a second, and how far those have come that moved
     quota   what is left of the accounts, when that has changed
     store   how the store is, when that has changed
@@ -45,7 +45,7 @@ class Watching:
         self._recorder = recorder
         self._states = dict(states)
         self._told: dict[str, bytes] = {}
-        self._known: dict[str, tuple[str, int]] = {}
+        self._tries: dict[str, int] = {}
 
     async def answer(self, reply: Reply, wants: Wants | None = None) -> None:
         """Send what happens until the gateway stops; of calls only those that somebody `wants`.
@@ -86,11 +86,11 @@ class Watching:
         rates = self._feed.rates(running, PULSE_SECONDS * 0.9)
         if rates is None:
             return  # it was told just now, for another watcher
-        known = {flow.id: (flow.model, len(flow.attempts)) for flow in running}
+        tries = {flow.id: len(flow.attempts) for flow in running}
         for flow in running:
-            if known[flow.id] != self._known.get(flow.id, ("", 0)):
+            if tries[flow.id] != self._tries.get(flow.id, 0):
                 self._feed.changed(flow)
-        self._known = known
+        self._tries = tries
         self._feed.publish("pulse", {**self._counts(), **rates})
         for kind, state in self._states.items():
             item = encoded(kind, state())

@@ -46,11 +46,15 @@ class Upstream:
 
     def __init__(self) -> None:
         self.go = anyio.Event()
-        self.silent = False
+        self.troubled = False
+        self.asked = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
-        if self.silent:
+        self.asked += 1
+        if self.troubled and self.asked == 1:
+            return web.json_response({"error": {"message": "no room"}}, status=503)
+        if self.troubled:
             await self.go.wait()
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
@@ -116,19 +120,22 @@ async def test_a_call_is_told_as_it_goes() -> None:
         assert (await until(events, "pulse", running=0))["calls"] == 1
 
 
-async def test_what_comes_to_be_known_while_nobody_answers() -> None:
-    """A call that waits is told of again, once its model is known, and no more than that."""
+async def test_another_attempt_is_told() -> None:
+    """Of a call that waits, it is seen what was tried so far; once, not with each pulse."""
     async with (
         running() as (rig, admin, behind),
         anyio.create_task_group() as tasks,
         aclosing(admin.events()) as events,
     ):
-        behind.silent = True
+        behind.troubled = True
         await until(events, "pulse")
         tasks.start_soon(rig.post, "/v1/chat/completions", chat_request(stream=True))
-        assert (await until(events, "flow"))["model"] == ""
-        told = await until(events, "flow")
-        assert (told["model"], told["outcome"], told["first_byte_ms"]) == ("m", "running", None)
+        began = await until(events, "flow")
+        assert (began["model"], began["outcome"], began["attempts"]) == ("m", "running", [])
+        told = began
+        while [attempt["status"] for attempt in told["attempts"]] != [503, 0]:
+            told = await until(events, "flow")
+        assert (told["outcome"], told["first_byte_ms"]) == ("running", None)
         kinds = [(await anext(events)).kind for _ in range(6)]
         assert "flow" not in kinds
         behind.go.set()

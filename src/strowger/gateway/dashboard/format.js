@@ -98,9 +98,10 @@ export function target(flow) {
   return `${flow.provider}${flow.account ? '/' + flow.account : ''}:${flow.upstream_model}`;
 }
 
-/** The same in short; the model only where it is another than the one that was asked for. */
+/** The same in short; the model only where it is another than the one that was asked for. While nobody has answered: who
+ * is being asked. */
 export function led(flow) {
-  if (!flow.provider) return '';
+  if (!flow.provider) return flow.outcome === 'running' && flow.attempts.length ? flow.attempts[flow.attempts.length - 1].target : '';
   const account = flow.account ? `/${flow.account}` : '';
   const model = flow.upstream_model && flow.upstream_model !== flow.model ? `:${flow.upstream_model}` : '';
   return flow.provider + account + model;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import socket
@@ -66,6 +67,17 @@ def is_local_ip(host: Any) -> bool:
 
 
 sys.addaudithook(Gate.check)
+
+
+def pytest_collection() -> None:
+    """Thousands of tests are collected, and the libraries that they need imported: none of it is garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What is there when the tests begin will stay: it is not looked at again each time that garbage is collected."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ import { ApiError, get, listen } from './api.js';
 const PAGE = 200;
 const MOST = 20000;
 const SECONDS = 60;
+const ELSEWHERE = 10000;
 
 export const live = new EventTarget();
 
@@ -138,6 +139,10 @@ function hear(kind, data) {
         flow.version += 1;
       }
     }
+    if (state.running.length > data.running && performance.now() - looked > ELSEWHERE) {
+      looked = performance.now(); // calls of other gateways with the same store: of their end nobody tells us
+      first(state.where).catch(lost);
+    }
     tell('pulse');
   } else if (kind === 'quota' || kind === 'store') {
     state[kind] = data;
@@ -147,6 +152,7 @@ function hear(kind, data) {
   }
 }
 
+let looked = 0;
 let dirty = false;
 
 function put(flow) {

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from strowger.config.private import replace_file
+from strowger.flows import tables
 from strowger.flows.flow import Flow
 from strowger.flows.tape import Message
 
@@ -37,7 +38,7 @@ class Captures:
         """Write a flow, and let the oldest go. Raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = {"flow": told, "messages": [plain(message) for message in messages]}
-        replace_file(path, msgspec.json.format(msgspec.json.encode(data), indent=1), durable=False)
+        replace_file(path, _laid_out(data), durable=False)
         with os.scandir(self._folder) as found:
             files = [(each.stat().st_mtime_ns, each.path) for each in found if each.name.endswith(".json")]
         for _, old in sorted(files, reverse=True)[self._keep :]:
@@ -57,13 +58,25 @@ class Captures:
                 files[name].unlink()
 
 
+def _laid_out(data: Mapping[str, object]) -> bytes:
+    try:
+        written = msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        written = msgspec.json.encode(tables.whole_text(data))
+    try:
+        return msgspec.json.format(written, indent=1)
+    except RecursionError:
+        return written
+
+
 def plain(message: Message) -> dict[str, object]:
     """A message as plain JSON data: a body that is JSON as such, other text as text."""
     kept = message.body
     body: object = kept[:_LONGEST].decode("utf-8", "replace")
     if len(kept) <= _LONGEST:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            body = msgspec.json.decode(kept)
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            msgspec.json.decode(kept)
+            body = msgspec.Raw(kept)  # as it is: what could be read here may be too deep to be written again
     return {
         "kind": message.kind,
         "number": message.number,

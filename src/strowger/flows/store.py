@@ -230,12 +230,13 @@ class Store:
             self._drained.notify_all()
 
     def _tried(self, entries: list[Entry], *, carefully: bool = False) -> Exception | None:
-        """Write some of them, and see to the bounds; what went wrong, if so."""
+        """Write some of them; what went wrong, if so."""
         try:
             self._write(_merged(entries), carefully)
         except Exception as error:  # noqa: BLE001 - the edge: what is wrong with one call must not end the recording
             self._let_go()
             return error
+        self._keep_house([entry.flow for entry in entries if entry.final])
         return None
 
     def _write_singly(self, entries: list[Entry]) -> None:
@@ -260,15 +261,27 @@ class Store:
         self._written += len(final)
         self._flows += len(final)
         self._set_problem(self._note)
-        if self._captures is not None:
-            self._capture(self._captures, self._writer, final)
-        if time.monotonic() >= self._trim_at or self._writer.added > self._limits.bytes // 32:
-            self._flows = retention.trim(self._writer.base, self._path, self._limits)
-            self._trim_at = time.monotonic() + _TRIM_EVERY
-            self._writer.added = 0
-            self._writer.rest()
+
+    def _keep_house(self, finished: list[Flow]) -> None:
+        """What is written is written: whatever goes wrong with what is to be done besides must not write it again."""
+        assert self._writer is not None
+        writer = self._writer
+        try:
             if self._captures is not None:
-                self._captures.sweep(self._writer.base)
+                self._capture(self._captures, writer, finished)
+            if time.monotonic() >= self._trim_at or writer.added > self._limits.bytes // 32:
+                self._trim_at = time.monotonic() + _TRIM_EVERY
+                self._flows = retention.trim(writer.base, self._path, self._limits)
+                writer.added = 0
+                writer.rest()
+                if self._captures is not None:
+                    self._captures.sweep(writer.base)
+        except Exception as error:  # noqa: BLE001 - the edge, as above
+            self._let_go()
+            if trouble.is_outside(error):
+                self._begun_anew(error)
+            else:
+                self._tell("store", {"note": f"{self._path} could not be tidied: {type(error).__name__}: {error}"})
 
     def _let_go(self) -> None:
         if self._writer is not None:
@@ -281,7 +294,7 @@ class Store:
         for flow, path in failed[-_CAPTURED:]:
             try:
                 captures.write(path, summary(flow), reading.messages_of(writer.base, flow.id))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 self._tell("store", {"note": f"{path}: {error}"})
 
     def _begun_anew(self, error: Exception) -> bool:

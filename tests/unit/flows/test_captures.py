@@ -68,6 +68,23 @@ def test_bodies_are_bounded() -> None:
     assert plain(Message("forwarded", 0, "POST /", ()))["body"] == ""
 
 
+def test_anything_can_be_written(tmp_path: Path) -> None:
+    """Bodies as deep as can be read, and deeper; half of a character in a header."""
+    captures = Captures(tmp_path / "flows.db")
+    flow = answered(begun(), outcome="failed")
+    flow.session = "s\udcff"
+    path = captures.path_of(flow)
+    assert path is not None
+    deep = [b'{"a":' * levels + b"1" + b"}" * levels for levels in (900, 50_000)]
+    captures.write(
+        path, summary(flow), [Message("forwarded", 0, "POST /", (("x", "\udcff"),), [body]) for body in deep]
+    )
+    written = path.read_bytes()
+    assert b'"a"' in written
+    assert b'"s?"' in written
+    assert deep[1].replace(b'"', b'\\"') in written
+
+
 def test_what_is_cleared_is_captured_no_more(tmp_path: Path) -> None:
     """Nor what has become too old; what is not ours is left alone."""
     path = tmp_path / "flows.db"

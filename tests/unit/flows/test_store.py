@@ -445,6 +445,26 @@ def test_calls_that_failed_are_captured(place: Place) -> None:
     assert "errors" in str(place.told[0]["note"])
 
 
+def test_what_goes_wrong_behind_a_write_writes_nothing_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is on disk is not counted as dropped because something else could not be done after it."""
+    store = place.store()
+    for error in (RecursionError("too deep"), sqlite3.OperationalError("database is locked")):
+
+        def fail(*_: object, error: Exception = error) -> int:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr("strowger.flows.retention.trim", fail)
+            flow = run(store)
+            assert store.flush()
+            assert flow.id in place.outcomes()
+    flow = run(store)
+    assert store.flush()
+    state = store.state()
+    assert (state.flows_dropped, state.problem, len(place.outcomes())) == (0, None, 3)
+    assert any("RecursionError" in str(told.get("note")) for told in place.told)
+
+
 def test_memory_is_not_kept(place: Place) -> None:
     """Of calls that are on disk nothing stays with the store."""
     store = place.store()

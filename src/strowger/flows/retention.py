@@ -125,7 +125,8 @@ def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float) -
         with tables.transaction(base):
             release(base, seqs)
             _forget(base, seqs, usage=False)
-    base.execute("UPDATE numbers SET value = max(value, ?) WHERE name = 'emptied'", (int(kept_since),))
+    # Not the later of both: a clock that was ahead for a while would leave all that comes now unseen.
+    base.execute("UPDATE numbers SET value = ? WHERE name = 'emptied'", (int(kept_since),))
     while seqs := _seqs(base, "started < ? AND outcome != 'running'", [figures_since]):
         with tables.transaction(base):
             release(base, seqs)

@@ -77,6 +77,20 @@ def test_by_age(writer: Writer, tmp_path: Path) -> None:
     assert consistent(writer)
 
 
+def test_a_clock_that_was_ahead(writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after it has been put right is counted, and goes when it is old."""
+    now = time.time()
+    limits = Limits(days=10, usage_days=10_000)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: now + 1000 * DAY)
+        retention.trim(writer.base, tmp_path / "flows.db", limits)
+    write(writer, call(session="new", started=now))
+    write(writer, call(session="old", started=now - 20 * DAY))
+    assert retention.trim(writer.base, tmp_path / "flows.db", limits) == 1
+    retention.trim(writer.base, tmp_path / "flows.db", limits)
+    assert rows(writer, "SELECT listed FROM flows WHERE session = 'new'") == [(1,)]
+
+
 def test_by_size(writer: Writer, tmp_path: Path) -> None:
     """The oldest bodies go, the rows stay; the file becomes smaller on the disk too."""
     path = tmp_path / "flows.db"

@@ -142,11 +142,17 @@ def _dry(kept: Kept, flow: Mapping[str, Any], models: Sequence[str], *, as_json:
         click.echo(f"{request['provider']}:{request['model']}, {request['dialect']}, {request['lane']}")
         for loss in request["losses"]:
             click.echo(f"lost: {plain(loss['path'])}: {plain(loss['reason'])} ({loss['severity']})")
-        try:
-            click.echo(msgspec.json.format(request["body"].encode(), indent=2).decode())
-        except msgspec.DecodeError:
-            click.echo(plain(request["body"]))
+        for line in _laid_out(str(request["body"])).split("\n"):
+            click.echo(plain(line))
     return 0
+
+
+def _laid_out(body: str) -> str:
+    """JSON with a thing on each line; what is none, or too deep, as it is."""
+    try:
+        return msgspec.json.format(body, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        return body
 
 
 async def _replayed(kept: Kept, flow: str, models: Sequence[str]) -> list[dict[str, Any]]:

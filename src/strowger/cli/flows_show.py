@@ -144,7 +144,7 @@ def _body(message: Message) -> Iterator[str]:
     body = message.body
     try:
         text = msgspec.json.format(body, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = f"({len(body):,} bytes that are no text)" if is_binary(body) else body.decode("utf-8", "replace")
     steers = sys.stdout.isatty()
     yield from (plain(line.rstrip("\r")) if steers else line for line in text.split("\n"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ from strowger.dialects.framing import Frame, FrameTooLargeError, SSEDecoder
 
 _INDENT = "  "
 _ANY = msgspec.json.Decoder()
+_ENCODE = msgspec.json.Encoder(order="sorted").encode
+# What lies deeper is said in one line.
+_DEEPEST = 100
 
 
 class Event(Struct, frozen=True):
@@ -36,7 +40,7 @@ class Event(Struct, frozen=True):
             return self.name
         try:
             value = _ANY.decode(self.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
         said = value.get("type", value.get("object", "")) if isinstance(value, dict) else ""
         return said if isinstance(said, str) else ""
@@ -89,10 +93,11 @@ def lines_of(body: bytes) -> list[str]:
     if not body:
         return []
     value = parsed(body)
-    if value is not None:
-        return list(_lines(value[0], ""))
-    if is_stream(body):
-        return [line for event in events_of([body], [0.0]) for line in _event_lines(event)]
+    with suppress(RecursionError):  # too deep to be laid out: it is shown as it is
+        if value is not None:
+            return list(_lines(value[0], ""))
+        if is_stream(body):
+            return [line for event in events_of([body], [0.0]) for line in _event_lines(event)]
     if is_binary(body):
         return [f"({len(body):,} bytes that are no text)"]
     return body.decode("utf-8", "replace").splitlines()
@@ -126,17 +131,19 @@ def _event_lines(event: Event) -> Iterator[str]:
         yield from (_INDENT + line for line in _lines(value[0], ""))
 
 
-def _lines(value: Any, name: str) -> Iterator[str]:
+def _lines(value: Any, name: str, depth: int = 0) -> Iterator[str]:
     """A value below its name; text of several lines takes several, so that a change in one shows there."""
-    if isinstance(value, dict) and value:
+    if depth == _DEEPEST:
+        yield f"{name}{_ENCODE(value).decode()}"
+    elif isinstance(value, dict) and value:
         yield f"{name}{{"
         for key in sorted(value):
-            yield from (_INDENT + line for line in _lines(value[key], f"{_quoted(key)}: "))
+            yield from (_INDENT + line for line in _lines(value[key], f"{_quoted(key)}: ", depth + 1))
         yield "}"
     elif isinstance(value, list) and value:
         yield f"{name}["
         for one in value:
-            yield from (_INDENT + line for line in _lines(one, ""))
+            yield from (_INDENT + line for line in _lines(one, "", depth + 1))
         yield "]"
     elif isinstance(value, str) and "\n" in value.rstrip("\n"):
         pieces = value.splitlines(keepends=True)

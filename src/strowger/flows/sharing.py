@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -91,7 +92,10 @@ class Cleaner:
             pass
         if is_binary(body):
             return b""
-        return self._stream(body) if is_stream(body) else self.text(body.decode("utf-8", "replace")).encode()
+        if is_stream(body):
+            with suppress(RecursionError):
+                return self._stream(body)
+        return self.text(body.decode("utf-8", "replace")).encode()
 
     def message(self, message: Message) -> Message:
         """A message without them. The pieces of a stream have their moments still, each as far as its last whole line;
@@ -119,7 +123,7 @@ class Cleaner:
             if line.startswith(b"data:"):
                 try:
                     events[number] = msgspec.json.decode(data)
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     lines[number] = self.text(line.decode("utf-8", "replace")).encode()
             else:
                 lines[number] = self.text(line.decode("utf-8", "replace")).encode()

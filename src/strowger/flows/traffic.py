@@ -73,13 +73,18 @@ def _line(event: Event) -> dict[str, object]:
 
 def _value(data: bytes) -> object:
     """JSON as such, anything else as text."""
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(data)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        msgspec.json.decode(data)
+        # In one line, and as such: what could be read may be too deep to be written again.
+        return msgspec.Raw(msgspec.json.format(data, indent=-1))
     return data.decode("utf-8", "replace")
 
 
 def _write(path: Path, value: object) -> None:
-    replace_file(path, msgspec.json.format(_encode(value), indent=2) + b"\n", durable=False)
+    written = _encode(value)
+    with suppress(RecursionError):
+        written = msgspec.json.format(written, indent=2)
+    replace_file(path, written + b"\n", durable=False)
 
 
 def _safe(name: str) -> str:

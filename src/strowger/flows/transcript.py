@@ -71,7 +71,7 @@ def asked(dialect: Dialect, body: bytes, spot: Spot = NOWHERE) -> Transcript | N
     """What a request says, the system's words first."""
     try:
         request = dialect.client.parse_request(body, spot)
-    except (GatewayError, msgspec.DecodeError, UnicodeDecodeError):
+    except (GatewayError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return Transcript(tuple(_turns(request)), tuple(_tools(request)))
 
@@ -86,7 +86,7 @@ def answered(dialect: Dialect, body: bytes) -> Turn | None:
             events = [*decoder.feed(body), *decoder.close()]
         else:
             events = dialect.upstream.decode_response(body, setup)
-    except (GatewayError, msgspec.DecodeError, UnicodeDecodeError):
+    except (GatewayError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     parts, failure = _folded(events)
     pieces = tuple(_pieces(parts))
@@ -168,7 +168,7 @@ def _laid_out(arguments: str) -> str:
     """JSON with a member on each line where it is JSON."""
     try:
         return msgspec.json.format(arguments, indent=2)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return arguments
 
 

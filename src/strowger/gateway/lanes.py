@@ -71,7 +71,7 @@ class Asked:
         self.call = call
         self.dialect = dialect
         self.origins = origins
-        with _bounded_depth():
+        with bounded_depth():
             self.peek: Peek = dialect.client.peek(call.body, call.endpoint.spot)
         if len(self.peek.model) > _LONGEST_MODEL:
             raise BadRequest(f"model: expected at most {_LONGEST_MODEL} characters", param="model")
@@ -81,7 +81,7 @@ class Asked:
     def request(self) -> Request:
         """The parsed request; raises BadRequest."""
         if self._request is None:
-            with _bounded_depth():
+            with bounded_depth():
                 self._request = self.origins.attribute(
                     self.dialect.client.parse_request(self.call.body, self.call.endpoint.spot)
                 )
@@ -94,7 +94,7 @@ class Asked:
 
 
 @contextmanager
-def _bounded_depth() -> Iterator[None]:
+def bounded_depth() -> Iterator[None]:
     """Thousands of brackets are an attack or an accident, and the parser's own limit."""
     try:
         yield

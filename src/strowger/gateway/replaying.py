@@ -20,7 +20,7 @@ from strowger.flows.tape import HIDDEN, Message
 from strowger.gateway.access import CREDENTIAL_HEADERS, TOKEN_HEADER, Launch
 from strowger.gateway.endpoints import CHAT, GEMINI, RESPONSES, Call, Verb, match
 from strowger.gateway.history import History
-from strowger.gateway.lanes import Asked, draft
+from strowger.gateway.lanes import Asked, bounded_depth, draft
 from strowger.gateway.pipeline import REPLAY_OF, Line, match_route, new_id, notice
 from strowger.gateway.receivers import looks_like_json
 from strowger.ir.events import Event, Failure
@@ -92,7 +92,8 @@ class Replaying:
         to = order.to or _went(flow)
         launch = self._line.access.open_launch("replay", os.getpid())
         try:
-            call = _call(flow, asked, to, launch, self._line.routes.providers)
+            with bounded_depth():
+                call = _call(flow, asked, to, launch, self._line.routes.providers)
             return await self._dry(call, to) if order.dry_run else await self._wet(call)
         finally:
             self._line.access.close_launch(launch.id)

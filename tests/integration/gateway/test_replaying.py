@@ -145,6 +145,16 @@ async def test_a_body_that_is_not_kept_cannot_be_repeated(tmp_path: Path) -> Non
         assert "nothing" not in str(told.value)
 
 
+async def test_a_body_that_is_too_deep_is_refused(tmp_path: Path) -> None:
+    """In the words in which it was refused when it came."""
+    async with recorded(tmp_path / "flows.db") as (rig, admin, vendors):
+        body = b'{"model":"m","messages":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+        assert (await rig.post("/v1/messages", body))[0] == 400
+        with pytest.raises(GatewayError, match="too deeply"):
+            await admin.replay("last")
+        assert len(vendors.asked) == 1
+
+
 async def test_a_flow_that_is_not_there(tmp_path: Path) -> None:
     """Nor is it made up."""
     async with recorded(tmp_path / "flows.db") as (_, admin, _vendors):

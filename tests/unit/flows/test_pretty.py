@@ -82,3 +82,14 @@ def test_an_event_is_told_by_what_is_new_in_it() -> None:
     )
     told = list(news(events_of([stream], [0.1])))
     assert told == ['{"id":"c","choices":[1]}', '{"choices":[2]}', '{"n":1}', "[DONE]"]
+
+
+def test_what_is_deep_is_said_in_one_line() -> None:
+    """As deep as can be read, and deeper: nobody's brackets end a command."""
+    for levels in (300, 900, 50_000):
+        body = b'{"a":' * levels + b"1" + b"}" * levels
+        lines = lines_of(body)
+        assert lines
+        assert events_of([b"data: " + body + b"\n\n"], [0.1])[0].kind == ""
+        assert lines_of(b"data: " + body + b"\n\n")
+    assert max(map(len, lines_of(b"[" * 300 + b"]" * 300))) == 2 * 100 + 2 * 200

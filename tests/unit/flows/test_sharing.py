@@ -136,3 +136,14 @@ def test_a_clean_stream_has_its_moments() -> None:
     clean = CLEANER.message(Message("upstream_response", 0, "200", (), pieces, [0.1, 0.2, 0.3, 0.4], 60))
     assert clean.pieces == [b"event: a\n", b"data: 12\n\nevent: b\n", b"data: sk-***\n", b"\n"]
     assert clean.moments == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_what_is_too_deep_is_cleaned_as_text() -> None:
+    """Also in an event of a stream."""
+    for levels in (700, 50_000):
+        deep = '{"a":' * levels + f'"{SECRET}"' + "}" * levels
+        for body in (deep, f'data: {{"b":"{SECRET}"}}\n\ndata: {deep}\n\n'):
+            clean = CLEANER.body(body.encode()).decode()
+            assert clean.count('{"a"') == levels
+            assert "sk-***" in clean
+            assert SECRET not in clean

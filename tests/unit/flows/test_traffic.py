@@ -76,3 +76,12 @@ def test_names_lead_nowhere_else(tmp_path: Path) -> None:
         assert (tmp_path / "out") in (tmp_path / "out" / place).resolve().parents
         assert len(Path(place).parts) == 2
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_deep_is_written(tmp_path: Path) -> None:
+    """As JSON where it can be read, else as text."""
+    for number, levels in enumerate((950, 50_000)):
+        body = b'{"a":' * levels + b"1" + b"}" * levels
+        (place,) = exported(tmp_path / str(number), call(body))
+        written = (tmp_path / str(number) / place / "01-client-request.json").read_bytes()
+        assert b'"a' in written.replace(b"\\", b"")

@@ -78,6 +78,8 @@ def test_an_answer_is_read_in_every_dialect(name: str) -> None:
 def test_what_cannot_be_read_is_none() -> None:
     """Whoever shows it shows the bytes then; an answer of another kind says so. What a URL says is given along."""
     assert asked(ANTHROPIC, b"<html>") is None
+    assert asked(ANTHROPIC, b'{"model":"m","messages":' + b"[" * 50_000) is None
+    assert answered(ANTHROPIC, b'{"content":' + b"[" * 50_000) is None
     page = answered(ANTHROPIC, b"<html>")
     assert page is not None
     assert page.pieces[0].title == "it failed"

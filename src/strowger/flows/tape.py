@@ -34,12 +34,22 @@ _SECRET_WORDS = frozenset({"token", "secret", "key", "apikey", "password", "cred
 def is_secret(name: str) -> bool:
     """Whether a header's value is nobody's business."""
     lower = name.lower()
-    return lower in _SECRET_HEADERS or not _SECRET_WORDS.isdisjoint(lower.split("-"))
+    return lower in _SECRET_HEADERS or not _SECRET_WORDS.isdisjoint(lower.replace("_", "-").split("-"))
 
 
 def redacted(headers: Iterable[tuple[str, str]]) -> Headers:
     """Headers without what is secret in them; what kind of credential it was stays to be seen."""
-    return tuple((name, _hidden(value) if is_secret(name) else value) for name, value in headers)
+    kept = list(headers)
+    for place in _secret_places(tuple([name for name, _ in kept])):
+        name, value = kept[place]
+        kept[place] = name, _hidden(value)
+    return tuple(kept)
+
+
+@lru_cache(maxsize=512)
+def _secret_places(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Which of the headers with these names are secret. A client sends the same ones with each call."""
+    return tuple(place for place, name in enumerate(names) if is_secret(name))
 
 
 # Where a key may stand in an address: Google's clients send theirs so.

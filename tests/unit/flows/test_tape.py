@@ -68,7 +68,7 @@ def test_requests_can_be_taken_while_the_answer_comes() -> None:
 @pytest.mark.parametrize(
     "name",
     "Authorization X-Api-Key Proxy-Authorization Cookie Set-Cookie x-goog-api-key X-Amz-Security-Token api-key "
-    "x-strowger-token ChatGPT-Account-Id X-My-Secret".split(),
+    "x-strowger-token ChatGPT-Account-Id X-My-Secret api_key".split(),
 )
 def test_what_credentials_travel_in_is_secret(name: str) -> None:
     """None of it is ever on a tape."""

@@ -53,7 +53,7 @@ class Archive:
         return self._flows(f"listed = 1 AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
 
     def get(self, name: str) -> Summary:
-        """One flow: by its id, a beginning of it that only one has, or `last`; the one before that is `last-1`, or `-2`.
+        """One flow: by its id, a beginning of it that only one has, or `last`; the one before is `last-1`, or `-2`.
 
         Raises ClientError when there is none, or more than one.
         """

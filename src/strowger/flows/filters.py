@@ -124,7 +124,6 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-
 @lru_cache(maxsize=256)
 def _expression(pattern: str) -> re.Pattern[str]:
     """What stands between two `*` is looked for once, where it comes first: a pattern of many takes no time either."""

@@ -42,8 +42,13 @@ _PLAIN, _PACKED = b"\0", b"\1"
 _THE_SAME = b"[null,[]]"
 # More lines than these of a head are not said one by one.
 _CHANGED = 8
+# Who shares this part of a body is the one before it: no other is looked at.
+_PLAINLY = 0.8
 # A body that stands on one that is not much like it must be smaller by this factor.
 _CLEARLY = 2
+_PLAINLY = 16
+# What shares all but this part of itself with a base need not be compared with another.
+_NEARLY = 50
 # What is smaller is not packed: to hand the interpreter over to other threads and back costs more than it saves.
 _LITTLE = 200
 # From this size on what is between is looked for in what was between.
@@ -139,7 +144,7 @@ class Shared(Struct, frozen=True):
 
 
 def nearest(body: bytes, bases: list[Base]) -> Shared | None:
-    """The base with which a body shares most."""
+    """The base with which a body shares most, or one with which it shares nearly all: no more are looked at then."""
     best: Shared | None = None
     most = -1
     for base in bases:
@@ -147,8 +152,12 @@ def nearest(body: bytes, bases: list[Base]) -> Shared | None:
         if head == len(body) == len(base.body):
             return Shared(base, head, 0)
         tail = _shared_tail(body, base.body, min(len(body), len(base.body)) - head)
+        if head + tail > len(body) * _PLAINLY:
+            return Shared(base, head, tail)
         if head + tail > most:
             best, most = Shared(base, head, tail), head + tail
+            if most * _NEARLY >= len(body) * (_NEARLY - 1):
+                break
     return best
 
 
@@ -205,6 +214,8 @@ class Packer:
         if not try_hard:
             return None
         form, content = self.delta(body, shared)
+        if len(content) * _PLAINLY < len(body):
+            return form, content  # alone it would be a quarter of its size: no need to see
         return (form, content) if len(content) * _CLEARLY < len(self.body(body)[1]) else None
 
     def delta(self, body: bytes, shared: Shared) -> tuple[int, bytes]:

@@ -88,6 +88,14 @@ def test_the_most_alike_is_stood_upon() -> None:
     assert shared.base.id == 2
 
 
+def test_nearly_alike_is_alike_enough() -> None:
+    """Who shares all but a word with the last turn is not compared with those before it."""
+    body = noise(1000)
+    shared = nearest(body, [base(body[:990] + noise(10, 2), 1), base(body[:999] + b"x", 2)])
+    assert shared is not None
+    assert shared.base.id == 1
+
+
 def test_what_is_not_alike_stands_alone() -> None:
     """Else a body would keep another alive for nothing."""
     body = noise(3000)

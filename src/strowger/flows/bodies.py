@@ -42,8 +42,6 @@ _PLAIN, _PACKED = b"\0", b"\1"
 _THE_SAME = b"[null,[]]"
 # More lines than these of a head are not said one by one.
 _CHANGED = 8
-# Who shares this part of a body is the one before it: no other is looked at.
-_PLAINLY = 0.8
 # A body that stands on one that is not much like it must be smaller by this factor.
 _CLEARLY = 2
 _PLAINLY = 16
@@ -152,8 +150,6 @@ def nearest(body: bytes, bases: list[Base]) -> Shared | None:
         if head == len(body) == len(base.body):
             return Shared(base, head, 0)
         tail = _shared_tail(body, base.body, min(len(body), len(base.body)) - head)
-        if head + tail > len(body) * _PLAINLY:
-            return Shared(base, head, tail)
         if head + tail > most:
             best, most = Shared(base, head, tail), head + tail
             if most * _NEARLY >= len(body) * (_NEARLY - 1):

@@ -31,7 +31,7 @@ _CONVERSATION_SECONDS = 900.0
 # Kinds of heads: clients and providers, times four.
 _SAMPLES = 256
 # A credential is no longer than this, in any spelling.
-_LONGEST_SECRET = 16 * 1024
+_LONGEST_SECRET = 8 * 1024
 _GIVEN = ("change", "seq", "body")
 _GIVE = "UPDATE numbers SET value = CASE name WHEN 'change' THEN ? WHEN 'seq' THEN ? WHEN 'body' THEN ? ELSE value END"
 _NUMBER_OF = {kind: number for number, kind in enumerate(tables.KINDS)}
@@ -264,7 +264,8 @@ class Writer:
         if shared is not None and shared.is_all(body):
             written.append(shared.base)
             return shared.base.id, moments
-        delta = self._packer.on(body, shared, try_hard=call.is_conversation) if shared is not None else None
+        try_hard = call.is_conversation and key is not None  # answers do not say again what was said
+        delta = self._packer.on(body, shared, try_hard=try_hard) if shared is not None else None
         if shared is None or delta is None:
             form, content = self._packer.body(body)
             made = Base(batch.add_body(form, len(body), content), body, 0, masks)

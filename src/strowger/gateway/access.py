@@ -39,13 +39,16 @@ _CLIENT_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
 
 class Launch(Struct, frozen=True):
-    """A running launch: one client started by `strowger run`, known by its own token."""
+    """A running launch: one client started by `strowger run`, known by its own token. It may go on from answers that
+    were given to the `heir_of` that it names: whoever repeats a call refers to what its client had been told.
+    """
 
     id: str
     name: str
     pid: int
     token: str
     project: str = ""
+    heir_of: str = ""
 
     def __repr__(self) -> str:
         return f"Launch({self.id}, {self.name})"
@@ -53,13 +56,20 @@ class Launch(Struct, frozen=True):
 
 class Client(Struct, frozen=True):
     """Who asks. `own` are the credential headers that the client sent for the upstream itself, not a token of ours;
-    `launch` is the id of its launch, if it has one, and `project` the directory that it was started in.
+    `launch` is the id of its launch, if it has one, and `project` the directory that it was started in. What is kept
+    for it is kept under the name of its `owner`.
     """
 
     name: str
     own: Mapping[str, str] = MappingProxyType({})
     launch: str = ""
     project: str = ""
+    heir_of: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose answers it may refer to."""
+        return self.heir_of or self.name
 
     def __repr__(self) -> str:
         return f"Client({self.name})"
@@ -142,7 +152,7 @@ class Access:
             client = self._known(own)
             if client is None:
                 raise Forbidden(f"the token in {TOKEN_HEADER} is not known here", hint=_TOKEN_HINT)
-            return Client(client.name, _own(headers), client.launch, client.project)
+            return Client(client.name, _own(headers), client.launch, client.project, client.heir_of)
         for header in _CLIENT_HEADERS:
             value = headers.get(header)
             if value is None:
@@ -192,9 +202,9 @@ class Access:
             raise Forbidden("this link has been used, or is too old", hint="`strowger dashboard` makes another")
         return self.admin_token
 
-    def open_launch(self, name: str, pid: int, project: str = "") -> Launch:
+    def open_launch(self, name: str, pid: int, project: str = "", *, heir_of: str = "") -> Launch:
         """A new launch with its own token."""
-        launch = Launch(secrets.token_hex(6), name, pid, "strowger-" + secrets.token_urlsafe(24), project)
+        launch = Launch(secrets.token_hex(6), name, pid, "strowger-" + secrets.token_urlsafe(24), project, heir_of)
         self._launches[launch.id] = launch
         return launch
 
@@ -213,7 +223,9 @@ class Access:
             client = Client("token")
         for launch in self._launches.values():
             if _same(token, launch.token):
-                client = Client(f"launch:{launch.name}", launch=launch.id, project=launch.project)
+                client = Client(
+                    f"launch:{launch.name}", launch=launch.id, project=launch.project, heir_of=launch.heir_of
+                )
         return client
 
 

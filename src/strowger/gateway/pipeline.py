@@ -198,7 +198,7 @@ class _OneCall:
     async def _recall(self, client: Client, route: Route) -> None:
         """What the call refers to is put into it, and what it is answered is kept for calls that refer to that."""
         memory, flow = self.line.memory, self.flow
-        recalled = await memory.recall(self.call, client.name, route)
+        recalled = await memory.recall(self.call, client.owner, route)
         if recalled is None:
             return
         if recalled.call is not self.call:
@@ -206,7 +206,7 @@ class _OneCall:
             self.asked = Asked(self.call, self.dialect, self.line.origins)
         if recalled.store:
             self.reply = Overheard(
-                self.reply, lambda answer: memory.keep(recalled, client.name, flow.provider or "", answer)
+                self.reply, lambda answer: memory.keep(recalled, client.owner, flow.provider or "", answer)
             )
 
     def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:

@@ -30,6 +30,8 @@ from strowger.upstreams.base import Headers
 
 # Where a dialect's calls are made, whatever form of it the client used.
 _PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses"}
+# Of a repetition, and so on.
+_REPETITIONS = 20
 # What said who the client was and which of its conversations this was: the repetition belongs to none.
 _OWN = re.compile(r"(?i)x-(claude-code|strowger)-.*|host|content-length|session[-_]id|conversation[-_]id")
 
@@ -90,13 +92,24 @@ class Replaying:
         if asked.cut:
             raise BadRequest(f"the body of flow {flow['id']} was too long to be kept", hint="see `flows.max_body_mb`")
         to = order.to or _went(flow)
-        launch = self._line.access.open_launch("replay", os.getpid())
+        launch = self._line.access.open_launch("replay", os.getpid(), heir_of=await self._whose(flow))
         try:
             with bounded_depth():
                 call = _call(flow, asked, to, launch, self._line.routes.providers)
             return await self._dry(call, to) if order.dry_run else await self._wet(call)
         finally:
             self._line.access.close_launch(launch.id)
+
+    async def _whose(self, flow: Mapping[str, object]) -> str:
+        """The client whose call it was, of a repetition too."""
+        for _ in range(_REPETITIONS):
+            if not flow["replay_of"]:
+                break
+            try:
+                flow = await self._history.flow(str(flow["replay_of"]))
+            except GatewayError:
+                break
+        return str(flow["client"])
 
     async def _wet(self, call: Call) -> dict[str, object]:
         reply = _Collected()
@@ -109,9 +122,11 @@ class Replaying:
 
     async def _dry(self, call: Call, to: str) -> dict[str, object]:
         line = self._line
-        asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
         client = line.access.admit(call.headers)
         route = match_route(line.routes_for(client), call, to, notice(call))
+        recalled = await line.memory.recall(call, client.owner, route)
+        call = recalled.call if recalled is not None else call
+        asked = Asked(call, line.dialects[call.endpoint.dialect], line.origins)
         target = route.targets[0]
         drafted = draft(asked, target, line.dialects[target.provider.dialect], strict=False)
         return {

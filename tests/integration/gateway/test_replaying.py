@@ -118,6 +118,21 @@ async def test_the_translation_alone_can_be_seen(tmp_path: Path) -> None:
         assert len(vendors.asked) == 1
 
 
+async def test_what_a_call_goes_on_from_is_found_again(tmp_path: Path) -> None:
+    """Though it was its client that had been told, and only what was new is on record; a dry run shows all of it."""
+    async with recorded(tmp_path / "flows.db") as (rig, admin, vendors):
+        _, _, answer = await rig.post("/v1/responses", {"model": "chat:m", "input": "one"})
+        more = {"model": "chat:m", "input": "two", "previous_response_id": json.loads(answer)["id"]}
+        assert (await rig.post("/v1/responses", more))[0] == 200
+        told = await admin.replay("last")
+        assert (told.flow["outcome"], told.flow["client"]) == ("ok", "launch:replay")
+        (_, before, _), (_, after, _) = vendors.asked[-2:]
+        assert before["messages"] == after["messages"]
+        assert len(after["messages"]) == 3
+        told_of = await admin.translated(str(told.flow["id"]))
+        assert json.loads(told_of["body"])["messages"] == after["messages"]
+
+
 async def test_a_refusal_is_an_answer_too(tmp_path: Path) -> None:
     """The vendor's words are told."""
     async with recorded(tmp_path / "flows.db") as (_, admin, vendors):

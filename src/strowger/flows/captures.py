@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,23 +24,59 @@ from strowger.flows.tape import Message
 _LONGEST = 1024 * 1024
 
 
-class Captures:
-    """The files of a folder beside the store, `keep` of them, called by the flow."""
+# Failures come in storms, and each file takes its time: at most so many at once, and one more after so many seconds.
+_AT_ONCE = 20
+_SECONDS = 1.0
+# Flows of which it is remembered whether they are captured: until they are on disk.
+_DECIDED = 1000
 
-    def __init__(self, store: Path, *, keep: int = 100) -> None:
+
+class Captures:
+    """The files of a folder beside the store, `keep` of them, called by the flow. `clean` takes what looks like a
+    credential out of a line.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        keep: int = 100,
+        clean: Callable[[str], str] = str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`store` is the file of the store."""
         self._folder = store.with_name(f"{store.stem}-errors")
         self._keep = keep
+        self._clean = clean
+        self._clock = clock
+        self._full_at = clock() - _SECONDS * _AT_ONCE
+        self._decided: OrderedDict[str, Path | None] = OrderedDict()
 
     def path_of(self, flow: Flow) -> Path | None:
-        """Where a flow is written, or will be in a moment; None for one that did not fail."""
-        return self._folder / f"{flow.id}.json" if flow.outcome == "failed" and self._keep else None
+        """Where a flow is written, or will be in a moment; None for one that did not fail, or is one of too many."""
+        if flow.outcome != "failed" or not self._keep:
+            return None
+        if flow.id not in self._decided:
+            self._decided[flow.id] = self._folder / f"{flow.id}.json" if self._has_room() else None
+            if len(self._decided) > _DECIDED:
+                self._decided.popitem(last=False)
+        return self._decided[flow.id]
+
+    def _has_room(self) -> bool:
+        now = self._clock()
+        begin = max(self._full_at, now - _SECONDS * _AT_ONCE)
+        if begin + _SECONDS > now:
+            return False
+        self._full_at = begin + _SECONDS
+        return True
 
     def write(self, path: Path, told: dict[str, object], messages: Iterable[Message]) -> None:
         """Write a flow, and let the oldest go. Raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = {"flow": told, "messages": [plain(message) for message in messages]}
-        replace_file(path, _laid_out(data), durable=False)
+        # Line by line: while the whole was looked through, every call would wait.
+        lines = [self._clean(line) for line in _laid_out(data).decode().split("\n")]
+        replace_file(path, "\n".join(lines).encode(), durable=False)
         with os.scandir(self._folder) as found:
             files = [(each.stat().st_mtime_ns, each.path) for each in found if each.name.endswith(".json")]
         for _, old in sorted(files, reverse=True)[self._keep :]:

@@ -34,8 +34,6 @@ _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024
 # Beginnings of calls that may wait, and as many ends; those without bodies too.
 _WAITING = 20_000
-# Of one transaction, so many failures are captured: each is a file to be written.
-_CAPTURED = 5
 # How long after a failure, and after another, it is tried again, in seconds.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 # How often the bounds are looked at, in seconds.
@@ -289,9 +287,9 @@ class Store:
             self._writer = None
 
     def _capture(self, captures: Captures, writer: Writer, flows: list[Flow]) -> None:
-        """Write those that failed to files of their own; of a storm, some."""
+        """Write those that failed to files of their own."""
         failed = [(flow, path) for flow in flows if (path := captures.path_of(flow)) is not None]
-        for flow, path in failed[-_CAPTURED:]:
+        for flow, path in failed:
             try:
                 captures.write(path, summary(flow), reading.messages_of(writer.base, flow.id))
             except (OSError, ValueError, RecursionError) as error:

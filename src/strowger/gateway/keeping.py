@@ -25,6 +25,7 @@ from strowger.gateway.pricing import Pricing
 from strowger.gateway.pulse import Spawn
 from strowger.routing import pricelists
 from strowger.telemetry.logs import Log
+from strowger.telemetry.redaction import Redaction
 
 _MB = 1024 * 1024
 # How long the end of the gateway waits for the disk, in seconds.
@@ -85,7 +86,7 @@ async def keeping(
     store = archive = captures = None
     if flows.store:
         path = flows_file(env, flows.file)
-        captures = Captures(path) if flows.bodies != "none" else None
+        captures = Captures(path, clean=Redaction().text) if flows.bodies != "none" else None
         store = Store(
             path,
             Limits(bytes=flows.max_mb * _MB, days=flows.keep_days, usage_days=flows.usage_days),

@@ -78,7 +78,8 @@ async def test_a_failure_is_captured(tmp_path: Path) -> None:
         flows = Flows(file=str(tmp_path / "flows.db"))
         async with gateway(config({"up": provider("openai_chat", url)}, flows=flows)) as rig:
             for model in ("good", "bad"):
-                await rig.post("/v1/chat/completions", chat_request(model=model, stream=True))
+                said = [{"role": "user", "content": "my key is sk-ant-api03-0123456789abcdef0123456789"}]
+                await rig.post("/v1/chat/completions", chat_request(model=model, stream=True, messages=said))
                 await rig.flow()
             lines = [json.loads(line) for line in rig.log.getvalue().splitlines()]
     good, bad = [line for line in lines if line["event"] == "call"]
@@ -86,6 +87,7 @@ async def test_a_failure_is_captured(tmp_path: Path) -> None:
     captured = json.loads(files_in(tmp_path)[bad["error_file"]])
     assert captured["flow"]["id"] == bad["id"]
     assert captured["messages"][1]["body"]["model"] == "bad"
+    assert "0123456789abcdef" not in str(captured), "somebody else may look at it"
 
 
 async def test_bodies_are_turned_off(tmp_path: Path) -> None:

@@ -103,3 +103,27 @@ def test_what_is_cleared_is_captured_no_more(tmp_path: Path) -> None:
     archive.clear()
     archive.close()
     assert {each.stem for each in (tmp_path / "flows-errors").iterdir()} == {"notes"}
+
+
+def test_of_a_storm_some_are_captured(tmp_path: Path) -> None:
+    """And what was said of one of them is true when it is written."""
+    now = 0.0
+    captures = Captures(tmp_path / "flows.db", clock=lambda: now)
+    flows = [answered(begun(), outcome="failed") for _ in range(60)]
+    paths = [captures.path_of(flow) for flow in flows[:30]]
+    assert [path is not None for path in paths] == [True] * 20 + [False] * 10
+    now = 2.5
+    assert [captures.path_of(flow) is not None for flow in flows[30:34]] == [True, True, False, False]
+    assert [captures.path_of(flow) for flow in flows[:30]] == paths
+    now = 1000.0
+    assert sum(captures.path_of(flow) is not None for flow in flows[34:]) == 20
+
+
+def test_what_looks_like_a_credential_is_taken_out(tmp_path: Path) -> None:
+    """Also inside of what was said: a capture is made to be looked at by others."""
+    flow = answered(begun(b'{"said":"my key is hunter2"}'), outcome="failed")
+    captures = Captures(tmp_path / "flows.db", clean=lambda line: line.replace("hunter2", "***"))
+    path = captures.path_of(flow)
+    assert path is not None
+    captures.write(path, summary(flow), flow.tape.messages if flow.tape else [])
+    assert json.loads(path.read_bytes())["messages"][0]["body"] == {"said": "my key is ***"}

@@ -116,7 +116,7 @@ class Store:
 
     def _hold(self, flow: Flow, messages: list[Message]) -> None:
         """Bodies wait on the tape for the end of the call; too many of them do not."""
-        size = sum(message.size for message in messages)
+        size = sum(map(_kept, messages))
         if self._held_bytes + size > self._limits.waiting:
             self._bodies_dropped += 1
             for message in messages:
@@ -126,7 +126,7 @@ class Store:
         self._held_bytes += size
 
     def _put(self, flow: Flow, messages: list[Message], *, final: bool, bare: bool = False) -> None:
-        size = 0 if bare else sum([len(piece) for message in messages for piece in message.pieces])
+        size = 0 if bare else sum(map(_kept, messages))
         # The beginning of a call goes before its end does: without that it would seem to run for ever.
         if self._put_flows - self._done_flows >= (2 * _WAITING if final else _WAITING):
             self._flows_dropped += final
@@ -229,12 +229,23 @@ class Store:
 
     def _tried(self, entries: list[Entry], *, carefully: bool = False) -> Exception | None:
         """Write some of them; what went wrong, if so."""
+        error = self._caught(lambda: self._write(_merged(entries), carefully))
+        if error is not None:
+            return error
+        # What is written is written: whatever goes wrong with what is to be done besides must not write it again.
+        error = self._caught(lambda: self._keep_house([entry.flow for entry in entries if entry.final]))
+        if error is not None and trouble.is_outside(error):
+            self._begun_anew(error)
+        elif error is not None:
+            self._tell("store", {"note": f"{self._path} could not be tidied: {type(error).__name__}: {error}"})
+        return None
+
+    def _caught(self, work: Callable[[], None]) -> Exception | None:
         try:
-            self._write(_merged(entries), carefully)
+            work()
         except Exception as error:  # noqa: BLE001 - the edge: what is wrong with one call must not end the recording
             self._let_go()
             return error
-        self._keep_house([entry.flow for entry in entries if entry.final])
         return None
 
     def _write_singly(self, entries: list[Entry]) -> None:
@@ -261,25 +272,19 @@ class Store:
         self._set_problem(self._note)
 
     def _keep_house(self, finished: list[Flow]) -> None:
-        """What is written is written: whatever goes wrong with what is to be done besides must not write it again."""
-        assert self._writer is not None
+        """Capture what failed, and see to the bounds."""
         writer = self._writer
-        try:
+        if writer is None:
+            return
+        if self._captures is not None:
+            self._capture(self._captures, writer, finished)
+        if time.monotonic() >= self._trim_at or writer.added > self._limits.bytes // 32:
+            self._trim_at = time.monotonic() + _TRIM_EVERY
+            self._flows = retention.trim(writer.base, self._path, self._limits)
+            writer.added = 0
+            writer.rest()
             if self._captures is not None:
-                self._capture(self._captures, writer, finished)
-            if time.monotonic() >= self._trim_at or writer.added > self._limits.bytes // 32:
-                self._trim_at = time.monotonic() + _TRIM_EVERY
-                self._flows = retention.trim(writer.base, self._path, self._limits)
-                writer.added = 0
-                writer.rest()
-                if self._captures is not None:
-                    self._captures.sweep(writer.base)
-        except Exception as error:  # noqa: BLE001 - the edge, as above
-            self._let_go()
-            if trouble.is_outside(error):
-                self._begun_anew(error)
-            else:
-                self._tell("store", {"note": f"{self._path} could not be tidied: {type(error).__name__}: {error}"})
+                self._captures.sweep(writer.base)
 
     def _let_go(self) -> None:
         if self._writer is not None:
@@ -313,6 +318,11 @@ class Store:
         if problem != self._problem:
             self._problem = problem
             self._tell("store", {"problem": problem} if problem else {"note": f"{self._path} is written again"})
+
+
+def _kept(message: Message) -> int:
+    """The bytes of a message that are there."""
+    return sum(map(len, message.pieces)) if message.cut or not message.pieces else message.size
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

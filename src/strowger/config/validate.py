@@ -203,6 +203,7 @@ def _found(value: object) -> str:
 
 
 def _expected(kind: object) -> str:
+    kind = _present(kind)
     metas = [meta for meta in typing.get_args(kind)[1:] if isinstance(meta, msgspec.Meta)] if _annotated(kind) else []
     plain = _plain(kind)
     if choices := _choices(kind):
@@ -230,12 +231,16 @@ def _choices(kind: object) -> tuple[str, ...]:
 
 def _plain(kind: object) -> object:
     """The type without annotations and without `| None`."""
-    if _annotated(kind):
-        return _plain(typing.get_args(kind)[0])
+    kind = _present(kind)
+    return _plain(typing.get_args(kind)[0]) if _annotated(kind) else kind
+
+
+def _present(kind: object) -> object:
+    """The type without `| None`, its annotations still on it."""
     if typing.get_origin(kind) in {types.UnionType, typing.Union}:
         parts = [part for part in typing.get_args(kind) if part is not types.NoneType]
         if len(parts) == 1:
-            return _plain(parts[0])
+            return _present(parts[0])
     return kind
 
 

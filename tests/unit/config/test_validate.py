@@ -42,6 +42,8 @@ def test_values_arrive() -> None:
         ({"server": {"bind": 1}}, ("server", "bind"), "a string, not the number 1"),
         ({"server": {"allow_external_bind": 1}}, ("server", "allow_external_bind"), "true or false, not the number 1"),
         ({"server": {"max_body_mb": 0}}, ("server", "max_body_mb"), "a whole number of at least 1, not the number 0"),
+        ({"budgets": {"day": {"stop": -1}}}, ("budgets", "day", "stop"), "a number of at least 0, not the number -1"),
+        ({"metrics": {"port": 70000}}, ("metrics", "port"), "a whole number from 0 to 65535, not the number 70000"),
         ({"limits": {"heartbeat_seconds": 0}}, ("limits", "heartbeat_seconds"), "a number above 0, not the number 0"),
         ({"server": {"allowed_hosts": "a"}}, ("server", "allowed_hosts"), "a list of strings, not the string"),
         ({"server": {"allowed_hosts": [1]}}, ("server", "allowed_hosts"), "a list of strings, not a list"),

@@ -123,7 +123,8 @@ class Opening:
         flow.billing, flow.places = provider.billing_by(sent.used), provider.places
         attempt.status = incoming.status
         headers = incoming.headers
-        flow.upstream_request_id = text_header(headers, "request-id") or text_header(headers, "x-request-id")
+        named = text_header(headers, "request-id") or text_header(headers, "x-request-id")
+        flow.upstream_request_id = _masked_text(named, masked) if named else named
         if 200 <= incoming.status < 300:
             flow.upstream_first_byte = self._pulse.now() - flow.clock
             return incoming, masked
@@ -228,10 +229,11 @@ def _bounded(size: int) -> int:
 
 
 def _masked_headers(items: Headers, masked: Masked) -> Headers:
-    return tuple(
-        (name, masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape"))
-        for name, value in items
-    )
+    return tuple((name, _masked_text(value, masked)) for name, value in items)
+
+
+def _masked_text(text: str, masked: Masked) -> str:
+    return masked(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 def refused_key(error: Refused, provider: str) -> CredentialError:

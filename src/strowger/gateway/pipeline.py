@@ -156,6 +156,7 @@ class _OneCall:
         self.pulse = Pulse(line.timing.heartbeat, line.timing.idle, line.spawn, self._beat)
         self.asked: Asked | None = None
         self._encoding: EncoderSetup | None = None
+        self._masked: Masked = bytes
 
     async def run(self) -> None:
         """The steps."""
@@ -206,7 +207,9 @@ class _OneCall:
             self.asked = Asked(self.call, self.dialect, self.line.origins)
         if recalled.store:
             self.reply = Overheard(
-                self.reply, lambda answer: memory.keep(recalled, client.owner, flow.provider or "", answer)
+                self.reply,
+                # a host may have quoted what it was sent, and this goes to disk
+                lambda answer: memory.keep(recalled, client.owner, flow.provider or "", self._masked(answer)),
             )
 
     def _attempts(self, client: Client, route: Route, *, stream: bool) -> Attempts:
@@ -248,6 +251,7 @@ class _OneCall:
     def _receiver(self, drafted: Draft, masked: Masked) -> Receiver:
         upstream = self.line.dialects[drafted.target.provider.dialect]
         decoder = DecoderSetup(drafted.caps.origin, new_id, drafted.names)
+        self._masked = masked
         watch = Watch(self.flow, self.line.origins, masked)
         if drafted.answer_lane == VERBATIM:
             return Passing(upstream, decoder, self._encoder_setup, watch, array=drafted.array)

@@ -118,7 +118,7 @@ async def run(
     program = clients.find(order.command, spec, env)
     if program is None:
         raise _not_there(order.command, spec)
-    for line in clients.advice(spec, env, Path.cwd()):
+    for line in clients.advice(spec, env, Path(_folder() or ".")):
         tell(line)
     if missing := await missing_node(spec.node, program, env):
         tell(f"warning: {spec.title} {missing}")
@@ -160,7 +160,7 @@ async def _way_in(
     order: Order, env: Mapping[str, str], setup: Callable[[], Setup], tell: Callable[[str], None]
 ) -> AsyncIterator[Way]:
     """A token for this launch, of a gateway that runs already if one fits, else of one for this launch alone."""
-    name = Path(order.command).name
+    name = _told(Path(order.command).name)
     spec = clients.spec_for(order.command)
     model = clients.routed(spec, order.model)
     for session in _joinable(order, env):
@@ -170,7 +170,7 @@ async def _way_in(
                     await _reloaded(admin, session, tell)
                 chosen = None if order.profile == session.profile else order.profile
                 launch = await admin.open_launch(
-                    name, os.getpid(), model, profile=chosen, via=order.via, project=str(Path.cwd())
+                    name, os.getpid(), model, profile=chosen, via=order.via, project=_told(_folder())
                 )
             except (Unreachable, TimedOut, Forbidden, Malformed):
                 continue  # it is just ending, or hangs: that must not keep the user from working
@@ -202,7 +202,7 @@ async def _way_in(
 
     log = quiet_log(own.config, env)
     async with hosted(own, env=env, kind="run", command=name, log=log, token_required=True) as host:
-        opened = host.gateway.access.open_launch(name, os.getpid(), str(Path.cwd()))
+        opened = host.gateway.access.open_launch(name, os.getpid(), _told(_folder()))
         given = await host.gateway.settings.give(opened.id, Choice(via=order.via))
         if model:
             host.gateway.line.routes_for(Client(name, launch=opened.id)).check(model)
@@ -387,6 +387,19 @@ async def _spawn(command: tuple[str, ...], env: Mapping[str, str]) -> Process:
         raise _not_a_program(command[0]) from error
     except OSError as error:
         raise CannotStart(f"{command[0]} cannot be run", exit_code=127) from error
+
+
+def _folder() -> str:
+    """The directory that the client works in; empty when it has been removed meanwhile."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _told(name: str) -> str:
+    """A name of a file as text: its bytes may be none."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _not_there(command: str, spec: Spec) -> CannotStart:

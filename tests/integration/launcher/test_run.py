@@ -159,6 +159,24 @@ async def test_a_served_gateway_is_joined(report: Path) -> None:
         assert host.gateway.access.launches == ()
 
 
+@pytest.mark.parametrize("name", [b"no text \xff", b"gone"])
+async def test_any_folder_is_one_to_work_in(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
+) -> None:
+    """Its name may be of bytes that are no text; it may have been removed under the user's feet."""
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    if name == b"gone":
+        folder.rmdir()
+    env = {**os.environ, "REPORT": str(report)}
+    own = ephemeral(configured())
+    async with hosted(own, env=env, kind="serve", log=quiet_log(own.config, env)) as host:
+        assert await launched(script(LOOK), env) == 0
+        projects = [flow.project for flow in host.gateway.recorder.latest(9)]
+    assert all(project in ("", f"{tmp_path}/no text \ufffd") for project in projects)
+
+
 def two_providers() -> Setup:
     """A configuration in which not every name leads somewhere."""
     config = configured().config

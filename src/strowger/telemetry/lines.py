@@ -77,7 +77,8 @@ def _measures(fields: Fields) -> list[str]:
     if counted:
         found.append(f"tokens {', '.join(counted)}")
     if fields.get("billing") == "metered" and fields.get("billed_usd"):
-        found.append(f"${float(fields['billed_usd']):.4f}")
+        dollars = float(fields["billed_usd"])
+        found.append(f"${dollars:.4f}" if dollars < 1 else f"${dollars:,.2f}")
     return found
 
 

@@ -35,6 +35,7 @@ def test_money_is_told_where_it_is_money() -> None:
     assert answered(usage=usage, billing="metered", billed=0.0123).endswith(
         "  tokens 1,812 in (1,700 cached), 64 out  $0.0123"
     )
+    assert answered(usage=usage, billing="metered", billed=1234.5).endswith("  $1,234.50")
     assert answered(usage=usage, billing="plan", billed=0.0123).endswith("64 out")
     assert answered(usage=usage, billing="metered").endswith("64 out")
 

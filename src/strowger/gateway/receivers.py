@@ -25,6 +25,7 @@ from strowger.ir.events import (
     Start,
     TextDelta,
     ThinkingDelta,
+    Usage,
     UsageUpdate,
 )
 from strowger.ir.request import Thinking
@@ -33,6 +34,9 @@ from strowger.routing.prices import stated_tier
 
 # The code of a failure that is a decoder's own, not the upstream's word
 _GIVEN_UP = "malformed"
+# More than any answer comes to, and few enough to be added up
+_MOST_TOKENS = 10**12
+_LONGEST_NAME = 200
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -49,6 +53,16 @@ def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayE
         code=failure.code,
         retry_after=failure.retry_after,
     )
+
+
+def _believable(usage: Usage) -> Usage:
+    """Counts as they are, without those that cannot be: they are summed, priced, and held against budgets."""
+    counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning, usage.searches)
+    read = tuple(count if count is None or 0 <= count <= _MOST_TOKENS else None for count in counts)
+    if read == counts:
+        return usage
+    names = ("input", "output", "cache_read", "cache_write", "reasoning", "searches")
+    return replace(usage, **dict(zip(names, read, strict=True)))
 
 
 Masked = Callable[[bytes], bytes]
@@ -81,12 +95,12 @@ class Watch:
             if kind is TextDelta or kind is ThinkingDelta:
                 continue
             if kind is UsageUpdate:
-                flow.usage = flow.usage.merged(event.usage)  # type: ignore[union-attr]
+                flow.usage = flow.usage.merged(_believable(event.usage))  # type: ignore[union-attr]
             elif kind is Finish:
                 flow.finish = event  # type: ignore[assignment]
                 self.over = True
             elif kind is Start:
-                flow.response_model = event.model  # type: ignore[union-attr]
+                flow.response_model = event.model[:_LONGEST_NAME]  # type: ignore[union-attr]
                 flow.tier = stated_tier(event.extras)  # type: ignore[union-attr]
             elif kind is SignatureDelta:
                 self.origins.note(event.signed)  # type: ignore[union-attr]

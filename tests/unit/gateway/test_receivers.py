@@ -61,6 +61,16 @@ def test_a_cut_stream_says_so() -> None:
 FIRST = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'
 
 
+def test_counts_that_cannot_be_are_not_believed() -> None:
+    """A provider's negative count would lower what is held against a budget, a huge one fits into no file."""
+    usage = {"prompt_tokens": -5, "completion_tokens": 10**30, "prompt_tokens_details": {"cached_tokens": 3}}
+    answer = {"id": "1", "model": "m" * 1000, "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}
+    delivered = translated_whole("openai_chat", json.dumps({**answer, "usage": usage}).encode())
+    flow = delivered.receiver.watch.flow
+    assert (flow.usage.input, flow.usage.output, flow.usage.cache_read) == (None, None, 3)
+    assert len(flow.response_model) == 200
+
+
 def passing(*secrets: str) -> Passing:
     """A verbatim lane of the Chat dialect that knows these secrets."""
     watch = Watch(Flow("flow_test", 0, 0.0, "POST", "/", "openai_chat"), Origins(), mask(map(Secret, secrets)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
 from strowger.cli.quota import trouble_lines
 from strowger.cli.render import count, duration, table
-from strowger.client import Admin, Catalog, RouteState, Status
+from strowger.client import Admin, Catalog, RouteState, Status, StoreState
 from strowger.errors import Forbidden, GatewayError, TimedOut, Unreachable
 from strowger.launcher import sessions
 from strowger.launcher.sessions import Session
@@ -25,10 +26,11 @@ NOT_RUNNING = 1
 
 
 class Found(Struct, frozen=True):
-    """A session, and what its gateway says of itself, or why it says nothing."""
+    """A session, and what its gateway says of itself and of its store, or why it says nothing."""
 
     session: Session
     status: Status | None = None
+    store: StoreState | None = None
     problem: str | None = None
 
 
@@ -98,7 +100,11 @@ async def _ask_all() -> list[Found]:
 async def _ask(session: Session) -> Found:
     async with Admin(session.url, session.admin_token) as admin:
         try:
-            return Found(session, await admin.status())
+            found = await admin.status()
+            store = None
+            with suppress(GatewayError):  # a gateway of an earlier version has none
+                store = await admin.store()
+            return Found(session, found, store)
         except GatewayError as error:
             return Found(session, problem=error.message)
 
@@ -107,7 +113,7 @@ def _plain(one: Found) -> dict[str, object]:
     """All that may be shown: everything but the admin token."""
     session = msgspec.to_builtins(one.session)
     del session["admin_token"], session["process_start"]
-    return {**session, "status": one.status, "problem": one.problem}
+    return {**session, "status": one.status, "store": one.store, "problem": one.problem}
 
 
 def _lines(one: Found) -> list[str]:
@@ -138,9 +144,20 @@ def _lines(one: Found) -> list[str]:
     if others := [name for name in found.models if name not in shown]:
         lines.append(f"  and by name: {', '.join(others)}")
     lines += [f"  {line}" for line in trouble_lines(found.resting, found.breakers, time.time())]
+    if one.store is not None:
+        lines += [f"  {line}" for line in store_lines(one.store)]
     if found.launches:
         lines.append(f"  clients: {', '.join(f'{each.name} (process {each.pid})' for each in found.launches)}")
     return lines
+
+
+def store_lines(store: StoreState) -> Iterator[str]:
+    """What keeps calls from being stored, a line for each."""
+    if store.problem:
+        yield f"{click.style('warning:', fg='yellow')} the store of calls: {store.problem}"
+    if store.flows_dropped or store.bodies_dropped:
+        dropped = f"{count(store.flows_dropped, 'call')}, and what was said in {store.bodies_dropped}"
+        yield f"{click.style('warning:', fg='yellow')} were not stored since the start: {dropped}"
 
 
 def condition(route: RouteState) -> str:

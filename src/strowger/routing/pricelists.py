@@ -90,7 +90,7 @@ def fetched(env: Mapping[str, str]) -> Table:
     path = fetched_file(env)
     try:
         table = _TABLE.decode(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Table()
     except OSError as error:
         raise ConfigError(f"the fetched price list cannot be read: {error.strerror}", where=str(path)) from error

@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from strowger.cli.status import condition
-from strowger.client import RouteState
+from strowger.cli.status import condition, store_lines
+from strowger.client import RouteState, StoreState
 from strowger.launcher import sessions
 from tests.integration.cli.conftest import Served, Strowger
 
@@ -107,3 +107,11 @@ def test_a_provider_without_a_list_is_told(strowger: Strowger, tmp_path: Path) -
     assert "config init" not in done.stderr
     found = json.loads(strowger("models", "--json", "--config", str(file)).stdout)
     assert (found["models"], list(found["problems"])) == ([], ["workshop"])
+
+
+def test_trouble_of_the_store_in_words() -> None:
+    """What keeps it from writing, and what was lost for it; nothing while all is well."""
+    assert list(store_lines(StoreState(on=True, flows=9, written=9))) == []
+    full, dropped = store_lines(StoreState(on=True, problem="/x: the disk is full", flows_dropped=1, bodies_dropped=7))
+    assert full.endswith(" the store of calls: /x: the disk is full")
+    assert dropped.endswith(" were not stored since the start: 1 call, and what was said in 7")

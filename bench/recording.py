@@ -37,7 +37,7 @@ class Loads(msgspec.Struct, frozen=True):
 
     turns: int = 400
     paced_streams: int = 16
-    paced_events: int = 200
+    paced_events: int = 300
     bursts: int = 120
 
 
@@ -54,7 +54,7 @@ def _jobs(loads: Loads) -> dict[str, Job]:
     return {
         "turn_us": Job(0, body="turns", connections=4, requests=loads.turns, pause=0.01, limit=120),
         "paced_us": Job(
-            0, body="turns", connections=streams, requests=streams, events=loads.paced_events, rate=50, limit=120
+            0, body="small", connections=streams, requests=streams, events=loads.paced_events, rate=50, limit=120
         ),
         "burst_us": Job(0, connections=4, requests=loads.bursts, events=300, pause=0.02, limit=120),
     }

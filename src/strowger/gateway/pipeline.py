@@ -9,7 +9,6 @@ client that left.
 
 from __future__ import annotations
 
-import secrets
 import time
 
 from msgspec import Struct
@@ -27,6 +26,7 @@ from strowger.gateway.delivery import ClientGone, Reply, deliver
 from strowger.gateway.endpoints import RESPONSES, Call
 from strowger.gateway.headers import ascii_line, attempts_header, losses_header, returned, text_header
 from strowger.gateway.health import Health
+from strowger.gateway.ids import token
 from strowger.gateway.lanes import VERBATIM, Asked, Draft, draft, input_estimate
 from strowger.gateway.opening import Answer, Opening
 from strowger.gateway.origins import Origins
@@ -385,7 +385,7 @@ def new_flow(call: Call) -> Flow:
     """The flow of a call that has just been read."""
     headers = call.headers
     return Flow(
-        id="flow_" + secrets.token_hex(8),
+        id="flow_" + token(16),
         started=time.time(),
         clock=time.monotonic(),
         method=call.method,
@@ -420,4 +420,4 @@ def flow_headers(flow: Flow) -> Headers:
 
 def new_id(prefix: str) -> str:
     """A fresh id with a dialect's prefix."""
-    return prefix + secrets.token_hex(12)
+    return prefix + token()

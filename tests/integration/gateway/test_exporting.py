@@ -86,7 +86,10 @@ async def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.
 
 def test_a_gateway_starts_without_what_few_need() -> None:
     """The libraries for spans and for figures are imported when they are needed: they take longer than all the rest."""
-    script = "import sys, strowger.launcher.host; print({'opentelemetry', 'prometheus_client'} & sys.modules.keys())"
+    script = (
+        "import sys, strowger.cli.serve\n"
+        "print({'opentelemetry', 'prometheus_client', 'textual', 'rich', 'jq', 'aiohttp'} & sys.modules.keys())"
+    )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout == "set()\n"
 

@@ -79,7 +79,8 @@ def switch(words: tuple[str, ...]) -> None:
         raise click.UsageError(f"one client, and where its calls shall go: {len(words)} words are too many")
     session = words[0] if len(words) == 2 else None
     one, chosen = run_async(lambda: _switch(session, words[-1]))
-    click.echo(f"{one.launch.name} ({one.name}) now goes by {_goes(chosen.profile, chosen.via)}")
+    way = _goes(chosen.profile, chosen.via)
+    click.echo(f"{one.launch.name} ({one.name}) now goes {'' if way.startswith('via ') else 'by '}{way}")
     if news := room_news(chosen):
         click.echo(news, err=True)
 

@@ -77,7 +77,7 @@ def test_a_client_is_switched_while_it_runs(served: Served, strowger: Strowger) 
         assert "there are 2 clients" in done.stderr
         done = strowger("switch", goes[None][:6], "demo:demo-fast")
         assert done.returncode == 0, done.stderr
-        assert "now goes by via demo:demo-fast" in done.stdout
+        assert "now goes via demo:demo-fast" in done.stdout
         assert strowger("sessions").stdout.count("via demo:demo-fast") == 2
         assert strowger("switch", goes["demo:demo-fast"], "default").returncode == 0
         assert ask(first) == "demo:demo-fast"

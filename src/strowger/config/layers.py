@@ -368,6 +368,10 @@ def _whole(path: KeyPath) -> KeyPath:
     return path[:2] if path[0] in {"providers", "routes", "aliases"} else path[:1]
 
 
+# What people write who mean that there is none.
+_NO_SECRETS = frozenset({"", "none", "no", "null", "false"})
+
+
 def _literals(config: Config, origins: Origins, source: _Source) -> list[Problem]:
     """Warn about secrets written into the file, and about others who can read it."""
     found: list[Problem] = []
@@ -376,11 +380,9 @@ def _literals(config: Config, origins: Origins, source: _Source) -> list[Problem
         is_plain_header = "headers" in path and not looks_sensitive(str(path[-1]))
         if reference.kind == "literal" and not is_plain_header and origin and origin.layer in {"file", "profile"}:
             name = ".".join(str(key) for key in path)
-            found.append(
-                Problem(
-                    path, f"`{name}` is a secret written into the file", 'keep it elsewhere: "env:NAME" or "file:PATH"'
-                )
-            )
+            is_one = reference.literal is None or reference.literal.reveal().lower() not in _NO_SECRETS
+            hint = 'keep it elsewhere: "env:NAME" or "file:PATH"' if is_one else "leave it out where none is needed"
+            found.append(Problem(path, f"`{name}` is a secret written into the file", hint))
     if found and source.path is not None and source.path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         found.append(
             Problem((), "the file holds secrets and others can read it", f"chmod 600 {source.path}", str(source.path))

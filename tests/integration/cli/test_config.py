@@ -92,6 +92,9 @@ def test_check_warns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{path}: warning: the file holds secrets and others can read it\nhint: chmod 600 {path}" in err
     assert f"{path}:4: warning: `providers.groq.auth`: the file /nope/planted cannot be read" in err
     assert "planted-8c1f0e" not in out + err
+    write(path, '[providers.openai]\nauth = "none"\n')
+    assert run(["config", "check", "--config", str(path)]) == 0
+    assert "leave it out where none is needed" in capsys.readouterr().err
 
 
 def test_check_points_at_the_table_when_the_presets_key_is_missing(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import codecs, matrix, recording, report
+from bench import codecs, endurance, matrix, recording, report
 from bench.certificate import make_certificate
 from bench.measures import (
     ALWAYS,
@@ -58,6 +58,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--recording", action="store_true", help="only what it costs to record, plain HTTP (four minutes)"
+    )
+    parser.add_argument(
+        "--calls",
+        type=int,
+        metavar="N",
+        help="only whether memory and store stay bounded over N calls (100000: 3 minutes)",
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: small loads, one round, plain HTTP (< 30 s)")
     parser.add_argument(
@@ -174,6 +180,15 @@ def _run_recording(arguments: argparse.Namespace) -> None:
     sys.exit(1 if results.failures else 0)
 
 
+def _run_endurance(calls: int, out: Path | None) -> None:
+    with load_process() as load, upstream_process(None) as targets:
+        looks = endurance.run(targets[0], load, calls, _say)
+    print(endurance.table(looks))
+    if out is not None:
+        out.write_bytes(msgspec.json.encode(looks))
+    sys.exit(0 if endurance.bounded(looks) else 1)
+
+
 def main() -> None:
     """Entry point."""
     arguments = _arguments()
@@ -185,6 +200,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.matrix:
         _run_matrix(arguments)
+    if arguments.calls:
+        _run_endurance(arguments.calls, arguments.out)
     if arguments.recording:
         _run_recording(arguments)
     rounds = arguments.rounds or (1 if arguments.quick else 5)

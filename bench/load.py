@@ -28,8 +28,8 @@ class Job(msgspec.Struct, frozen=True):
 
     The first of `seconds` and `requests` (in all) ends it, `limit` seconds cut it off. `ramp` seconds pass until all
     connections are open, `pause` seconds after each answer. Of the body `turns` no two requests are alike: each
-    connection is a session of its own, and each request a turn of it. `ca` is the certificate to trust; without it,
-    plain HTTP.
+    connection is a session of its own, counted from `session`, and each request a turn of it. `ca` is the certificate
+    to trust; without it, plain HTTP.
     """
 
     port: int
@@ -43,6 +43,7 @@ class Job(msgspec.Struct, frozen=True):
     ramp: float = 0.0
     pause: float = 0.0
     limit: float = 60.0
+    session: int = 0
     ca: str | None = None
 
 
@@ -69,7 +70,7 @@ class Run:
         self.loop = loop
         self.left = job.requests
         self.open = 0
-        self.connections = 0
+        self.connections = job.session
         self.started = 0
         self.complete = 0
         self.events = 0

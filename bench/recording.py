@@ -94,7 +94,7 @@ def run(
                         results.fail(subject.subject.name, way, figure, str(error))
         for subject in alive:
             if subject.subject.name.endswith("on"):
-                results.add(subject.subject.name, way, {"dropped": _dropped(subject.port)})
+                results.add(subject.subject.name, way, {"dropped": dropped(subject.port)})
     return results
 
 
@@ -117,7 +117,7 @@ def _settled(pid: int) -> float:
     return used
 
 
-def _dropped(port: int) -> float:
+def dropped(port: int) -> float:
     """How much was never written, as the gateway counts it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()

@@ -91,7 +91,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 class Running(msgspec.Struct, frozen=True):
     """A subject that answers. `pid` is None for the direct way; `ready` in seconds from its start. `client` is the
-    dialect that it is asked in.
+    dialect that it is asked in, `directory` its home.
     """
 
     subject: Subject
@@ -100,6 +100,7 @@ class Running(msgspec.Struct, frozen=True):
     ready: float
     ca: str | None
     client: str = "anthropic"
+    directory: Path | None = None
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -162,7 +163,7 @@ def running(subject: Subject, target: Target, limit: float) -> Iterator[Running]
                 raise StartFailed(str(error)) from error
             try:
                 wait_ready(process, port, subject.health_path, limit)
-                yield Running(subject, port, process.pid, time.monotonic() - started, None)
+                yield Running(subject, port, process.pid, time.monotonic() - started, None, directory=directory)
             except StartFailed as error:
                 log.seek(0)
                 raise StartFailed(f"{error}; it said: {log.read()[-600:].decode('utf-8', 'replace').strip()}") from None

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from bench.endurance import STORE_MB, Look, bounded
 from bench.matrix import directions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +68,26 @@ def test_measures_what_recording_costs(tmp_path: Path) -> None:
         assert min(each[figure] for figure in ("turn_us", "paced_us", "burst_us")) > 0
         assert each.get("dropped") == (0 if name.endswith("on") else None)
     assert ended.stdout.count("%)") == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")
+@pytest.mark.timeout(120)
+def test_looks_at_a_gateway_while_it_works(tmp_path: Path) -> None:
+    """All calls are made, and memory, store and all else that is written are looked at on the way."""
+    command = [sys.executable, "-m", "bench", "--calls", "400", "--out", str(tmp_path / "out.json")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    looks = json.loads((tmp_path / "out.json").read_text())
+    assert [look["calls"] for look in looks] == list(range(20, 401, 20))
+    assert min(look[figure] for look in looks for figure in ("memory", "store", "call_us")) > 0
+    assert "| 400 |" in ended.stdout
+
+
+def test_growth_is_told() -> None:
+    """Memory that goes on growing, or a store beyond its room, is no pass; noise is one."""
+    flat = [Look(calls, 100.0 + calls % 3, 60.0, 1.0, 900.0, 0) for calls in range(20)]
+    assert bounded(flat)
+    assert not bounded([replace(look, memory=look.memory + 2 * look.calls) for look in flat])
+    assert not bounded([*flat[:-1], replace(flat[-1], store=2.0 * STORE_MB)])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")

@@ -78,7 +78,7 @@ def test_looks_at_a_gateway_while_it_works(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     looks = json.loads((tmp_path / "out.json").read_text())
     assert [look["calls"] for look in looks] == list(range(20, 401, 20))
-    assert min(look[figure] for look in looks for figure in ("memory", "store", "call_us")) > 0
+    assert min(look[figure] for look in looks for figure in ("memory", "others", "call_us")) > 0
     assert "| 400 |" in ended.stdout
 
 

@@ -236,7 +236,11 @@ def _chosen(messages: list[Message], kind: Kind, number: int) -> Message:
 
 
 def _clean(message: Message, masks: tuple[Masked, ...]) -> Message:
-    headers = tuple((name, masked(masks, value.encode()).decode("utf-8", "replace")) for name, value in message.headers)
+    def plain(text: str) -> str:
+        return masked(masks, text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+
+    headers = tuple((plain(name), plain(value)) for name, value in message.headers)
+    message = replace(message, line=plain(message.line))
     body = message.body
     clean = masked(masks, body)
     if clean == body:

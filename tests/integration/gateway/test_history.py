@@ -164,6 +164,20 @@ async def test_a_running_call_can_be_looked_at(stored: Flows) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_odd_bytes_of_a_running_call_are_told(stored: Flows) -> None:
+    """Its head is still as it came; JSON has no word for bytes that are no text."""
+    async with running(stored) as (rig, admin):
+        body = b'{"model":"slow","messages":[]}'
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n".encode()
+        async with await anyio.connect_tcp("127.0.0.1", int(rig.url.rpartition(":")[2])) as stream:
+            await stream.send(head + b"X-Odd: y\xff\r\n\r\n" + body)
+            with anyio.fail_after(20):
+                while not (flows := await admin.flows(where="outcome:running")):  # noqa: ASYNC110 - nobody tells
+                    await anyio.sleep(0.01)
+            asked = (await admin.messages(flows[0]["id"]))[0]
+            assert [value for name, value in asked.headers if name == "X-Odd"] == ["y\ufffd"]
+
+
 async def test_what_was_said(stored: Flows) -> None:
     """As people read it: the last turns with their pieces, and the answer; nothing where nothing is kept."""
     async with running(stored) as (rig, admin):

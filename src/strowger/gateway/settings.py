@@ -29,6 +29,9 @@ _FIXED = ("server", "network", "log", "flows", "prices", "metrics", "tracing", "
 """Sections that are read once."""
 
 
+_Way = tuple[Config, RouteTable]
+
+
 class Settings:
     """One for each gateway. What it decides, the line goes by."""
 
@@ -51,6 +54,7 @@ class Settings:
         self.log = log
         self._pricing = pricing
         self._choices: dict[str, Choice] = {}
+        self._given: dict[str, Config] = {}
         # What is read takes a while, and must not take the place of what was chosen meanwhile.
         self._lock = anyio.Lock()
         self.started = self.read_at = time.time()
@@ -66,16 +70,18 @@ class Settings:
             try:
                 config = (await self._read(AS_STARTED)).config
                 table = self._table(config)
-                chosen = {launch: (await self._read(choice)).config for launch, choice in tuple(self._choices.items())}
-                launches = {launch: self._table(own) for launch, own in chosen.items()}
+                # all that is known of them now: a launch may end while another's choice is read
+                known = [(name, self._given[name], self._line.launches[name]) for name in self._choices]
+                chosen = {name: await self._anew(name, self.choice(name), (own, way)) for name, own, way in known}
                 prices = await anyio.to_thread.run_sync(self._pricing.read)
             except ConfigError as error:
                 self.read_well = False
                 self.log.write("error", "reload", {"error": str(error), "hint": error.hint})
                 raise
-            open_ones = {launch: routes for launch, routes in launches.items() if launch in self._choices}
-            self._line.adopt(table, timing_of(config), open_ones)
-            self._line.budgets.adopt(config.budgets, {launch: chosen[launch].budgets for launch in open_ones})
+            open_ones = {launch: own for launch, own in chosen.items() if launch in self._choices}
+            self._given = {launch: own for launch, (own, _) in open_ones.items()}
+            self._line.adopt(table, timing_of(config), {launch: routes for launch, (_, routes) in open_ones.items()})
+            self._line.budgets.adopt(config.budgets, {launch: own.budgets for launch, own in self._given.items()})
             self._pricing.adopt(prices)
             self._line.health.adopt(config.retries)
             self.config = config
@@ -83,6 +89,17 @@ class Settings:
         waiting = tuple(name for name in _FIXED if getattr(config, name) != getattr(self._begun, name))
         self.log.write("warning" if waiting else "info", "reload", {"needs_restart": waiting})
         return waiting
+
+    async def _anew(self, launch: str, choice: Choice, before: _Way) -> _Way:
+        """What a launch goes by now; what it went by before, where its choice has gone from the file: it may have been
+        left behind by a client that was killed, and must not keep all others from what was written.
+        """
+        try:
+            own = (await self._read(choice)).config
+            return own, self._table(own)
+        except ConfigError as error:
+            self.log.write("warning", "reload", {"launch": launch, "error": str(error), "hint": error.hint})
+            return before
 
     async def give(self, launch: str, choice: Choice) -> Config:
         """Route the calls of a launch by its own choice from now on; `AS_STARTED` is everybody's. Gives what that is.
@@ -98,6 +115,7 @@ class Settings:
             self._line.profiles[launch] = choice.profile or ""
             self._line.budgets.give(launch, config.budgets)
             self._choices[launch] = choice
+            self._given[launch] = config
             return config
 
     async def switch(self, launch: str, to: str) -> Choice:
@@ -113,6 +131,7 @@ class Settings:
     def take(self, launch: str) -> None:
         """Forget the choice of a launch."""
         self._choices.pop(launch, None)
+        self._given.pop(launch, None)
         self._line.launches.pop(launch, None)
         self._line.profiles.pop(launch, None)
         self._line.budgets.give(launch, None)

@@ -63,6 +63,24 @@ async def test_the_file_is_followed(tmp_path: Path) -> None:
         assert providers(host) == ["one"]
 
 
+async def test_a_launch_whose_profile_has_gone_keeps_nobody_from_reading(tmp_path: Path) -> None:
+    """It goes on as it did: its client may be at work, or may have been killed without a word."""
+    file = tmp_path / "config.toml"
+    file.write_text(ONE + '[profiles.work]\nvia = "one:special"\n')
+    setup = setup_of(file)
+    async with hosted(setup, env=os.environ, kind="serve", log=quiet_log(setup.config, os.environ)) as host:
+        async with Admin(host.url, host.gateway.access.admin_token) as admin:
+            launch = await admin.open_launch("client", 1, profile="work")
+            before = host.gateway.line.launches[launch.id]
+            file.write_text(ONE.replace("one", "two"))
+            assert await admin.reload() == ()
+            assert providers(host) == ["two"]
+            assert host.gateway.line.launches[launch.id] is before
+            file.write_text(ONE + '[profiles.work]\nvia = "one:other"\n')
+            await admin.reload()
+            assert host.gateway.line.launches[launch.id] is not before
+
+
 async def test_calls_in_flight_keep_their_routes(tmp_path: Path) -> None:
     """A route that a call has found stays as it is: another table takes the old one's place, nothing in it changes."""
     file = tmp_path / "config.toml"

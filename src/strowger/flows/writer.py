@@ -252,7 +252,7 @@ class Writer:
         masks, written = call.masks, call.written(message)
         whole = message.body
         known = self._bases.of(key) if key is not None else []
-        for base in (*written, *known):
+        for base in written:
             if base.body == whole and masks <= base.masks and batch.has(base.id):
                 written.append(base)
                 return base.id, self._packer.moments(message.pieces, message.moments)

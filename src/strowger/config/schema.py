@@ -209,8 +209,8 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flows(msgspec.Struct, frozen=True, kw_only=True):
-    """`[flows]`: what is kept of calls. `keep` of them stay in memory; the `store` on disk has `bodies` of all, of those
-    that failed, or of none.
+    """`[flows]`: what is kept of calls. `keep` of them stay in memory; the `store` on disk has the `bodies` of all, of
+    those that failed, or of none.
 
     The file holds at most `max_mb`, details of a call for `keep_days` and its figures for `usage_days`; at most
     `max_body_mb` of each message. `jq` are filters for `strowger flows list`.

@@ -359,7 +359,7 @@ async def test_nothing_is_held_on_to_after_a_failure() -> None:
                 await response.content.readuntil(b"\n\n")
                 # The upstream has stalled, so nothing moves any more; what a cycle held would stay, as nobody collects.
                 with anyio.fail_after(10):
-                    while any(isinstance(one, Attempts) for one in gc.get_objects()):
+                    while any(isinstance(one, Attempts) for one in gc.get_objects()):  # noqa: ASYNC110 - nothing tells
                         await anyio.sleep(0.05)
         finally:
             gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from strowger.tui import words
@@ -51,7 +53,7 @@ def test_bars_are_as_high_as_the_highest() -> None:
 
 def test_limits_say_when_they_begin_anew() -> None:
     """A share where it is told, or where it can be worked out."""
-    known = [
+    known: list[tuple[str, dict[str, Any]]] = [
         ("codex", {"name": "5h", "used_percent": 81.2, "resets_at": 4600.0}),
         ("up", {"name": "tokens", "limit": 1000, "remaining": 250}),
         ("up", {"name": "odd"}),

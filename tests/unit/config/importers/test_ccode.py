@@ -45,7 +45,7 @@ def test_without_an_address() -> None:
 
 
 def test_settings() -> None:
-    """Where its gateway listens is taken over, and that Remote Control is wanted, of which each launch says the truth."""
+    """Where its gateway listens is taken over, and that Remote Control is wanted."""
     found: Any = imported("ccode.yaml")
     assert found.table["proxy"] == {"enabled": True, "bind": "127.0.0.1", "port": 8300, "pid_file": "/tmp/ccode.pid"}
     left = {note.what: note.text for note in found.left}

@@ -248,6 +248,9 @@ def transaction(base: sqlite3.Connection) -> Iterator[None]:
 
 def _prepare(base: sqlite3.Connection, path: Path) -> None:
     _check(base, path)
+    with suppress(OSError):  # a copy that was put here may be open to others; not every file knows modes
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     base.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded only before the first table
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=NORMAL")

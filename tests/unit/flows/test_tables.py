@@ -55,6 +55,17 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert all(not mode & 0o077 for mode in modes)
 
 
+def test_a_copy_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
+    """With what SQLite puts beside it."""
+    path = tmp_path / "flows.db"
+    path.touch(0o644)
+    path.chmod(0o644)
+    base = tables.open_for_writing(path, patience=1)
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    base.close()
+    assert modes == {0o600}
+
+
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
     """Neither written nor read: nobody knows what it means."""
     path = tmp_path / "flows.db"

@@ -33,7 +33,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     folder = home / ".local/share/strowger/bin"
-    monkeypatch.setenv("PATH", os.pathsep.join(map(str, (folder, real.parent, "/usr/bin", "/bin"))))
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, (folder, real.parent))))
     return folder
 
 

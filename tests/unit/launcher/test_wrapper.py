@@ -37,7 +37,7 @@ class Place:
         self.wrapper = folder / "home" / ".local/share/strowger/bin/claude"
         self.env = {
             "HOME": str(folder / "home"),
-            "PATH": os.pathsep.join(map(str, (self.wrapper.parent, self.real.parent, "/usr/bin", "/bin"))),
+            "PATH": os.pathsep.join(map(str, (self.wrapper.parent, self.real.parent))),
         }
         self.install()
 

@@ -41,7 +41,7 @@ def flows(tmp_path: Path) -> Flows:
 @contextmanager
 def opened(browser: Browser, gateway: Beside, secret: str = "", **options: object) -> Iterator[tuple[Page, Seen]]:
     """The page, and what it did besides; in the end it has asked nobody else, and complained of nothing."""
-    context = browser.new_context(**{"viewport": {"width": 1200, "height": 700}, **options})  # type: ignore[arg-type]
+    context = browser.new_context(**{"viewport": {"width": 1200, "height": 700}, **options})
     context.set_default_timeout(DEADLINE)
     page = context.new_page()
     seen = Seen(page, gateway.url)

@@ -266,9 +266,14 @@ def _prepare(base: sqlite3.Connection, path: Path) -> None:
 
 def _check(base: sqlite3.Connection, path: Path) -> None:
     """Raise ConfigError for the file of another program or of a later version."""
-    (version,) = base.execute("PRAGMA user_version").fetchone()
-    (application,) = base.execute("PRAGMA application_id").fetchone()
-    (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    base.execute("BEGIN")  # another process may be making the tables just now
+    try:
+        (version,) = base.execute("PRAGMA user_version").fetchone()
+        (application,) = base.execute("PRAGMA application_id").fetchone()
+        (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        if base.in_transaction:  # SQLite ends it by itself where the file is broken
+            base.execute("ROLLBACK")
     if application != APPLICATION and tables:
         raise ConfigError(f"{path} belongs to another program", hint="name another one: `[flows] file`")
     if version > VERSION:

@@ -146,3 +146,23 @@ def test_dead_writers(tmp_path: Path) -> None:
     found = sorted(tables.dead_writers(base))
     base.close()
     assert found == ([3, 4] if alive else [4])
+
+
+def test_a_file_that_is_being_made_is_nobody_elses(tmp_path: Path) -> None:
+    """Its mark and its tables come at once, also for who looks at one and then at the other."""
+    path = tmp_path / "flows.db"
+    first = sqlite3.connect(path)
+    first.execute("PRAGMA journal_mode=WAL")
+    first.close()
+    base = sqlite3.connect(path, isolation_level=None)
+
+    def make(statement: str) -> None:
+        if "sqlite_master" in statement:
+            base.set_trace_callback(None)
+            tables.open_for_writing(path, patience=5.0).close()
+
+    base.set_trace_callback(make)
+    tables._check(base, path)
+    tables._check(base, path)
+    assert base.execute("SELECT count(*) FROM flows").fetchone() == (0,)
+    base.close()

@@ -139,6 +139,8 @@ class Monitor(App[None]):
         """Show what is new. Nothing is drawn while it is paused, or below a dialog."""
         if self._paused or self.state.version == self._drawn or len(self.screen_stack) > 1:
             return
+        if not self.query("#top"):
+            return  # the screen is not there yet, or not any more
         self._drawn = self.state.version
         self.query_one("#top", Static).update(self._top())
         self._line("#limits", "   ".join(words.windows(self.state.windows(), time.time())))

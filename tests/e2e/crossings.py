@@ -30,13 +30,13 @@ SPOKEN = {
 }
 # With $STROWGER_E2E_TAIL every client goes to every vendor; without it each goes where something is special about it.
 TAIL = "STROWGER_E2E_TAIL"
-_ABSENT = pytest.mark.skipif(TAIL not in os.environ, reason=f"part of the long tail, which runs with {TAIL}=1")
+IN_TAIL = pytest.mark.skipif(TAIL not in os.environ, reason=f"part of the long tail, which runs with {TAIL}=1")
 _INDEX = re.compile(r"\[\d+\]")
 
 
 def tail(*cases: tuple[object, ...]) -> list[ParameterSet]:
     """Parameters of tests that run only when the whole table is wanted."""
-    return [pytest.param(*case, marks=_ABSENT) for case in cases]
+    return [pytest.param(*case, marks=IN_TAIL) for case in cases]
 
 
 class Crossing(Struct, frozen=True):

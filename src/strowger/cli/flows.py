@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from strowger.cli.main import Commands
 from strowger.errors import BadRequest, GatewayError
 
 if TYPE_CHECKING:
@@ -35,27 +36,6 @@ COMMANDS = {
     "clear": ("strowger.cli.flows_list:clear", "Delete calls from the store."),
 }
 """Where each command is, and its line in the list, so that the list imports nothing."""
-
-
-class Commands(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list, from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 class Kept:
@@ -117,7 +97,7 @@ class Kept:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, table=COMMANDS)
 @click.option("--file", type=_FILE, help="The store to read, instead of the configured one.")
 @click.option("--config", "path", type=_FILE, help="The configuration to read, instead of the usual one.")
 @click.pass_context

@@ -14,7 +14,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -22,6 +23,9 @@ from strowger import __version__
 from strowger.errors import ConfigError, GatewayError, UnknownModel
 
 FAILED, MISUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+Table = Mapping[str, tuple[str, str]]
+"""Commands by name: `module:function`, and a line that says what it does."""
 
 COMMANDS = {
     "serve": ("strowger.cli.serve:serve", "Run the gateway until it is stopped."),
@@ -55,27 +59,33 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called. `table` has where each is, and its line in the list."""
+
+    def __init__(self, *args: Any, table: Table, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = self._table[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list, from the table."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, "-V", "--version", message="strowger %(version)s")
 def cli() -> None:
     """The local exchange for coding agents: any agent in, any model out, and you can listen on every line.

@@ -116,11 +116,7 @@ def plain(message: Message) -> dict[str, object]:
             msgspec.json.decode(kept)
             body = msgspec.Raw(kept)  # as it is: what could be read here may be too deep to be written again
     return {
-        "kind": message.kind,
-        "number": message.number,
-        "line": message.line,
-        "headers": message.headers,
-        "size": message.size,
+        **message.head(),
         "cut": message.cut or len(kept) > _LONGEST,
         "at": message.moments[:1],
         "body": body,

@@ -86,6 +86,17 @@ class Message(Struct):
         """The bytes that are kept."""
         return b"".join(self.pieces)
 
+    def head(self) -> dict[str, object]:
+        """What it is, without its bytes, as plain data."""
+        return {
+            "kind": self.kind,
+            "number": self.number,
+            "line": self.line,
+            "headers": self.headers,
+            "size": self.size,
+            "cut": self.cut,
+        }
+
 
 class Tape:
     """The messages of one call, in the order in which they began."""

@@ -57,12 +57,7 @@ def _write_call(flow: Mapping[str, object], messages: Sequence[Message], place: 
 
 def _head(message: Message) -> dict[str, object]:
     return {
-        "kind": message.kind,
-        "number": message.number,
-        "line": message.line,
-        "headers": message.headers,
-        "size": message.size,
-        "cut": message.cut,
+        **message.head(),
         "at_ms": round(message.moments[0] * 1000, 1) if message.moments else None,
     }
 

@@ -256,13 +256,8 @@ def _head(message: Message) -> dict[str, object]:
     moments = _moments(message)
     pieces = [[round(at * 1000, 2), len(piece)] for at, piece in zip(moments, message.pieces, strict=True)]
     return {
-        "kind": message.kind,
-        "number": message.number,
-        "line": message.line,
-        "headers": message.headers,
-        "size": message.size,
+        **message.head(),
         "kept": sum(map(len, message.pieces)),
-        "cut": message.cut,
         "first_ms": pieces[0][0] if pieces else None,
         "last_ms": pieces[-1][0] if pieces else None,
         "pieces": pieces[:_MOST_PIECES],

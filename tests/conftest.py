@@ -18,6 +18,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 WITHOUT_IO = tuple(TESTS / folder for folder in ("unit", "properties", "conformance"))
+WITH_PROCESSES = tuple(TESTS / folder for folder in ("browser", "e2e", "integration"))
 
 # `ci` gives the same examples at each run, so a red build can be repeated; `dev` looks for new ones; `deep` looks long.
 # The name is taken from $HYPOTHESIS_PROFILE. No deadlines: a busy machine must not fail a test.
@@ -90,9 +91,13 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where a test takes many examples, starts processes or reads the whole repository, it may take three times as long
-    as elsewhere before it counts as stuck: a busy machine must not fail it.
+    as elsewhere before it counts as stuck: a busy machine must not fail it. Where programs run that are not ours, or
+    processes and terminals wait for each other, one failure may be theirs: such a test has a second go, and the
+    summary tells of it. What needs no I/O never has one.
     """
     for item in items:
+        if any(item.path.is_relative_to(folder) for folder in WITH_PROCESSES):
+            item.add_marker(pytest.mark.flaky(reruns=1))
         if not item.path.is_relative_to(TESTS / "unit") and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(60))
 

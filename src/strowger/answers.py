@@ -11,12 +11,13 @@ from msgspec import Struct
 
 
 class Calls(Struct, frozen=True):
-    """How many calls there have been."""
+    """How many calls there have been. Those that were `stopped` by a budget did not fail."""
 
     total: int = 0
     running: int = 0
     failed: int = 0
     cancelled: int = 0
+    stopped: int = 0
 
 
 class ProviderState(Struct, frozen=True):

@@ -136,7 +136,7 @@ def test_claude_code_ends_its_turn(paid: Paid, home: Path) -> None:
     assert "[budgets.session]" in ran.result["result"]
     assert [line for line in ran.lines if line.get("subtype") == "api_retry"] == []
     assert len(paid.vendor.inferences()) == 1
-    assert paid.outcomes("/v1/messages") == ["ok", "failed"]
+    assert paid.outcomes("/v1/messages") == ["ok", "stopped"]
 
 
 @pytest.mark.client
@@ -149,7 +149,7 @@ def test_codex_ends_its_turn(paid: Paid, home: Path) -> None:
     assert ran.code == 1
     assert "quota" in failure(ran).lower()
     assert len(paid.vendor.inferences()) == 1
-    assert paid.outcomes("/responses") == ["ok", "failed"]
+    assert paid.outcomes("/responses") == ["ok", "stopped"]
 
 
 @contextmanager
@@ -180,5 +180,5 @@ def test_sdks_ask_once(paid: Paid, sdk: Any, refused: type[Exception]) -> None:
         ask()
         with pytest.raises(refused, match="spend limit reached"):
             ask()
-    assert [flow["outcome"] for flow in paid.gateway.flows()] == ["ok", "failed"]
+    assert [flow["outcome"] for flow in paid.gateway.flows()] == ["ok", "stopped"]
     assert len(paid.vendor.inferences()) == 1

@@ -124,7 +124,7 @@ def coloured(text: str, flow: Flow) -> str:
     """Failures in red, what is under way dim; the words say it too."""
     if flow.get("outcome") in ("failed", "lost"):
         return click.style(text, fg="red")
-    return click.style(text, dim=True) if flow.get("outcome") in ("running", "cancelled") else text
+    return click.style(text, dim=True) if flow.get("outcome") in ("running", "cancelled", "stopped") else text
 
 
 def goal(flow: Flow) -> str:

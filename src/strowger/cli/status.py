@@ -128,6 +128,8 @@ def _lines(one: Found) -> list[str]:
         f"{calls.failed} failed",
         f"{calls.cancelled} cancelled",
     ]
+    if calls.stopped:
+        told.append(f"{calls.stopped} stopped by a budget")
     lines = [
         f"{click.style(session.url, bold=True)}  process {session.pid}, up {duration(found.uptime)} {what}".rstrip(),
         f"  strowger {found.version}, {session.config or 'no configuration file'}",

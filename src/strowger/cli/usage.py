@@ -230,6 +230,8 @@ def _standing(archive: Archive, budgets: Budgets | None) -> Iterator[str]:
 
 
 def _remarks(whole: Usage) -> Iterator[str]:
+    if whole.stopped:
+        yield f"{count(whole.stopped, 'call')} stopped by a budget, before anybody was asked"
     if whole.unpriced:
         yield f"{count(whole.unpriced, 'call')} without a price: `strowger prices` shows which models have one"
     if whole.estimated:

@@ -114,6 +114,8 @@ class BudgetKeeper:
         self._lock = anyio.Lock()
         self._looked = 0.0
         self._looking = False
+        self.stopped = 0
+        """Calls that were refused."""
 
     # ---- the configuration ----
 
@@ -145,6 +147,7 @@ class BudgetKeeper:
         standings = list(self.standings(flow, budgets))
         over = next((one for one in standings if one.is_over), None)
         if over is not None:
+            self.stopped += 1
             raise _refusal(over)
         near = [str(one) for one in standings if one.is_near]
         if near:

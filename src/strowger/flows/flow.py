@@ -16,7 +16,8 @@ from strowger.dialects.base import Loss
 from strowger.flows.tape import Tape
 from strowger.ir.events import Finish, Usage
 
-Outcome = Literal["running", "ok", "failed", "cancelled"]
+Outcome = Literal["running", "ok", "failed", "cancelled", "stopped"]
+"""`stopped`: a budget of the user's was used up, so nobody was asked."""
 
 Billing = Literal["metered", "plan", "free", ""]
 """Who pays for a call: money by the token, a plan that has been paid, nobody; empty when nobody knows."""

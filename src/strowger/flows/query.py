@@ -69,7 +69,7 @@ _FIELDS = (
     _field("path", "text", "a part of the path that was asked"),
     _field("dialect", "word", "the dialect of the client"),
     _field("upstream_dialect", "word", "the dialect of the provider"),
-    _field("outcome", "word", "how it ended", choices="running ok failed cancelled lost"),
+    _field("outcome", "word", "how it ended", choices="running ok failed cancelled stopped lost"),
     _field("finish", "word", "why the answer ended"),
     _field("error", "text", "a part of the error, or its kind", "error", "error_kind"),
     _field("error_kind", "word", "the kind of the error"),

@@ -36,6 +36,7 @@ _SUMS: dict[str, str] = {
     "calls": "COUNT(*)",
     "errors": "SUM(outcome IN ('failed', 'lost'))",
     "cancelled": "SUM(outcome = 'cancelled')",
+    "stopped": "SUM(outcome = 'stopped')",
     "input": "TOTAL(input)",
     "cache_read": "TOTAL(cache_read)",
     "cache_write": "TOTAL(cache_write)",
@@ -61,7 +62,7 @@ class BadGroup(BadRequest):
 
 
 class Usage(Struct, frozen=True):
-    """Sums of some calls. `input` is the whole prompt, of which `cache_read` and `cache_write` are parts.
+    """Sums of some calls; those that a budget `stopped` are no errors. `input` is the whole prompt, of which `cache_read` and `cache_write` are parts.
 
     `billed_usd` is money, `plan_usd` the value of what a plan paid for, both by the price list. Calls that were counted
     but have no price are `unpriced`; the tokens of `estimated` ones are our count. `first` and `last` are Unix times.
@@ -70,6 +71,7 @@ class Usage(Struct, frozen=True):
     calls: int = 0
     errors: int = 0
     cancelled: int = 0
+    stopped: int = 0
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from strowger.config.validate import near_miss
 from strowger.dialects.base import DecoderSetup, Dialect, EncoderSetup
-from strowger.errors import CredentialError, ErrorKind, GatewayError, Refused
+from strowger.errors import CredentialError, ErrorKind, GatewayError, OverBudget, Refused
 from strowger.flows.budgets import BudgetKeeper
 from strowger.flows.flow import Flow
 from strowger.flows.recorder import Recorder
@@ -324,7 +324,8 @@ class _OneCall:
     async def answer_error(self, error: GatewayError) -> None:
         """Tell the client, as a status while that is possible and inside the stream otherwise."""
         flow, reply = self.flow, self.reply
-        flow.outcome, flow.error_kind, flow.error = "failed", error.kind, error.message
+        flow.outcome = "stopped" if isinstance(error, OverBudget) else "failed"
+        flow.error_kind, flow.error = error.kind, error.message
         if reply.started:
             await reply.write(self.dialect.client.encoder(self._encoder_setup()).fail(error))
             await reply.end()

@@ -47,6 +47,7 @@ async def told(line: Line, launches: list[dict[str, object]], started: float) ->
             "running": recorder.running,
             "failed": recorder.failed,
             "cancelled": recorder.cancelled,
+            "stopped": line.budgets.stopped,
         },
         "client_token_required": line.access.token_required,
         "launches": launches,

@@ -102,7 +102,7 @@ class Called(Protocol):
 
     @property
     def outcome(self) -> str:
-        """`running`, `ok`, `failed` or `cancelled`."""
+        """`running`, `ok`, `failed`, `cancelled` or `stopped`."""
         ...
 
     @property

@@ -19,7 +19,7 @@ REQUESTS = Family(
     "requests_total",
     "counter",
     ("agent", "wire_in", "wire_out", "provider", "model", "route", "status_class", "error_type"),
-    "Calls that are over. status_class is 2xx to 5xx, or cancelled; error_type is empty unless the call failed.",
+    "Calls that are over. status_class is 2xx to 5xx, cancelled or stopped; error_type is empty unless the call failed.",
 )
 CANCELLED = Family(
     "cancelled_total", "counter", ("agent", "provider", "model"), "Calls whose client hung up. They are no errors."
@@ -77,7 +77,7 @@ DURATION = Family(
     "request_duration_seconds",
     "histogram",
     ("provider", "model", "stream"),
-    "From when a call had been read until its answer was delivered; not of calls that were cancelled.",
+    "From when a call had been read until its answer was delivered; not of calls that were cancelled or stopped.",
     _CALL_SECONDS,
 )
 OVERHEAD = Family(

@@ -114,7 +114,7 @@ class Metrics:
         named = call.response_model or call.upstream_model
         model = self._models.of(named) if named else self._models.of(tried_model or call.model, doubtful=True)
         agent, stream = call.program, "yes" if call.stream else "no"
-        status = "cancelled" if call.outcome == "cancelled" else _class(call.status)
+        status = call.outcome if call.outcome in _UNANSWERED else _class(call.status)
         error = str(call.error_kind or "internal") if call.outcome == "failed" else ""
         labels = (
             agent, call.dialect, call.upstream_dialect, provider, model, self._routes.of(call.route), status, error,
@@ -133,7 +133,7 @@ class Metrics:
 
     def _times(self, call: Called, kind: _Kind) -> None:
         trace = trace_id(call.trace) if call.trace else ""
-        if call.outcome != "cancelled":
+        if call.outcome not in _UNANSWERED:
             kind.duration.observe(call.duration, trace)
         if call.sent is not None:
             kind.overhead.observe(call.sent, trace)
@@ -209,6 +209,8 @@ class Metrics:
         )
 
 
+# How calls end that nobody answered, through no fault.
+_UNANSWERED = ("cancelled", "stopped")
 _BILLED = {"metered": "billed", "plan": "subscription_value"}
 _TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 

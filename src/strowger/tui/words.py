@@ -20,6 +20,7 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "failed": ("✗", "red"),
     "cancelled": ("◼", "yellow"),
+    "stopped": ("$", "yellow"),
     "lost": ("?", "magenta"),
 }
 

@@ -12,6 +12,7 @@ import anyio.to_thread
 import pytest
 from msgspec.structs import replace
 
+from strowger.client import Admin
 from strowger.config.layers import Choice, Loaded
 from strowger.config.schema import Budget, Budgets, Config, Flows, Prices
 from tests.fakes.anthropic import KEY, FakeAnthropic
@@ -112,7 +113,10 @@ async def test_a_session_is_warned_then_stopped(here: Here) -> None:
         assert "[budgets.session]" in error["message"]
         assert "retry-after" not in headers
         flow = await rig.flow()
-        assert (flow["outcome"], flow["error_kind"], flow["attempts"]) == ("failed", "quota_exhausted", [])
+        assert (flow["outcome"], flow["error_kind"], flow["attempts"]) == ("stopped", "quota_exhausted", [])
+        async with Admin(rig.url, rig.gateway.access.admin_token) as admin:
+            calls = (await admin.status()).calls
+        assert (calls.total, calls.failed, calls.stopped) == (4, 0, 1)
         assert here.asked == 3
         here.vendor.forget()
         assert (await here.ask(rig, "s2"))[0] == 200

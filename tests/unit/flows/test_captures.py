@@ -22,6 +22,7 @@ def test_only_failures_have_a_file(tmp_path: Path) -> None:
     assert captures.path_of(bad) == tmp_path / "flows-errors" / f"{bad.id}.json"
     assert captures.path_of(call()) is None
     assert captures.path_of(answered(begun(), outcome="cancelled")) is None
+    assert captures.path_of(answered(begun(), outcome="stopped")) is None
     assert Captures(tmp_path / "flows.db", keep=0).path_of(bad) is None
 
 

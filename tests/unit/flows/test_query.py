@@ -149,7 +149,7 @@ def test_it_does_not_pass(text: str) -> None:
         ('error:"try', '"', "a quotation mark is not closed", "a shell takes quotation marks away"),
         ('error:"try"later', "l", "a blank is missing", None),
         ("outcome:fail", "fail", "`outcome` is never `fail`", "did you mean `failed`?"),
-        ("outcome:x", "x", "`outcome` is never `x`", "there are running, ok, failed, cancelled, lost"),
+        ("outcome:x", "x", "`outcome` is never `x`", "there are running, ok, failed, cancelled, stopped, lost"),
         ("stream:maybe", "maybe", "`stream` is yes or no", None),
         ("since:soon", "soon", "`soon` is no time", "`since:2h`"),
         ("since:25:99", "25:99", "is no time", None),

@@ -63,13 +63,15 @@ def test_everything_together(fill: Fill) -> None:
         call("3", outcome="cancelled", usage=Tokens(input=50), billed=None),
         call("4", outcome="running"),
         call("5", usage=Tokens(input=7, output=1, estimated=True), billed=None),
+        call("6", outcome="stopped", usage=Tokens(), billed=None),
     )
     (row,) = summed(archive)
     assert row.by == ()
     assert plain(row.usage) == {
-        "calls": 4,
+        "calls": 5,
         "errors": 1,
         "cancelled": 1,
+        "stopped": 1,
         "input": 157,
         "cache_read": 60,
         "cache_write": 20,

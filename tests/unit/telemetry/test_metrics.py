@@ -68,6 +68,14 @@ def test_a_call_is_counted_by_who_asked_what_of_whom() -> None:
     }
 
 
+def test_a_budget_makes_no_error() -> None:
+    """What the user's own limit keeps from being asked is no fault of anybody's, and says nothing of times."""
+    kept = call(outcome="stopped", status=429, error_kind="quota_exhausted")
+    assert [labels[-2:] for labels in counted(families.REQUESTS, kept)] == [("stopped", "")]
+    assert counted(families.INCOMPLETE, kept) == {}
+    assert observed(families.DURATION, kept) == {}
+
+
 def test_who_hangs_up_makes_no_error() -> None:
     """It is counted, by itself, and says nothing of how long calls take."""
     gone = answered(outcome="cancelled", status=0)

@@ -96,7 +96,7 @@ function nothing() {
   ];
 }
 
-const WORDS = { ok: 'ok', failed: 'failed', cancelled: 'cancelled by the client', running: 'running', lost: 'the gateway ended before it was over' };
+const WORDS = { ok: 'ok', failed: 'failed', cancelled: 'cancelled by the client', stopped: 'stopped by a budget', running: 'running', lost: 'the gateway ended before it was over' };
 
 export function dot(outcome) {
   return h(`span.dot.${outcome}`, { role: 'img', 'aria-label': WORDS[outcome] || outcome, title: WORDS[outcome] || outcome });

@@ -9,7 +9,7 @@ const KEYS = [
 const TERMS = [
   ['model:opus*', 'the model that was asked for or that answered'], ['provider:codex', 'who answered'], ['session:3fa9', 'how a session begins'],
   ['status:>=400', 'numbers: = < <= > >=, ranges 400..499, 5xx'], ['cost:>0.1', 'US dollars'], ['tokens:>100k', 'in and out'],
-  ['duration:>30s', 'how long it took'], ['since:2h', 'or 14:30, today, 2026-11-21'], ['outcome:failed', 'running, ok, failed, cancelled, lost'],
+  ['duration:>30s', 'how long it took'], ['since:2h', 'or 14:30, today, 2026-11-21'], ['outcome:failed', 'running, ok, failed, cancelled, stopped, lost'],
   ['error:overloaded', 'a part of the error'], ['agent_id:*', 'calls of sub-agents'], ['-provider:x', 'all but these'], ['model:a,b', 'either'], ['words', 'are looked for in model, session, error, path …'],
 ];
 

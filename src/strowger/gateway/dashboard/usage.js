@@ -62,7 +62,7 @@ export class Usage {
     const all = total(rows);
     fill(this.out,
       h('div.figures', null, [
-        ['Calls', whole(all.calls), all.errors ? `${whole(all.errors)} failed` : 'none failed'],
+        ['Calls', whole(all.calls), (all.errors ? `${whole(all.errors)} failed` : 'none failed') + (all.stopped ? `, ${whole(all.stopped)} stopped by a budget` : '')],
         ['Prompts', short(all.input), `${short(all.cache_read)} from caches`],
         ['Answers', short(all.output), all.reasoning ? `${short(all.reasoning)} thought` : ''],
         ['Cache', percent(rate(rows)), 'of all prompts'],
@@ -111,7 +111,7 @@ function sum(rows, fits, figure) {
   return found;
 }
 
-const FIGURES = ['calls', 'errors', 'input', 'output', 'cache_read', 'cache_write', 'reasoning', 'billed_usd', 'plan_usd', 'unpriced'];
+const FIGURES = ['calls', 'errors', 'stopped', 'input', 'output', 'cache_read', 'cache_write', 'reasoning', 'billed_usd', 'plan_usd', 'unpriced'];
 
 function total(rows) {
   return Object.fromEntries(FIGURES.map((name) => [name, sum(rows, () => true, (row) => row[name])]));

@@ -62,7 +62,8 @@ class BadGroup(BadRequest):
 
 
 class Usage(Struct, frozen=True):
-    """Sums of some calls; those that a budget `stopped` are no errors. `input` is the whole prompt, of which `cache_read` and `cache_write` are parts.
+    """Sums of some calls; those that a budget `stopped` are no errors. `input` is the whole prompt, of which
+    `cache_read` and `cache_write` are parts.
 
     `billed_usd` is money, `plan_usd` the value of what a plan paid for, both by the price list. Calls that were counted
     but have no price are `unpriced`; the tokens of `estimated` ones are our count. `first` and `last` are Unix times.

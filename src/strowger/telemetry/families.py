@@ -19,7 +19,8 @@ REQUESTS = Family(
     "requests_total",
     "counter",
     ("agent", "wire_in", "wire_out", "provider", "model", "route", "status_class", "error_type"),
-    "Calls that are over. status_class is 2xx to 5xx, cancelled or stopped; error_type is empty unless the call failed.",
+    "Calls that are over. status_class is 2xx to 5xx, cancelled or stopped; error_type is empty unless the call "
+    "failed.",
 )
 CANCELLED = Family(
     "cancelled_total", "counter", ("agent", "provider", "model"), "Calls whose client hung up. They are no errors."

@@ -52,6 +52,7 @@ def check(path: Path | None, profile: str | None) -> None:
     from strowger.auth.sources import unreadable
 
     loaded = _load(path, profile)
+    _check_prices(loaded)
     missing = anyio.run(unreadable, loaded, dict(os.environ))
     for problem in (*loaded.warnings, *missing):
         _print("warning: ", problem)
@@ -83,6 +84,20 @@ def _load(path: Path | None, profile: str | None) -> Loaded:
     except InvalidConfig as error:
         for problem in error.problems:
             _print("", problem)
+        raise click.exceptions.Exit(2) from None
+
+
+def _check_prices(loaded: Loaded) -> None:
+    """Read the price lists, as a gateway does at its start, or say why not and leave with exit code 2."""
+    from strowger.config.validate import Problem
+    from strowger.errors import ConfigError
+    from strowger.routing import pricelists
+
+    key = ("prices", "file")
+    try:
+        pricelists.load(loaded.config.prices.file, os.environ)
+    except ConfigError as error:
+        _print("", Problem(key, str(error), error.hint, loaded.place(key)))
         raise click.exceptions.Exit(2) from None
 
 

@@ -13,7 +13,16 @@ from urllib.parse import SplitResult, urlsplit
 
 from strowger.config.lines import Path
 from strowger.config.references import SecretRef
-from strowger.config.schema import Config, Presets, ProviderConfig, Proxy, RouteConfig, Server
+from strowger.config.schema import (
+    Budgets,
+    Config,
+    Presets,
+    ProviderConfig,
+    Proxy,
+    RouteConfig,
+    Server,
+    Tracing,
+)
 from strowger.config.validate import Problem, convert, near_miss, suggest
 from strowger.dialects.base import Capabilities
 
@@ -31,6 +40,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GAP = re.compile(r"\{(region|project|resource)\}")
 _SUCH_AS = {"region": "us-east-1", "project": "my-project", "resource": "my-resource"}
+_COLLECTOR = "http://127.0.0.1:4318"
 _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -89,6 +99,8 @@ def errors(config: Config, presets: Presets) -> Iterator[Problem]:
     for number, route in enumerate(config.routes):
         yield from _route(number, route, config, presets)
     yield from _launch(config, presets)
+    yield from _budgets(config.budgets)
+    yield from _tracing(config.tracing)
     for alias, target in config.aliases.items():
         path: Path = ("aliases", alias)
         if ":" not in target:
@@ -266,6 +278,29 @@ def _launch(config: Config, presets: Presets) -> Iterator[Problem]:
     for name in launch.env:
         if not _VARIABLE.fullmatch(name):
             yield Problem(("launch", "env", name), f"`{name}` is no name of an environment variable")
+
+
+def _budgets(budgets: Budgets) -> Iterator[Problem]:
+    limits = {"session": budgets.session, "day": budgets.day, "profile": budgets.profile}
+    for name, one in limits.items():
+        if one.warn is not None and one.stop is not None and one.warn > one.stop:
+            says = f"`budgets.{name}` stops at ${one.stop:,g}, before it warns at ${one.warn:,g}"
+            yield Problem(("budgets", name, "warn"), says, "`warn` is the smaller of the two")
+
+
+def _tracing(tracing: Tracing) -> Iterator[Problem]:
+    if tracing.endpoint is None:
+        return
+    path: Path = ("tracing", "endpoint")
+    parts = split_url(tracing.endpoint)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        yield Problem(path, "`tracing.endpoint` must be an http or https URL", f'such as "{_COLLECTOR}"')
+    elif parts.query or parts.fragment:
+        yield Problem(path, "`tracing.endpoint` must end with its path", "leave out everything from `?` or `#` on")
+    elif parts.path.rstrip("/").endswith(("/v1/traces", "/v1/metrics")):
+        yield Problem(
+            path, "`tracing.endpoint` is for spans and for metrics", "leave out `/v1/traces` and `/v1/metrics`"
+        )
 
 
 def _target(target: str, path: Path, what: str, config: Config, presets: Presets) -> Iterator[Problem]:

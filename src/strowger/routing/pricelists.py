@@ -110,7 +110,8 @@ def _own(path: Path, *, required: bool) -> tuple[Price, ...]:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         if required:
-            raise ConfigError("there is no price list at this place", where=str(path), hint="[prices] file") from None
+            hint = "`[prices] file` names it; without that, the packaged list holds"
+            raise ConfigError("there is no price list at this place", where=str(path), hint=hint) from None
         return ()
     except OSError as error:
         raise ConfigError(f"the price list cannot be read: {error.strerror}", where=str(path)) from error

@@ -73,6 +73,20 @@ def test_check_tells_every_problem(home: Path, capsys: pytest.CaptureFixture[str
     )
 
 
+def test_check_reads_the_price_list(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is not there, or cannot be used, keeps a gateway from its start: so it does `check`."""
+    prices = home / "mine.toml"
+    path = write(home / "c.toml", f'[providers.demo]\n[prices]\nfile = "{prices}"\n')
+    assert run(["config", "check", "--config", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"{path}:3: {prices}: there is no price list at this place\nhint: `[prices] file` names it")
+    prices.write_text("[[prices]]\nmodel = 3\n")
+    assert run(["config", "check", "--config", str(path)]) == 2
+    assert str(prices) in capsys.readouterr().err
+    prices.write_text('[[prices]]\nmodel = "m"\ninput = 1\noutput = 2\n')
+    assert run(["config", "check", "--config", str(path)]) == 0
+
+
 def test_check_names_the_near_miss_of_a_provider(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip in a preset's name is recognised."""
     path = write(home / "c.toml", "[providers.deepsek]\n")

@@ -8,7 +8,18 @@ import pytest
 
 from strowger.config import checks
 from strowger.config.references import literal, parse_reference
-from strowger.config.schema import Config, Match, Preset, ProviderConfig, Proxy, RouteConfig, Server
+from strowger.config.schema import (
+    Budget,
+    Budgets,
+    Config,
+    Match,
+    Preset,
+    ProviderConfig,
+    Proxy,
+    RouteConfig,
+    Server,
+    Tracing,
+)
 from strowger.config.validate import Problem
 
 PRESETS = {"alpha": Preset(dialect="openai_chat", base_url="https://api.alpha.test/v1", key_env=("ALPHA_API_KEY",))}
@@ -202,6 +213,35 @@ def test_a_test_may_name_an_origin() -> None:
 def test_loopback(host: str, is_it: bool) -> None:
     """Loopback is what the system keeps to itself."""
     assert checks.is_loopback(host) is is_it
+
+
+def test_a_budget_warns_before_it_stops() -> None:
+    """A warning that nobody could ever hear is a mistake; at the same sum both are heard."""
+    budgets = Budgets(session=Budget(warn=9, stop=5), day=Budget(warn=5, stop=5), profile=Budget(warn=9))
+    (found,) = errors(Config(providers={"x": X}, budgets=budgets))
+    assert (found.path, found.message) == (
+        ("budgets", "session", "warn"),
+        "`budgets.session` stops at $5, before it warns at $9",
+    )
+
+
+@pytest.mark.parametrize(
+    "endpoint, message",
+    [
+        ("ftp://collector", "must be an http or https URL"),
+        ("collector:4317", "must be an http or https URL"),
+        ("http://", "must be an http or https URL"),
+        ("http://collector:4318/?key=1", "must end with its path"),
+        ("http://collector:4318/v1/traces", "is for spans and for metrics"),
+        ("http://127.0.0.1:4318", ""),
+        ("https://collector.example/otlp/", ""),
+    ],
+)
+def test_where_spans_go(endpoint: str, message: str) -> None:
+    """A collector's base URL: OTLP over HTTP, for all signals."""
+    found = errors(Config(providers={"x": X}, tracing=Tracing(endpoint=endpoint)))
+    assert [problem.path for problem in found] == ([("tracing", "endpoint")] if message else [])
+    assert all(message in problem.message for problem in found)
 
 
 def test_warnings() -> None:

@@ -24,6 +24,9 @@ INTRODUCTION = """# The command line
 What can be piped goes to standard output, everything else to standard error. Errors have one form: what happened, what
 was behind it, and after a blank line a hint what to do next.
 
+`--json` prints one object, which may get more members with time. Three commands print something else: `flows list` the
+list of calls itself, as `--jq` programs take and give it, and `flows tail` and `logs`, which go on, a line for each.
+
 | exit code | meaning |
 |---|---|
 | 0 | done; for `status`: a gateway runs; for `auth status`: there is a usable login; for `quota`: something is known |

@@ -31,7 +31,7 @@ _EVERY = 0.25
 @where_option
 @limit_option(20)
 @jq_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with all that is known of each.")
+@click.option("--json", "as_json", is_flag=True, help="As a list in JSON, with all that is known of each.")
 @pass_kept
 def list_flows(kept: Kept, where: str | None, limit: int, jq: tuple[str, ...], as_json: bool) -> int:
     """List calls, the newest last.

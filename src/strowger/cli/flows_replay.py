@@ -51,7 +51,7 @@ def replay(kept: Kept, name: str, models: tuple[str, ...], dry_run: bool, as_jso
         return _dry(kept, flow, models, as_json=as_json)
     found = run_async(lambda: _replayed(kept, str(flow["id"]), models or ("",)))
     if as_json:
-        _print_json([msgspec.to_builtins(each) for each in found])
+        _print_json({"answers": found})
     else:
         for each in found:
             _print_answer(each)
@@ -64,7 +64,7 @@ def compare_models(kept: Kept, name: str, models: Sequence[str], *, as_json: boo
     found = [_as_it_was(kept, flow), *run_async(lambda: _replayed(kept, str(flow["id"]), models))]
     code = _FAILED if any(each["answer"]["error"] for each in found) else 0
     if as_json:
-        _print_json(found)
+        _print_json({"answers": found})
         return code
     header = ("MODEL", "STATUS", "FIRST", "TIME", "IN", "CACHED", "OUT", "COST", "STOP", "TOOLS")
     for line in table([_row(each) for each in found], header=header):
@@ -135,7 +135,7 @@ def _dry(kept: Kept, flow: Mapping[str, Any], models: Sequence[str], *, as_json:
 
     found = run_async(ask)
     if as_json:
-        _print_json(found)
+        _print_json({"requests": found})
         return 0
     for request in found:
         click.echo(click.style(f"── POST {plain(request['url'])}", bold=True))

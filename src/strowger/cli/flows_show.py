@@ -91,7 +91,9 @@ def show(
     if as_text:
         return _said(flow, messages)
     if as_json:
-        told = {**flow, "messages": [_head(message) for message in messages]}
+        from strowger.gateway.history import head
+
+        told = {**flow, "messages": [head(message) for message in messages]}
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
         return 0
     _echo(_overview(flow, messages))
@@ -191,18 +193,6 @@ def _events(message: Message) -> Iterator[str]:
         kind = event.kind.ljust(column) if column else ""
         text = plain(f"{event.moment:9.3f} s  {gap:>7} ms  {kind}{' '.join(data.split())}".rstrip())
         yield text if width is None or len(text) <= width else text[: width - 1] + "…"
-
-
-def _head(message: Message) -> dict[str, object]:
-    return {
-        "kind": message.kind,
-        "number": message.number,
-        "line": message.line,
-        "headers": message.headers,
-        "bytes": message.size,
-        "kept_bytes": sum(map(len, message.pieces)),
-        "moments_ms": [round(moment * 1000, 3) for moment in message.moments],
-    }
 
 
 def _absent(flow: dict[str, Any], kind: str, message: Message | None) -> int:

@@ -151,7 +151,7 @@ class History:
 
     async def heads(self, name: str) -> dict[str, object]:
         """The messages without their bytes."""
-        return {"messages": [_head(message) for message in await self.messages(name)]}
+        return {"messages": [head(message) for message in await self.messages(name)]}
 
     async def body(self, name: str, asked: Asked) -> bytes | dict[str, object]:
         """A message's bytes, or what they say. Raises BadRequest and UnknownPath."""
@@ -252,7 +252,8 @@ def _moments(message: Message) -> list[float]:
     return message.moments if len(message.moments) == len(message.pieces) else [0.0] * len(message.pieces)
 
 
-def _head(message: Message) -> dict[str, object]:
+def head(message: Message) -> dict[str, object]:
+    """A message without its bytes, as plain data: `answers.MessageHead`."""
     moments = _moments(message)
     pieces = [[round(at * 1000, 2), len(piece)] for at, piece in zip(moments, message.pieces, strict=True)]
     return {

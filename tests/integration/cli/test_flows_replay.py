@@ -63,7 +63,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_call_is_asked_once_more(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Where it is told to, and one that leads nowhere does not keep the others from answering."""
     code = main.run([*arguments, "compare", "flow_1000", "--models", "demo:demo-fast, demo:nothing", "--json"])
-    was, fast, nothing = json.loads(capfd.readouterr().out)
+    was, fast, nothing = json.loads(capfd.readouterr().out)["answers"]
     assert code == 1
     assert was["answer"]["text"] == "As it was"
     assert "You said: “hello”" in fast["answer"]["text"]
@@ -77,6 +77,9 @@ def test_a_dry_run_asks_nobody(arguments: list[str], capfd: pytest.CaptureFixtur
     shown = capfd.readouterr().out
     assert "demo:demo, openai_chat, translate" in shown
     assert '"role": "system"' in shown
+    assert main.run([*arguments, "replay", "last", "--to", "demo:demo", "--dry-run", "--json"]) == 0
+    (request,) = json.loads(capfd.readouterr().out)["requests"]
+    assert (request["model"], request["lane"]) == ("demo", "translate")
 
 
 def test_why_the_cache_broke_is_told(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:

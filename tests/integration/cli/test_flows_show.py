@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
+from strowger.answers import MessageHead
 from tests.integration.cli.conftest import SECRET, Flows
 
 
@@ -53,7 +56,7 @@ def test_events_have_their_times(flows: Flows) -> None:
 
 
 def test_heads_are_printed_without_what_is_secret(flows: Flows) -> None:
-    """Of every message, with its line; as JSON they come with the moments of the pieces."""
+    """Of every message, with its line; as JSON they are as the admin API tells them, with the moments of the pieces."""
     out = flows("show", "0000000000000002", "--headers")[1]
     assert out.count("X-Api-Key:     ***") == 3
     assert SECRET not in out
@@ -64,7 +67,9 @@ def test_heads_are_printed_without_what_is_secret(flows: Flows) -> None:
         "upstream_response",
         "client_response",
     ]
-    assert len(messages[2]["moments_ms"]) == 7
+    answer = msgspec.convert(messages[2], MessageHead, strict=False)
+    assert answer.size == answer.kept == sum(size for _, size in answer.pieces)
+    assert (len(answer.pieces), answer.pieces[0][0]) == (7, answer.first_ms)
 
 
 def test_what_was_said_is_read_in_turns(flows: Flows) -> None:

@@ -67,6 +67,9 @@ _MORE = """\
 - **Switched by `strowger switch`** in the middle of a session, a tool called at each stop: Claude Code and pi from
   Anthropic to the Codex backend, Gemini, OpenAI's Chat and back; opencode, kimi-code and qwen-code from Anthropic to
   Gemini, the Codex backend and back.
+- **Switched in the middle of a turn**, while a command of theirs ran whose result then went to another vendor: Codex on
+  its one WebSocket and aider from Anthropic to Gemini, the Codex backend and back, Gemini CLI from Gemini to Anthropic,
+  the Codex backend and back.
 - **One conversation, ten changes of the provider**: Anthropic, the Codex backend, Gemini, Anthropic, Gemini, OpenAI's
   Responses, Chat, and around again, with a tool called at each stop, by the `anthropic`, `openai` (Responses and Chat)
   and `google-genai` libraries, streaming and not, and by Claude Code and Codex with a resumed session.

@@ -1,7 +1,8 @@
 """A model of very little brain: it runs one harmless command with the client's own shell tool and quotes the result.
 
 It sees a dialect-free view of the request and answers with a script step. Markers in the user's text choose what it
-does; without one it says hello. Its command does arithmetic, so a result proves that a real shell has run it.
+does; without one it says hello. Its command does arithmetic, so a result proves that a real shell has run it. One
+command reads a pipe, so a test holds the turn until it writes there; what it writes may ask for the next command.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ SECOND_COMMAND = "echo strowger-e2e-$((50+7))"
 SECOND_RESULT = "strowger-e2e-57"
 # The same results for clients that run no command with a substitution in it.
 WARY = {"run_shell_command": ("printf 'strowger-e2e-%d\\n' 0x2a", "printf 'strowger-e2e-%d\\n' 0x39")}
+AT_GATE, GATE = "RUN_GATE", "gate"
 HELLO = "FAKE-DONE: hello from the fake upstream, grüße, 電話交換機 ☎."
 
 _SHELLS = ("bash", "shell", "exec", "exec_command", "run_shell_command", "run_command", "terminal", "local_shell")
@@ -41,7 +43,7 @@ def answer(view: View) -> Reply:
     if view.forced is not None or view.must_call:
         name = view.forced or next(iter(view.tools))
         return Reply(parts=(*thoughts, Call(name, example(view.tools.get(name, {})))))
-    if view.results:
+    if view.results and AT_GATE not in view.results[-1]:
         return _after_tools(view, thoughts)
     calls = _calls(view)
     if calls:
@@ -67,10 +69,13 @@ def _calls(view: View) -> tuple[Call, ...]:
         return (Call("StructuredOutput", example(structured)),)
     if "RUN_SEARCH" in view.text and "ToolSearch" in view.tools:
         return (Call("ToolSearch", {"query": "select:WebFetch", "max_results": 5}),)
-    wanted = "RUN_TOOL" in view.text or "run a tool" in view.text.lower()
+    gate = AT_GATE in (view.results or (view.text,))[-1]
+    wanted = gate or "RUN_TOOL" in view.text or "run a tool" in view.text.lower()
     shell = shell_tool(view.tools) if wanted else None
     if shell is None:
         return ()
+    if gate:
+        return (Call(shell, _shell_arguments(view.tools[shell], f"cat {GATE}")),)
     commands = WARY.get(shell, (COMMAND, SECOND_COMMAND))
     several = commands if "RUN_TOOLS" in view.text else commands[:1]
     return tuple(Call(shell, _shell_arguments(view.tools[shell], command)) for command in several)

@@ -1,0 +1,154 @@
+"""`strowger switch` with Codex, Gemini CLI and aider in the middle of a turn: while a command of theirs runs, whose
+result then goes to another vendor, in another dialect. One session of each goes to three vendors and comes back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import codex_server
+from tests.e2e.clients import SECONDS, required, run
+from tests.e2e.exchange import Exchange
+from tests.e2e.gate import Gate
+from tests.e2e.gemini_cli import OPTIONS
+from tests.e2e.test_gemini_cli import runtime
+from tests.e2e.test_moving import signed
+from tests.e2e.test_run import STROWGER
+from tests.e2e.test_run_others import AIDER, WHERE, digests, home, surroundings, untouched
+from tests.e2e.test_switch_others import PROFILES, profiles
+from tests.fakes.brain import AT_GATE, RESULT
+from tests.fakes.script import say
+
+__all__ = ["home", "profiles", "runtime"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400), pytest.mark.usefixtures("profiles")]
+
+ON = f"on to the next: {AT_GATE}\n"
+HOME = "home-again-42"
+
+
+class Session:
+    """A client that is launched on a profile, and the gate at which its commands wait."""
+
+    def __init__(self, exchange: Exchange, home: Path, client: str, *, env: dict[str, str] | None = None) -> None:
+        program = required(WHERE[client](), client)
+        self.env = {**surroundings(exchange, home, program, joined=env is None), **(env or {})}
+        self.client, self._home, self._config = client, home, exchange.config
+        self.gate = Gate(home)
+
+    def command(self, profile: str, *words: str) -> list[str]:
+        """`strowger run` with the client."""
+        return [*STROWGER, "run", "--config", str(self._config), "--profile", profile, self.client, "--", *words]
+
+    def switch(self, profile: str, text: str) -> None:
+        """Switch it while its next command waits, which then reads a text."""
+        with self.gate.held(text):
+            ran = run([*STROWGER, "switch", self.client, profile], self._home, self.env)
+            assert ran.code == 0, ran.err
+
+    @contextmanager
+    def started(self, command: list[str], stdin: str = "") -> Iterator[subprocess.Popen[str]]:
+        """The client, which ends well within the block; all that it writes is its output."""
+        process = subprocess.Popen(
+            command,
+            cwd=self._home,
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        guard = threading.Timer(3 * SECONDS, process.kill)
+        guard.start()
+        try:
+            assert process.stdin is not None
+            process.stdin.write(stdin)
+            process.stdin.close()
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            guard.cancel()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def asked(exchange: Exchange) -> dict[str, int]:
+    """How often each profile's vendor was asked; none of them has refused anything."""
+    return {profile: len(exchange.upstream(provider)) for profile, provider in PROFILES.items()}
+
+
+def test_codex(exchange: Exchange, home: Path) -> None:
+    """A thread that is kept open, on one WebSocket: a tool loop at Anthropic, and one whose results go to Gemini, to
+    OpenAI's Responses, and to Anthropic again, which finds what it signed.
+    """
+    before = digests(home)
+    session = Session(exchange, home, "codex")
+    with codex_server.talking(session.command("first", "app-server"), home, session.env, 3 * SECONDS) as codex:
+        assert RESULT in codex.say("At first: RUN_TOOL")
+        codex.begin(f"Far away: {AT_GATE}")
+        session.switch("second", ON)
+        session.switch("third", ON)
+        session.switch("first", HOME)
+        assert HOME in codex.end()
+    assert asked(exchange) == {"first": 4, "second": 1, "third": 1}
+    assert {(flow["session"], flow["outcome"]) for flow in exchange.flows()} == {(codex.id, "ok")}
+    assert len(signed(exchange.upstream("cloud")[-1].body)) == 3
+    untouched(exchange, home, before)
+
+
+def test_gemini_cli(exchange: Exchange, home: Path, runtime: Path) -> None:
+    """One prompt, on a gateway of its own: a tool loop that begins at Gemini, and whose results go to Anthropic, to
+    OpenAI's Responses, and to Gemini again, which finds what it signed.
+    """
+    before = digests(home)
+    session = Session(exchange, home, "gemini", env={"XDG_RUNTIME_DIR": str(runtime)})
+    words = ("-m", "gemini-3-flash-preview", *OPTIONS, "-p", f"Far away: {AT_GATE}")
+    with session.started(session.command("second", *words)) as gemini:
+        session.switch("first", ON)
+        session.switch("third", ON)
+        session.switch("second", HOME)
+        assert gemini.stdout is not None
+        told = gemini.stdout.read()
+        assert gemini.wait() == 0, told
+    assert "FAKE-DONE: the tool said «" in told
+    assert HOME in told
+    assert asked(exchange) == {"first": 1, "second": 2, "third": 1}
+    assert signed(exchange.upstream("gem")[-1].body)
+    untouched(exchange, home, before)
+
+
+def test_aider(exchange: Exchange, home: Path) -> None:
+    """It has no tools, but edits a file, has it tested and sends the model what the tests say: to Gemini, OpenAI's
+    Responses and Anthropic, where it began, and where the next prompt goes.
+    """
+    before = digests(home)
+    session = Session(exchange, home, "aider")
+    (home / "check.sh").write_text("cat gate > said; cat said; ! grep -q WRONG said\n")
+    first, second, third, last = (say(f"hello.txt\n```\n{word}\n```\n") for word in ("one", "two", "three", "four"))
+    exchange.cloud.script(first, last)
+    exchange.gem.script(second)
+    exchange.codexb.script(third)
+    words = (*AIDER.split(), "--auto-test", "--test-cmd", "sh check.sh")
+    with session.started(session.command("first", *words), "write hello.txt\nthank you\n/exit\n") as aider:
+        session.switch("second", "WRONG at first\n")
+        session.switch("third", "WRONG at the second\n")
+        session.switch("first", "WRONG at the third\n")
+        with session.gate.held("fine\n"):
+            assert (home / "hello.txt").read_text() == "four\n"
+        assert aider.stdout is not None
+        told = aider.stdout.read()
+        assert aider.wait() == 0, told
+    assert "FAKE-DONE: hello" in told
+    assert asked(exchange) == {"first": 3, "second": 1, "third": 1}
+    assert b"WRONG at first" in exchange.upstream("gem")[0].raw
+    assert b"WRONG at the second" in exchange.upstream("codexb")[0].raw
+    assert b"WRONG at the third" in exchange.upstream("cloud")[1].raw
+    assert {flow["outcome"] for flow in exchange.flows()} == {"ok"}
+    untouched(exchange, home, before)

@@ -156,7 +156,11 @@ def test_subagent(exchange: Exchange, home: Path, program: str, provider: str) -
     # Its last words are about the tool's result, or about the end of the sub-agent, where that came first.
     assert any(AGENT_STARTED.search(text) for text in asked)
     assert any("count to three" in text and "delegate" not in text for text in asked)
-    assert len({flow["session"] for flow in exchange.flows()}) == 1
+    flows = exchange.flows()
+    assert len({flow["session"] for flow in flows}) == 1
+    # Who it was, in a thread of its own; the main agent, which started it, is none.
+    assert {bool(flow["agent_id"]) for flow in flows} == {True, False}
+    assert {flow["parent_agent_id"] for flow in flows} == {None}
 
 
 @pytest.mark.parametrize("provider", ["codexb", "cloud"])

@@ -175,7 +175,10 @@ class _OneCall:
         flow.session = None if flow.replay_of else noticed.session or None
         route = match_route(line.routes_for(client), call, flow.model, noticed)
         flow.route = route.name
-        flow.agent_id = None if flow.replay_of else noticed.agent_id or None
+        if not flow.replay_of and noticed.agent_id:
+            flow.agent_id, flow.parent_agent_id = noticed.agent_id, noticed.parent_agent_id or None
+        else:
+            flow.agent_id = flow.parent_agent_id = None
         flow.request_class, flow.agent_type = noticed.known_class, noticed.known_agent
         line.recorder.began(flow)
         await line.budgets.allow(flow)

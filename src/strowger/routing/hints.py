@@ -23,6 +23,7 @@ _NO_END_OF_PLANNING = "qwencode"
 _REQUEST_KIND = re.compile(r'"request_kind"\s*:\s*"(\w+)"')
 # What Codex says of each request (seen in 0.169), and of its own chores among those of sub-agents (its source).
 _CODEX_AGENT = "x-openai-subagent"
+_CODEX_PARENT = "x-codex-parent-thread-id"
 _CODEX_KINDS = {"turn": MAIN, "compaction": COMPACTION}
 _CODEX_SUBAGENTS = {"compact": COMPACTION, "memory_consolidation": AUXILIARY}
 _LONGEST = 200
@@ -117,6 +118,17 @@ class Noticed:
         if self.told_class == SUBAGENT:
             return self._header("thread-id", "x-session-id")
         return self._glance.metadata.get("thread_id", "")[:_LONGEST] if self._framed and self.subagent else ""
+
+    @cached_property
+    def parent_agent_id(self) -> str:
+        """Which sub-agent, or with opencode which session, has started the one that is asking; empty for the main."""
+        if not self.agent_id:
+            return ""
+        if self._framed:
+            found = self._glance.metadata.get(_CODEX_PARENT, "")[:_LONGEST]
+        else:
+            found = self._header("x-claude-code-parent-agent-id", _CODEX_PARENT, "x-parent-session-id")
+        return "" if found == self.session else found  # Codex's main agent is the thread by which it names its session
 
     @cached_property
     def session(self) -> str:

@@ -9,6 +9,7 @@ import pytest
 from strowger.routing.hints import Hints, Noticed
 
 CLAUDE = {"user-agent": "claude-cli/2.1.197 (external, cli)"}
+CODEX_AGENT = {"x-openai-subagent": "collab_spawn", "session-id": "s1", "thread-id": "t1"}
 HINTED = {"user-agent": "claude-cli/2.1.329 (external, cli)", "x-claude-code-request-class": "main"}
 
 
@@ -82,6 +83,30 @@ def test_frames_say_it_in_their_own_members() -> None:
     assert (agent.session, agent.subagent) == ("s1", True)
     main = framed("turn")
     assert (main.agent_id, main.known_class, main.subagent) == ("", "main", False)
+
+
+@pytest.mark.parametrize(
+    "headers, parent",
+    [
+        ({"x-claude-code-agent-id": "a2", "x-claude-code-parent-agent-id": "a1"}, "a1"),
+        ({"x-claude-code-agent-id": "a1"}, ""),
+        ({**CODEX_AGENT, "x-codex-parent-thread-id": "t2"}, "t2"),
+        ({**CODEX_AGENT, "x-codex-parent-thread-id": "s1"}, ""),
+        ({"x-parent-session-id": "s1", "x-session-id": "s2"}, "s1"),
+        ({"session-id": "s1", "thread-id": "s1", "x-codex-parent-thread-id": "t2"}, ""),
+    ],
+)
+def test_who_has_started_a_sub_agent(headers: dict[str, str], parent: str) -> None:
+    """Each client has its own word for it; what the main agent has started has no sub-agent above it."""
+    assert unread(headers).parent_agent_id == parent
+
+
+def test_who_has_started_it_in_frames() -> None:
+    """On a connection, what its opening said is not asked; the frame says it."""
+    spawned = {"x-openai-subagent": "collab_spawn"}
+    assert framed("turn", **spawned, **{"x-codex-parent-thread-id": "t2"}).parent_agent_id == "t2"
+    assert framed("turn", **spawned, **{"x-codex-parent-thread-id": "s1"}).parent_agent_id == ""
+    assert framed("turn").parent_agent_id == ""
 
 
 def test_the_url_may_say_it() -> None:

@@ -13,8 +13,10 @@ from collections.abc import Collection, Mapping
 import msgspec
 from msgspec import Struct
 
+from strowger.config.validate import near_miss
 from strowger.dialects.base import DecoderSetup, Dialect, patch_model
-from strowger.errors import BadRequest, GatewayError
+from strowger.dialects.efforts import EFFORTS
+from strowger.errors import BadRequest, GatewayError, UnknownModel
 from strowger.flows.flow import summary
 from strowger.flows.tape import HIDDEN, Message
 from strowger.gateway.access import CREDENTIAL_HEADERS, TOKEN_HEADER, Launch
@@ -26,6 +28,7 @@ from strowger.gateway.receivers import looks_like_json
 from strowger.ir.events import Event, Failure
 from strowger.ir.request import Refusal, Text, Thinking, ToolCall
 from strowger.ir.response import IncompleteError, Response, fold
+from strowger.providers.base import matches, way_to
 from strowger.upstreams.base import Headers
 
 # Where a dialect's calls are made, whatever form of it the client used.
@@ -91,7 +94,7 @@ class Replaying:
             raise BadRequest(f"the body of flow {flow['id']} is not kept", hint="`flows.bodies` says what is")
         if asked.cut:
             raise BadRequest(f"the body of flow {flow['id']} was too long to be kept", hint="see `flows.max_body_mb`")
-        to = order.to or _went(flow)
+        to = self._meant(order.to, str(flow["model"])) if order.to else _went(flow)
         launch = self._line.access.open_launch("replay", os.getpid(), heir_of=await self._whose(flow))
         try:
             with bounded_depth():
@@ -99,6 +102,29 @@ class Replaying:
             return await self._dry(call, to) if order.dry_run else await self._wet(call)
         finally:
             self._line.access.close_launch(launch.id)
+
+    def _meant(self, to: str, model: str) -> str:
+        """What was named, a provider alone being asked for the model of the call, or for its own in its place.
+
+        A provider before a colon has to be there: a route for all models would take `nobody:x` for the name of one.
+        Raises UnknownModel.
+        """
+        routes = self._line.routes
+        name, _, rest = to.partition(":")
+        known = name in routes.providers
+        if to in routes.aliases or to in routes.literal_models():
+            return to
+        if known and not rest:
+            return f"{name}:{routes.providers[name].stand_in(model) or model}"
+        if known or not rest or rest in EFFORTS or any(":" in glob and matches(glob, to) for glob in routes.names()):
+            return to
+        near = near_miss(name, routes.providers)
+        there = ", ".join(routes.providers)
+        raise UnknownModel(
+            f"no provider `{name[:80]}` is configured",
+            available=tuple(routes.providers),
+            hint=f"did you mean `{near}:{rest}`?" if near else way_to(name) or f"there are: {there}; `PROVIDER:MODEL`",
+        )
 
     async def _whose(self, flow: Mapping[str, object]) -> str:
         """The client whose call it was, of a repetition too."""

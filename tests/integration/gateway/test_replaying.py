@@ -69,7 +69,7 @@ async def recorded(file: Path, **flows: Any) -> AsyncIterator[tuple[Rig, Admin, 
     async with upstream(vendors.answer) as url:
         providers = {"claude": provider("anthropic", url), "chat": provider("openai_chat", url)}
         kept = Flows(file=str(file), **flows)
-        routes = [RouteConfig(match=Match(model="m"), to="claude")]
+        routes = [RouteConfig(match=Match(model=("m", "qwen:*", "*")), to="claude")]
         async with (
             gateway(config(providers, routes, flows=kept)) as rig,
             Admin(rig.url, rig.gateway.access.admin_token) as admin,
@@ -142,13 +142,35 @@ async def test_a_refusal_is_an_answer_too(tmp_path: Path) -> None:
         assert told.flow["outcome"] == "failed"
 
 
-@pytest.mark.parametrize("to", ["", "nobody:model"])
-async def test_who_is_not_there_is_not_asked(tmp_path: Path, to: str) -> None:
-    """A model that leads nowhere is an error with a hint; none is where the call went."""
+@pytest.mark.parametrize(
+    "to, hint",
+    [("nobody:model", "there are: claude, chat"), ("chta:x:y", "did you mean `chat:x:y`?"), ("groq:x", "GROQ_API_KEY")],
+)
+async def test_who_is_not_there_is_not_asked(tmp_path: Path, to: str, hint: str) -> None:
+    """Also where a route takes every model: a provider that is named has to be there."""
     async with recorded(tmp_path / "flows.db") as (_, admin, vendors):
-        told = await admin.replay("last", to or None)
-        assert (told.answer.error is None) == (to == "")
-        assert len(vendors.asked) == (2 if to == "" else 1)
+        for ask in (admin.replay, admin.translated):
+            with pytest.raises(GatewayError, match="no provider `.*` is configured") as told:
+                await ask("last", to)
+            assert hint in str(told.value.hint)
+        assert len(vendors.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "to, path, model",
+    [
+        ("chat", "/chat/completions", "m"),
+        ("chat:llama3:8b", "/chat/completions", "llama3:8b"),
+        ("other", "/v1/messages", "other"),
+        ("other:high", "/v1/messages", "other"),
+        ("qwen:8b", "/v1/messages", "qwen:8b"),
+    ],
+)
+async def test_what_a_name_leads_to(tmp_path: Path, to: str, path: str, model: str) -> None:
+    """A provider alone is asked for the model of the call; a name may end in an effort, or have a route's colons."""
+    async with recorded(tmp_path / "flows.db") as (_, admin, vendors):
+        await admin.replay("last", to)
+        assert (vendors.asked[-1][0][-len(path) :], vendors.asked[-1][1]["model"]) == (path, model)
 
 
 async def test_a_body_that_is_not_kept_cannot_be_repeated(tmp_path: Path) -> None:

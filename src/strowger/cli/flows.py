@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from strowger.cli import names
 from strowger.cli.main import Commands
 from strowger.errors import BadRequest, GatewayError
 
@@ -122,6 +123,7 @@ pass_kept = click.make_pass_decorator(Kept)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+flows_argument = click.argument("names", nargs=-1, metavar="[FLOW]...", shell_complete=names.flows)
 where_option = click.option("--where", metavar="FILTER", help="Only the calls that pass: `model:gpt-5* status:>=400`.")
 jq_option = click.option(
     "--jq",

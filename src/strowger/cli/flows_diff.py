@@ -10,6 +10,7 @@ import click
 from strowger.cli.flows import (
     NONE_FOUND,
     Kept,
+    flows_argument,
     jq_option,
     limit_option,
     nothing,
@@ -29,7 +30,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[FLOW]...")
+@flows_argument
 @where_option
 @limit_option(2)
 @jq_option
@@ -73,7 +74,7 @@ def _bodies(kept: Kept, ids: list[str], body: str) -> Iterator[bytes]:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[FLOW]...")
+@flows_argument
 @click.option("--models", metavar="A,B,…", help="Ask these models the same, and show the answers side by side.")
 @number_option
 @click.option("--json", "as_json", is_flag=True, help="With --models: as JSON.")

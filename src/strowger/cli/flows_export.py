@@ -16,6 +16,7 @@ from strowger.cli.flows import (
     NONE_FOUND,
     Kept,
     filter_of,
+    flows_argument,
     jq_option,
     limit_option,
     nothing,
@@ -41,7 +42,7 @@ _LONGEST_BODY = 4 * 1024 * 1024
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[FLOW]...")
+@flows_argument
 @where_option
 @limit_option(100)
 @jq_option
@@ -82,7 +83,7 @@ def dump(
 @click.option("--html", "kind", flag_value="html", help="One page to give to somebody, which needs nothing else.")
 @click.option("--case", "kind", flag_value="case", help="A directory with the files of a test case.")
 @click.option("--traffic", "kind", flag_value="traffic", help="SESSION DIRECTORY: all its messages as files, in order.")
-@click.argument("names", nargs=-1, metavar="[FLOW]...")
+@flows_argument
 @where_option
 @limit_option(1)
 @click.option("-o", "--output", type=_FILE, help="The file or the directory to write; `-` is standard output.")

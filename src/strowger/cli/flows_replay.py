@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from strowger.cli import flows_words as words
-from strowger.cli import render
+from strowger.cli import names, render
 from strowger.cli.flows import Kept, one, pass_kept
 from strowger.cli.loop import run_async
 from strowger.cli.render import plain, table
@@ -30,8 +30,15 @@ _BLAME = {"client": "the client", "strowger": "Strowger", "time": "time", "provi
 
 
 @click.command()
-@click.argument("name", metavar="FLOW")
-@click.option("--to", "models", multiple=True, metavar="MODEL", help="Another model; several are asked at once.")
+@click.argument("name", metavar="FLOW", shell_complete=names.flows)
+@click.option(
+    "--to",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Another model; several are asked at once.",
+    shell_complete=names.providers,
+)
 @click.option("--dry-run", is_flag=True, help="Send nothing: print what would be sent, and what would be lost.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @pass_kept
@@ -43,8 +50,9 @@ def replay(kept: Kept, name: str, models: tuple[str, ...], dry_run: bool, as_jso
         strowger flows replay 3fa9c1 --to deepseek:deepseek-v4-pro
         strowger flows replay last --to codex --dry-run      only what that would be
 
-    It costs what such a call costs. What the answer calls for is shown and not done. A gateway that runs is used, else
-    one is started for it.
+    FLOW has to be named, since it costs what such a call costs: `last` is the last one. MODEL is `provider:model`, a
+    provider alone, which is asked for the same model, or whatever a client may ask for. What the answer calls for is
+    shown and not done. A gateway that runs is used, else one is started for it.
     """
     flow = one(kept, name)
     if dry_run:
@@ -76,14 +84,14 @@ def compare_models(kept: Kept, name: str, models: Sequence[str], *, as_json: boo
 
 
 @click.command()
-@click.argument("session")
+@click.argument("session", default="last", metavar="[SESSION]", shell_complete=names.sessions)
 @click.option("--all", "everything", is_flag=True, help="Every call, not only those that found less than they could.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @pass_kept
 def cache(kept: Kept, session: str, everything: bool, as_json: bool) -> int:
     """Say what a session found in its provider's cache, call by call; where that fell, why, and whose doing it was.
 
-    SESSION is the beginning of a session's id, or `last` for that of the last call.
+    SESSION is the beginning of a session's id; without it, or with `last`, that of the last call.
     """
     from strowger.flows.caching import explain_session
 

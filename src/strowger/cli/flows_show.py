@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from strowger.cli import flows_words as words
+from strowger.cli import names
 from strowger.cli.flows import NONE_FOUND, Kept, one, pass_kept
 from strowger.cli.flows_list import terminal_width
 from strowger.cli.render import plain, table
@@ -43,7 +44,7 @@ def number_option(command: _F) -> _F:
 
 
 @click.command()
-@click.argument("name", metavar="[FLOW]", default="last")
+@click.argument("name", metavar="[FLOW]", default="last", shell_complete=names.flows)
 @click.option("--body", type=click.Choice(tuple(BODIES)), help="Print what was said: one of the four messages.")
 @click.option("--text", "as_text", is_flag=True, help="What was said, in turns, as people read it.")
 @click.option(

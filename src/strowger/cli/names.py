@@ -1,4 +1,4 @@
-"""Names that a shell may complete: profiles and providers of the configuration, clients that run.
+"""Names that a shell may complete: profiles and providers of the configuration, clients that run, calls that are kept.
 
 Whoever presses the tab key wants no error: what cannot be read gives no names.
 """
@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from strowger.errors import GatewayError
+
+# Calls that are looked at, and of those that fit so many are offered: who wants an older one knows its id.
+_READ = 500
+_MOST = 30
 
 
 def profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -33,6 +39,51 @@ def choices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     if "default".startswith(incomplete):
         targets.append("default")
     return targets if before else [*_running(incomplete), *targets]
+
+
+def flows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The last calls that are kept, each with what it asked for."""
+    from strowger.cli.flows_words import goal, short, status
+
+    begin = f"flow_{incomplete.removeprefix('flow_')}"
+    found = [flow for flow in _kept(ctx) if str(flow["id"]).startswith(begin)][:_MOST]
+    if not found and "last".startswith(incomplete):
+        return [CompletionItem("last")]
+    tells_apart = len({short(flow) for flow in found}) == len(found)
+
+    def offered(flow: dict[str, Any]) -> str:
+        if incomplete.startswith("flow_"):
+            return str(flow["id"])
+        return short(flow) if tells_apart and len(incomplete) <= len(short(flow)) else str(flow["id"])[len("flow_") :]
+
+    return [
+        CompletionItem(
+            offered(flow), help=f"{status(flow)} {flow['model'] or flow['path']} → {goal(flow) or 'nowhere'}"
+        )
+        for flow in found
+    ]
+
+
+def sessions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The sessions of the last calls, each with its client and where that works."""
+    found = {str(flow["session"]): flow for flow in reversed(_kept(ctx)) if flow["session"]}
+    return [
+        CompletionItem(session, help=f"{flow['program'] or ''} {flow['project'] or ''}".strip())
+        for session, flow in found.items()
+        if session.startswith(incomplete)
+    ][-_MOST:]
+
+
+def _kept(ctx: click.Context) -> list[dict[str, Any]]:
+    """The last calls of the store that the command would read; its group's options are those of a parent."""
+    from strowger.cli.flows import Kept
+
+    given = (ctx.parent or ctx).params
+    try:
+        found: list[dict[str, Any]] = Kept(given.get("file"), given.get("path")).archive.list(limit=_READ)
+    except GatewayError:
+        return []
+    return found
 
 
 def option_for(name: str) -> str | None:
@@ -66,4 +117,5 @@ def _running(incomplete: str) -> list[str]:
     from strowger.cli.loop import run_async
     from strowger.cli.sessions import running
 
-    return [name for one in run_async(running) for name in (one.name, one.launch.name) if name.startswith(incomplete)]
+    every = ((one.name, one.launch.name, *one.launch.sessions[:1]) for one in run_async(running))
+    return [name for names in every for name in names if name.startswith(incomplete)]

@@ -65,6 +65,16 @@ def test_names_of_the_configuration(configured: Path) -> None:
     assert complete("switch", "we") == ["weekend"]
 
 
+def test_calls_that_are_kept(kept: Path, tmp_path: Path) -> None:
+    """The newest first, by as much of their ids as tells them apart; sessions, for what became of their caches."""
+    there = ("flows", "--file", str(kept))
+    assert complete(*there, "show", "") == [f"{number:016d}" for number in (4, 3, 2, 1)]
+    assert complete(*there, "replay", "flow_") == [f"flow_{number:016d}" for number in (4, 3, 2, 1)]
+    assert complete(*there, "diff", "la") == ["last"]
+    assert complete(*there, "cache", "") == ["s-1"]
+    assert complete("flows", "--file", str(tmp_path / "none.db"), "show", "") == ["last"]
+
+
 def test_a_broken_configuration_offers_presets(configured: Path) -> None:
     """Who presses the tab key is not told of mistakes."""
     configured.write_text("[providers")

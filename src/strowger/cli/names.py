@@ -117,5 +117,4 @@ def _running(incomplete: str) -> list[str]:
     from strowger.cli.loop import run_async
     from strowger.cli.sessions import running
 
-    every = ((one.name, one.launch.name, *one.launch.sessions[:1]) for one in run_async(running))
-    return [name for names in every for name in names if name.startswith(incomplete)]
+    return [name for one in run_async(running) for name in (one.name, one.launch.name) if name.startswith(incomplete)]

@@ -75,11 +75,11 @@ class Archive:
         """What went over the wires in one call, as far as it is kept: the client's request, each request to an upstream
         with its answer, the answer to the client. Raises ClientError as `get` does.
         """
-        return self._messages(name, "1", [])
+        return self._messages(name, None, None)
 
     def message(self, name: str, kind: Kind, number: int | None = None) -> Message | None:
         """One of them, the last of its kind unless a number is given. Raises ClientError as `get` does."""
-        found = self._messages(name, "kind = ? AND number = COALESCE(?, number)", [tables.KINDS.index(kind), number])
+        found = self._messages(name, kind, number)
         return found[-1] if found else None
 
     def mark(self) -> int:
@@ -167,11 +167,11 @@ class Archive:
         rows = self.select(f"SELECT {columns} FROM {{flows}} WHERE {condition}", values)  # noqa: S608 - column names of ours, a filter's own clause
         return [tables.summary_of(row) for row in rows]
 
-    def _messages(self, name: str, condition: str, values: Sequence[Value]) -> _Messages:
+    def _messages(self, name: str, kind: Kind | None, number: int | None) -> _Messages:
         flow = self.get(name)
 
         def work(base: sqlite3.Connection) -> _Messages:
-            return reading.messages_of(base, str(flow["id"]), condition, values)
+            return reading.messages_of(base, str(flow["id"]), kind, number)
 
         none: _Messages = []
         return self._with(work, none)

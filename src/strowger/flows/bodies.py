@@ -2,7 +2,7 @@
 
 Requests of a conversation repeat what was said before and add to it, in the midst rather than at the end: clients put
 tools and settings behind the messages. So a body is a beginning and an end that a base has too, with its own between.
-A base may itself stand on another, up to `DEEPEST`. Heads are packed against a sample. Must not know the tables.
+A base may itself stand on another, up to `DEEPEST`. Must not know the tables.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ from __future__ import annotations
 import struct
 import sys
 import time
-from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from itertools import accumulate
-from operator import sub
+from collections.abc import Callable
 
-import msgspec
 from msgspec import Struct
 
-from strowger.flows.tape import Headers, Masked
+from strowger.flows.tape import Masked
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -31,17 +27,11 @@ RAW, ZSTD, DELTA, WITHIN, SPLICE = 0, 1, 2, 3, 4
 packed against what is between in the base, or as it is.
 """
 
-DEEPEST = 16
+DEEPEST = 64
 """Earlier bodies under a body: one is read with all that it stands on."""
 
 _LEVEL = 3
 _SHARED = struct.Struct("<II")
-_ONE_PIECE = struct.Struct("<Ii")
-# What moments of several pieces begin with, being longer than those of one.
-_PLAIN, _PACKED = b"\0", b"\1"
-_THE_SAME = b"[null,[]]"
-# More lines than these of a head are not said one by one.
-_CHANGED = 8
 # A body that stands on one that is not much like it must be smaller by this factor.
 _CLEARLY = 2
 _PLAINLY = 16
@@ -51,14 +41,8 @@ _NEARLY = 50
 _LITTLE = 200
 # From this size on what is between is looked for in what was between.
 _MUCH = 1024
-# Moments are kept in units of this many seconds.
-_TICK = 0.0001
 # How many bodies of one conversation, or of one kind where there is no conversation, may be stood upon.
 _BASES = 3
-
-_HEAD = msgspec.json.Decoder(tuple[str, Headers])
-_CHANGES = msgspec.json.Decoder(tuple[str | None, list[tuple[int, tuple[str, str]]]])
-_encode = msgspec.json.Encoder().encode
 
 
 class Base(Struct):
@@ -225,70 +209,9 @@ class Packer:
             return DELTA, lengths + self._zstd(between)
         return WITHIN, lengths + zstd.compress(between, _LEVEL, zstd_dict=_dictionary(before).as_prefix)
 
-    def moments(self, pieces: list[bytes], moments: list[float]) -> bytes:
-        """How long each piece was and when it came. Moments are kept to the tenth of a millisecond."""
-        if len(moments) == 1:
-            return _ONE_PIECE.pack(len(pieces[0]), int(moments[0] / _TICK + 0.5))
-        ticks = [int(moment / _TICK + 0.5) for moment in moments]
-        steps = array("i", map(sub, ticks, [0, *ticks[:-1]]))
-        lengths = array("I", map(len, pieces))
-        if sys.byteorder == "big":
-            steps.byteswap()
-            lengths.byteswap()
-        data = lengths.tobytes() + steps.tobytes()
-        # Bytes of the same weight stand together: most of them are zeros.
-        planes = data[0::4] + data[1::4] + data[2::4] + data[3::4]
-        return _PLAIN + planes if len(planes) < _LITTLE else _PACKED + self._zstd(planes)
-
-
-class Sample:
-    """The head of an earlier message, with its `id` in the file, against which others are packed."""
-
-    def __init__(self, number: int, content: bytes) -> None:
-        """`content` is a `plain_head` without anything secret in it."""
-        self.id = number
-        self._content = content
-        self._line, self._headers = _HEAD.decode(content)
-        self._packer: zstd.ZstdCompressor | None = None
-        self._clean: frozenset[Masked] = frozenset()
-
-    def packed(self, line: str, headers: Headers, masks: frozenset[Masked]) -> bytes:
-        """The first line and the headers of a message: the few that differ by their places, else all of them."""
-        if len(headers) == len(self._headers) and self._is_clean(masks):
-            if headers == self._headers and line == self._line:
-                return _THE_SAME
-            changed = [
-                (place, own)
-                for place, (own, before) in enumerate(zip(headers, self._headers, strict=True))
-                if own != before
-            ]
-            if len(changed) <= _CHANGED:
-                return masked(masks, _encode((None if line == self._line else line, changed)))
-        if self._packer is None:
-            self._packer = zstd.ZstdCompressor(_LEVEL, zstd_dict=_dictionary(self._content).as_digested_dict)
-        return self._packer.compress(masked(masks, plain_head(line, headers)), zstd.ZstdCompressor.FLUSH_FRAME)
-
-    def _is_clean(self, masks: frozenset[Masked]) -> bool:
-        """Whether nothing in the sample itself is to be masked."""
-        if masks != self._clean and masked(masks, self._content) == self._content:
-            self._clean = masks
-        return masks == self._clean
-
-
-def masked(masks: Iterable[Masked], data: bytes) -> bytes:
-    """Bytes without what any mask takes out."""
-    for mask in masks:
-        data = mask(data)
-    return data
-
 
 def _dictionary(sample: bytes) -> zstd.ZstdDict:
     return zstd.ZstdDict(sample.ljust(8), is_raw=True)  # no shorter ones are taken
-
-
-def plain_head(line: str, headers: Headers) -> bytes:
-    """The first line and the headers of a message, as bytes: what a sample is."""
-    return _encode((line, headers))
 
 
 def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
@@ -305,39 +228,3 @@ def unpacked(form: int, content: bytes, base: bytes = b"") -> bytes:
         return base[:head] + zstd.decompress(content[_SHARED.size :], zstd_dict=before) + base[len(base) - tail :]
     except (zstd.ZstdError, struct.error) as error:
         raise ValueError(f"a body is broken: {error}") from error
-
-
-def unpacked_head(content: bytes, sample: bytes) -> tuple[str, Headers]:
-    """The first line and the headers again. Raises ValueError."""
-    try:
-        if not content.startswith(b"["):
-            return _HEAD.decode(zstd.decompress(content, zstd_dict=_dictionary(sample).as_digested_dict))
-        own, changed = _CHANGES.decode(content)
-        line, headers = _HEAD.decode(sample)
-        lines = list(headers)
-        for place, header in changed:
-            lines[place] = header
-        return line if own is None else own, tuple(lines)
-    except (zstd.ZstdError, msgspec.DecodeError, IndexError) as error:
-        raise ValueError(f"a head is broken: {error}") from error
-
-
-def unpacked_moments(content: bytes, body: bytes) -> tuple[list[bytes], list[float]]:
-    """The pieces of a body and when they came. Raises ValueError."""
-    if len(content) == _ONE_PIECE.size:
-        return [body], [round(_ONE_PIECE.unpack(content)[1] * _TICK, 4)]
-    try:
-        planes = zstd.decompress(content[1:]) if content[:1] == _PACKED else content[1:]
-        data = bytearray(len(planes))
-        width = len(planes) // 4
-        for weight in range(4):
-            data[weight::4] = planes[weight * width : (weight + 1) * width]
-        lengths, steps = array("I", bytes(data[: len(data) // 2])), array("i", bytes(data[len(data) // 2 :]))
-    except (zstd.ZstdError, ValueError) as error:
-        raise ValueError(f"moments are broken: {error}") from error
-    if sys.byteorder == "big":
-        steps.byteswap()
-        lengths.byteswap()
-    ends = list(accumulate(lengths))
-    pieces = [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    return pieces, [round(tick * _TICK, 4) for tick in accumulate(steps)]

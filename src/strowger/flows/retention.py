@@ -76,8 +76,8 @@ def delete(base: sqlite3.Connection, condition: str, values: Sequence[object], *
         with tables.transaction(base):
             _forget(base, seqs, usage=True)
     with tables.transaction(base):
-        # Without messages nobody needs samples; who writes is told that they are gone.
-        if base.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is None:
+        # Without sheets nobody needs samples; who writes is told that they are gone.
+        if base.execute("SELECT 1 FROM sheets LIMIT 1").fetchone() is None:
             base.execute("DELETE FROM samples")
             base.execute("UPDATE numbers SET value = value + 1 WHERE name = 'cleared'")
     _give_back(base)
@@ -86,12 +86,14 @@ def delete(base: sqlite3.Connection, condition: str, values: Sequence[object], *
 
 def release(base: sqlite3.Connection, seqs: Sequence[int]) -> None:
     """Let go what went over the wires in some flows, within a transaction."""
-    flows = _json(seqs)
+    ids = _json([tables.sheet_id(seq, end=end) for seq in seqs for end in (False, True)])
     found = base.execute(
-        "SELECT body FROM messages WHERE flow IN (SELECT value FROM json_each(?)) AND body IS NOT NULL", (flows,)
+        "SELECT body.value FROM sheets, json_each(sheets.bodies) AS body"
+        " WHERE sheets.id IN (SELECT value FROM json_each(?))",
+        (ids,),
     )
     held = Counter(body for (body,) in found)
-    base.execute("DELETE FROM messages WHERE flow IN (SELECT value FROM json_each(?))", (flows,))
+    base.execute("DELETE FROM sheets WHERE id IN (SELECT value FROM json_each(?))", (ids,))
     while held:
         base.executemany(
             "UPDATE bodies SET refs = refs - ? WHERE id = ?", [(refs, body) for body, refs in held.items()]
@@ -137,8 +139,8 @@ def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float) -
 def _by_size(base: sqlite3.Connection, wanted: int) -> None:
     """What was said goes first, then the oldest calls altogether."""
     while _used(base) > wanted:
-        rows = base.execute("SELECT DISTINCT flow FROM messages ORDER BY flow LIMIT ?", (_LARGE_STEP,)).fetchall()
-        seqs = [seq for (seq,) in rows]
+        rows = base.execute("SELECT id / 2 FROM sheets ORDER BY id LIMIT ?", (_LARGE_STEP,)).fetchall()
+        seqs = list(dict.fromkeys(seq for (seq,) in rows))
         gone = seqs or _seqs(base, "outcome != 'running'", [])
         if not gone:
             return

@@ -28,7 +28,7 @@ Tell = Callable[[str, Mapping[str, object]], None]
 Bodies = Literal["all", "errors", "none"]
 
 # How long the thread waits for more after the first, in seconds: one transaction for many calls.
-_PAUSE = 0.1
+_PAUSE = 0.2
 # A transaction takes this many flows, or bytes: others want to write too.
 _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024

@@ -2,9 +2,8 @@
 
 `flows` has a row for each call. Its columns are called as the keys of `summary`, tokens by their kind, so that filters
 and sums need no translation; what has no column is in `rest`. A row whose `listed` is 0 is there for sums alone.
-`messages` has what went over the wires, `bodies` the bodies, each held by as many as `refs` says, and `contents` their
-bytes: what is counted often stays small. Must not know who
-writes when.
+`sheets` has what went over the wires in a call, on at most two of them, `bodies` the long bodies, each held by as many
+as `refs` says, and `contents` their bytes: what is counted often stays small. Must not know who writes when.
 """
 
 from __future__ import annotations
@@ -24,10 +23,9 @@ import msgspec
 
 from strowger.config.processes import is_the_same
 from strowger.errors import ConfigError, GatewayError
-from strowger.flows.tape import Kind
 
-VERSION = 1
-"""Of the tables. A file of a later version is neither read nor written."""
+VERSION = 2
+"""Of the tables. A file of another version is neither read nor written."""
 
 APPLICATION = 0x5374_7277
 """Marks a file as a store of flows (`Strw`)."""
@@ -82,9 +80,6 @@ _PLAIN = {
     "first_byte_ms": "REAL",
     "duration_ms": "REAL",
 }
-KINDS: tuple[Kind, ...] = ("client_request", "forwarded", "upstream_response", "client_response")
-"""Of messages, as they are numbered in the file."""
-
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 """Columns of the kinds of tokens; NULL where nobody counted them."""
 
@@ -113,11 +108,7 @@ CREATE INDEX IF NOT EXISTS flows_change ON flows (change);
 CREATE INDEX IF NOT EXISTS flows_started ON flows (started, listed);
 CREATE INDEX IF NOT EXISTS flows_session ON flows (session, seq) WHERE session IS NOT NULL;
 CREATE INDEX IF NOT EXISTS flows_running ON flows (writer) WHERE outcome = 'running';
-CREATE TABLE IF NOT EXISTS messages (
-    flow INTEGER NOT NULL, place INTEGER NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
-    size INTEGER NOT NULL, cut INTEGER NOT NULL, body INTEGER, sample INTEGER NOT NULL, head BLOB NOT NULL,
-    moments BLOB, PRIMARY KEY (flow, place)
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sheets (id INTEGER PRIMARY KEY, bodies TEXT, sample INTEGER NOT NULL, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS bodies (
     id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, base INTEGER, form INTEGER NOT NULL, size INTEGER NOT NULL
 );
@@ -128,8 +119,14 @@ CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY AUTOINCREMENT, name T
 WRITTEN = ("seq", "change", "writer", *_COLUMNS)
 """Columns of a new flow; those from the fourth on are what `row_of` gives."""
 
-MESSAGE = ("flow", "place", "kind", "number", "size", "cut", "body", "sample", "head", "moments")
-"""Columns of a message."""
+SHEET = ("id", "bodies", "sample", "content")
+"""Columns of a sheet. `bodies` are the numbers of those that it holds, once for each time, as a list in JSON."""
+
+
+def sheet_id(seq: int, *, end: bool) -> int:
+    """The id of a sheet: what was written of a call while it was under way, and at its `end`."""
+    return 2 * seq + end
+
 
 # So many rows go into the file with one statement. Each statement hands the interpreter over to other threads and waits
 # to have it back; a few sizes, for the connection keeps prepared what it has seen.
@@ -280,6 +277,11 @@ def _check(base: sqlite3.Connection, path: Path) -> None:
         raise ConfigError(
             f"{path} was written by a later version of strowger",
             hint="update strowger, or name another file: `[flows] file`",
+        )
+    if 0 < version < VERSION:
+        raise ConfigError(
+            f"{path} was written by an earlier version of strowger, before there were releases",
+            hint="move it away, and a new one is begun; or name another file: `[flows] file`",
         )
 
 

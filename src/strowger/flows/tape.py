@@ -61,6 +61,13 @@ def plain_url(url: str) -> str:
     return _SECRET_QUERY.sub(rf"\1{HIDDEN}", url) if "?" in url else url
 
 
+def masked(masks: Iterable[Masked], data: bytes) -> bytes:
+    """Bytes without what any mask takes out."""
+    for mask in masks:
+        data = mask(data)
+    return data
+
+
 def _hidden(value: str) -> str:
     scheme, _, rest = value.partition(" ")
     return f"{scheme} {HIDDEN}" if rest and scheme.isalnum() and len(scheme) <= 16 else HIDDEN

@@ -9,18 +9,17 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from msgspec import Struct
 
 from strowger.config.processes import process_start
-from strowger.flows import project, tables
-from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Sample, Shared, masked, nearest, plain_head
+from strowger.flows import project, sheets, tables
+from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Shared, nearest
 from strowger.flows.flow import Flow, summary
-from strowger.flows.tape import Headers, Kind, Masked, Message
+from strowger.flows.sheets import Leaf, Sample
+from strowger.flows.tape import Masked, Message, masked
 
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
@@ -28,15 +27,15 @@ _PATIENCE = 5.0
 _BASES_BYTES = 24 * 1024 * 1024
 # How long a conversation may be silent until its next body stands alone again.
 _CONVERSATION_SECONDS = 900.0
-# Kinds of heads: clients and providers, times four.
+# Kinds of sheets: clients, providers, and what messages there are.
 _SAMPLES = 256
+# A request from this size on is kept apart from its sheet, where the next one can stand on it.
+_LONG = 1024
 # A credential is no longer than this, in any spelling.
-_LONGEST_SECRET = 8 * 1024
+_LONGEST_SECRET = 4 * 1024
 _GIVEN = ("change", "seq", "body")
 _GIVE = "UPDATE numbers SET value = CASE name WHEN 'change' THEN ? WHEN 'seq' THEN ? WHEN 'body' THEN ? ELSE value END"
-_NUMBER_OF = {kind: number for number, kind in enumerate(tables.KINDS)}
-# What is written of a flow at its end stands behind what was written at its beginning.
-_END = 1000
+_REQUESTS = frozenset({"client_request", "forwarded"})
 
 
 class Entry(Struct):
@@ -52,15 +51,16 @@ class Entry(Struct):
 class _Batch:
     """Rows on their way into the tables. Numbers are given out from where the file is."""
 
-    def __init__(self, base: sqlite3.Connection) -> None:
+    def __init__(self, base: sqlite3.Connection, there: set[int]) -> None:
+        """`there` are bodies that are known to be in the file."""
         self._base = base
         self.numbers: dict[str, int] = dict(base.execute("SELECT name, value FROM numbers").fetchall())
         self.flows: list[tuple[object, ...]] = []
-        self.messages: list[tuple[object, ...]] = []
+        self.sheets: list[tuple[int, str | None, int, bytes]] = []
         self.bodies: list[tuple[int, int | None, int, int, bytes]] = []
         self.refs: Counter[int] = Counter()
         self.size = 0
-        self._there: set[int] = set()
+        self._there = there
 
     def next(self, name: str) -> int:
         """A number that nobody else has."""
@@ -89,7 +89,7 @@ class _Batch:
         """Bring all of it into the tables."""
         base = self._base
         tables.insert(base, "flows", tables.WRITTEN, self.flows)
-        tables.insert(base, "messages", tables.MESSAGE, self.messages)
+        tables.insert(base, "sheets", tables.SHEET, self.sheets)
         tables.insert(base, "contents", ("body", "content"), [(made, content) for made, *_, content in self.bodies])
         new = [(made, self.refs.pop(made, 0), on, form, size) for made, on, form, size, _ in self.bodies]
         tables.insert(base, "bodies", ("id", "refs", "base", "form", "size"), new)
@@ -99,46 +99,22 @@ class _Batch:
 
 
 class _Call:
-    """What the messages of an entry have in common."""
+    """What the requests of an entry have in common. `first` is the one that came from the client, once it is kept."""
 
-    __slots__ = ("_answers", "_asked", "_requests", "_speaker", "_upstream", "is_conversation", "masks", "sample_names")
+    __slots__ = ("_asked", "_speaker", "_upstream", "first", "is_conversation", "masks")
 
     def __init__(self, entry: Entry) -> None:
         flow = entry.flow
-        program = flow.program
         self.masks = frozenset(entry.masks)
-        self._requests: list[Base] = []
-        self._answers: list[Base] = []
+        self.first: Base | None = None
         self.is_conversation = bool(flow.session)
-        self.sample_names = _sample_names(flow.dialect, flow.provider, program)
-        self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, program, flow.dialect
+        self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, flow.program, flow.dialect
         self._asked = flow.model
         self._upstream = flow.provider, flow.upstream_model
 
-    def written(self, message: Message) -> list[Base]:
-        """The bodies of the same call before: the answer to the client is often the one from upstream, the request to
-        there the client's.
-        """
-        return self._requests if message.kind in ("client_request", "forwarded") else self._answers
-
-    def key(self, message: Message) -> tuple[object, ...] | None:
-        """What a body is likely to resemble: the request before it in the same conversation. An answer resembles none:
-        None.
-        """
-        match message.kind:
-            case "client_request":
-                return self._speaker, self._asked
-            case "forwarded":
-                return self._speaker, self._upstream
-            case _:
-                return None
-
-
-@lru_cache(maxsize=256)
-def _sample_names(dialect: str, provider: str, program: str) -> dict[Kind, str]:
-    """What heads look like depends on who sends them."""
-    there = (dialect, provider, provider, dialect)
-    return {kind: f"{kind} {each} {program}" for kind, each in zip(tables.KINDS, there, strict=True)}
+    def key(self, message: Message) -> tuple[object, ...]:
+        """What a request is likely to resemble: the one before it in the same conversation."""
+        return self._speaker, self._asked if message.kind == "client_request" else self._upstream
 
 
 class Writer:
@@ -157,8 +133,10 @@ class Writer:
         self._bases = Bases(_BASES_BYTES)
         self._samples: dict[str, Sample] = {}
         self._cleared = -1
+        self._there: set[int] = set()
+        self._others = -1
         self._projects = project.Projects()
-        self._whole: Callable[[Any], Any] = _as_it_is
+        self._carefully = False
         try:
             self._writer = self._introduce()
         except BaseException:
@@ -169,7 +147,7 @@ class Writer:
         """Tell readers who writes, and close what dead writers have left open."""
         pid = os.getpid()
         with tables.transaction(self.base):
-            batch = _Batch(self.base)
+            batch = _Batch(self.base, self._there)
             for dead in tables.dead_writers(self.base):
                 self.base.execute(
                     "UPDATE flows SET outcome = 'lost', change = ? WHERE writer = ? AND outcome = 'running'",
@@ -193,20 +171,23 @@ class Writer:
 
         Headers may hold half of a character, which no file can: `carefully` with a question mark in its place.
         """
-        self._whole = tables.whole_text if carefully else _as_it_is
+        self._carefully = carefully
         seqs: list[int] = []
         try:
             with tables.transaction(self.base):
-                batch = _Batch(self.base)
+                self._look_around()
+                batch = _Batch(self.base, self._there)
                 self._check_samples(batch)
                 for entry in entries:
                     if not entry.flow.project:
                         entry.flow.project = self._projects.of(entry.flow, entry.messages)
                     seq = self._add_flow(batch, entry.flow)
                     seqs.append(seq)
-                    self._add_messages(batch, seq, entry)
+                    if entry.messages:
+                        self._add_sheet(batch, seq, entry)
                 batch.write()
         except BaseException:
+            self._there.clear()
             self._bases = Bases(_BASES_BYTES)  # they may be of what was not written
             self._samples.clear()
             raise
@@ -218,7 +199,8 @@ class Writer:
                 self._running[entry.flow.id] = seq
 
     def _add_flow(self, batch: _Batch, flow: Flow) -> int:
-        row = tables.row_of(self._whole(summary(flow)))
+        told = summary(flow)
+        row = tables.row_of(cast("dict[str, object]", tables.whole_text(told)) if self._carefully else told)
         change = batch.next("change")
         seq = self._running.get(flow.id)
         if seq is not None:
@@ -229,75 +211,96 @@ class Writer:
         batch.flows.append((seq, change, self._writer, *row))
         return seq
 
-    def _add_messages(self, batch: _Batch, seq: int, entry: Entry) -> None:
-        call = _Call(entry)
-        place = _END if entry.final and entry.flow.id in self._running else 0
-        for message in entry.messages:
-            body, moments = None, None
-            if message.pieces:
-                body, moments = self._add_body(batch, call, message)
-                batch.refs[body] += 1
-            line, headers = self._whole((message.line, message.headers))
-            sample = self._sample(call, message, line, headers)
-            packed = sample.packed(line, headers, call.masks)
-            kind, number = _NUMBER_OF[message.kind], message.number
-            batch.messages.append(
-                (seq, place, kind, number, message.size, message.cut, body, sample.id, packed, moments)
-            )
-            place += 1
+    def _look_around(self) -> None:
+        """Others delete too: when one has written, it has to be seen which bodies are still there."""
+        (others,) = self.base.execute("PRAGMA data_version").fetchone()
+        if others != self._others:
+            self._there.clear()
+            self._others = others
 
-    def _add_body(self, batch: _Batch, call: _Call, message: Message) -> tuple[int, bytes | None]:
-        """The number of a body in the file, and its moments."""
-        key = call.key(message)
-        masks, written = call.masks, call.written(message)
-        whole = message.body
-        known = self._bases.of(key) if key is not None else []
-        for base in written:
-            if base.body == whole and masks <= base.masks and batch.has(base.id):
-                written.append(base)
-                return base.id, self._packer.moments(message.pieces, message.moments)
-        shared = self._nearest(batch, whole, known, written)
+    def _add_sheet(self, batch: _Batch, seq: int, entry: Entry) -> None:
+        call = _Call(entry)
+        apart: list[int] = []
+        seen: list[bytes | None] = []
+        leaves: list[Leaf] = []
+        for message in entry.messages:
+            whole = message.body if message.pieces else None
+            leaves.append(self._leaf(batch, call, message, whole, seen, apart))
+            seen.append(whole)
+        if self._carefully:
+            leaves = list(map(sheets.readable, leaves))
+        sheet = sheets.encoded(leaves)
+        if masked(call.masks, sheet) != sheet:
+            pairs = zip(leaves, entry.messages, strict=True)
+            leaves = [sheets.without_secrets(leaf, message, call.masks) for leaf, message in pairs]
+            sheet = sheets.encoded(leaves)
+        sample = self._sample(entry, leaves)
+        content = sample.packed(sheet)
+        for body in apart:
+            batch.refs[body] += 1
+        batch.size += len(content)
+        place = tables.sheet_id(seq, end=entry.final and entry.flow.id in self._running)
+        held = f"[{','.join(map(str, apart))}]" if apart else None
+        batch.sheets.append((place, held, sample.id, content))
+
+    def _leaf(
+        self,
+        batch: _Batch,
+        call: _Call,
+        message: Message,
+        whole: bytes | None,
+        seen: list[bytes | None],
+        apart: list[int],
+    ) -> Leaf:
+        """A message, its body being on the sheet, kept `apart` or that of one that was `seen`."""
+        if not whole:
+            return sheets.leaf_of(message, whole)
+        # The answer to the client is often the one from upstream, the request to there the client's.
+        if whole in seen:
+            return sheets.leaf_of(message, sheets.same_as(seen.index(whole)))
+        if len(whole) < _LONG or message.kind not in _REQUESTS:
+            return sheets.leaf_of(message, whole)
+        made = self._add_body(batch, call, call.key(message), whole)
+        apart.append(made.id)
+        if call.first is None:
+            call.first = made
+        leaf = sheets.leaf_of(message, made.id)
+        return leaf if made.body == whole else sheets.in_one_piece(leaf)
+
+    def _add_body(self, batch: _Batch, call: _Call, key: tuple[object, ...], whole: bytes) -> Base:
+        """A body that is in the file now: what was asked, without what is secret in it."""
+        masks = call.masks
+        known = self._bases.of(key)
+        shared = self._nearest(batch, whole, known, call.first)
         body = whole if shared is not None and _is_clean(whole, shared, masks) else masked(masks, whole)
         if body != whole:
-            shared = self._nearest(batch, body, known, written)
-        moments = self._moments(message, masks, whole, body)
+            shared = self._nearest(batch, body, known, call.first)
         if shared is not None and shared.is_all(body):
-            written.append(shared.base)
-            return shared.base.id, moments
-        try_hard = call.is_conversation and key is not None  # answers do not say again what was said
-        delta = self._packer.on(body, shared, try_hard=try_hard) if shared is not None else None
+            return shared.base
+        # What was said before need not have been said by a client of which nothing is known.
+        delta = self._packer.on(body, shared, try_hard=call.is_conversation) if shared is not None else None
         if shared is None or delta is None:
             form, content = self._packer.body(body)
             made = Base(batch.add_body(form, len(body), content), body, 0, masks)
-            if key is not None:
-                self._bases.remember(key, made)
-        else:
-            form, content = delta
-            earlier = not any(base is shared.base for base in written)
-            on = shared.base.id
-            made = Base(batch.add_body(form, len(body), content, on), body, shared.base.depth + earlier, masks)
-            # A translation is little like the client's own words, and much like the one before it.
-            if (earlier or not shared.is_most(body)) and key is not None:
-                self._bases.remember(key, made)
-        written.append(made)
-        return made.id, moments
+            self._bases.remember(key, made)
+            return made
+        form, content = delta
+        earlier = shared.base is not call.first
+        made = Base(batch.add_body(form, len(body), content, shared.base.id), body, shared.base.depth + earlier, masks)
+        # A translation is little like the client's own words, and much like the one before it.
+        if earlier or not shared.is_most(body):
+            self._bases.remember(key, made)
+        return made
 
-    def _nearest(self, batch: _Batch, body: bytes, known: list[Base], written: list[Base]) -> Shared | None:
-        if not written and not known:
-            return None
-        shared = nearest(body, [*written, *(base for base in known if base.depth < DEEPEST)])
+    def _nearest(self, batch: _Batch, body: bytes, known: list[Base], first: Base | None) -> Shared | None:
+        bases = [base for base in known if base.depth < DEEPEST]
+        if first is not None:
+            bases.append(first)
+        shared = nearest(body, bases) if bases else None
         if shared is not None and not batch.has(shared.base.id):
             self._bases.forget(shared.base)
             return None
         return shared
-
-    def _moments(self, message: Message, masks: frozenset[Masked], whole: bytes, body: bytes) -> bytes | None:
-        pieces, moments = message.pieces, message.moments
-        if body != whole:
-            pieces = [masked(masks, piece) for piece in pieces]
-            if b"".join(pieces) != body:  # the secret came in two pieces
-                pieces, moments = [body], moments[:1]
-        return self._packer.moments(pieces, moments) if moments else None
 
     def _check_samples(self, batch: _Batch) -> None:
         """Samples may have been thrown away together with all that was said."""
@@ -306,29 +309,29 @@ class Writer:
             rows = self.base.execute("SELECT name, id, content FROM samples").fetchall()
             self._samples = {name: Sample(number, content) for name, number, content in rows}
 
-    def _sample(self, call: _Call, message: Message, line: str, headers: Headers) -> Sample:
-        name = call.sample_names[message.kind]
+    def _sample(self, entry: Entry, leaves: list[Leaf]) -> Sample:
+        """What heads look like depends on who sends them."""
+        flow = entry.flow
+        messages = "".join(str(leaf.kind) for leaf in leaves)
+        name = f"{flow.dialect} {flow.provider} {flow.program} {messages}"
         found = self._samples.get(name)
         if found is None and len(self._samples) >= _SAMPLES:
             name = ""
             found = self._samples.get(name)
         if found is None:
-            content = masked(call.masks, plain_head(line, headers))
+            content = sheets.sample_of(leaves)
             made = self.base.execute("INSERT INTO samples (name, content) VALUES (?, ?)", (name, content))
             found = self._samples[name] = Sample(made.lastrowid or 0, content)
         return found
 
     def rest(self) -> None:
-        """Let go of what conversations need that have ended, as it seems."""
+        """The file has been trimmed. Let go also of what conversations need that have ended, as it seems."""
         self._bases.expire(_CONVERSATION_SECONDS)
+        self._there.clear()
 
     def close(self) -> None:
         """Give the file back."""
         self.base.close()
-
-
-def _as_it_is(value: object) -> object:
-    return value
 
 
 def _is_clean(body: bytes, shared: Shared, masks: frozenset[Masked]) -> bool:

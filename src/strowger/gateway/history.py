@@ -24,14 +24,13 @@ from msgspec.structs import replace
 from strowger.errors import BadRequest, ErrorKind, GatewayError, UnknownPath
 from strowger.flows import diff, pretty
 from strowger.flows.archive import Archive
-from strowger.flows.bodies import masked
 from strowger.flows.caching import explain_session
 from strowger.flows.filters import Filter
 from strowger.flows.flow import Flow, summary
 from strowger.flows.query import parse
 from strowger.flows.recorder import Recorder
 from strowger.flows.store import Store
-from strowger.flows.tape import Kind, Masked, Message
+from strowger.flows.tape import Kind, Masked, Message, masked
 
 T = TypeVar("T")
 Asked = Mapping[str, str]

@@ -68,10 +68,13 @@ def sound(path: Path) -> bool:
     base = sqlite3.connect(path)
     try:
         wrong = base.execute(
-            "SELECT id FROM bodies WHERE refs != (SELECT count(*) FROM messages WHERE body = id)"
+            "SELECT id FROM bodies WHERE refs !="
+            " (SELECT count(*) FROM sheets, json_each(sheets.bodies) AS one WHERE one.value = bodies.id)"
             " + (SELECT count(*) FROM bodies AS other WHERE other.base = bodies.id)"
         ).fetchall()
-        missing = base.execute("SELECT 1 FROM messages WHERE body NOT IN (SELECT id FROM bodies)").fetchall()
+        missing = base.execute(
+            "SELECT 1 FROM sheets, json_each(sheets.bodies) AS one WHERE one.value NOT IN (SELECT id FROM bodies)"
+        ).fetchall()
         return base.execute("PRAGMA integrity_check").fetchall() == [("ok",)] and not wrong and not missing
     finally:
         base.close()

@@ -209,7 +209,7 @@ def test_a_new_file_is_noticed(archive: Archive, path: Path) -> None:
 
 def test_broken_files_are_errors_of_ours(archive: Archive, path: Path, writer: Writer) -> None:
     """With a hint; one in which something is missing too."""
-    flow = call()
+    flow = call(b"x" * 2000)
     write(writer, flow)
     writer.base.execute("DELETE FROM contents")
     with pytest.raises(GatewayError, match="lost its base") as raised:
@@ -228,10 +228,11 @@ def test_broken_files_are_errors_of_ours(archive: Archive, path: Path, writer: W
         archive.clear()
 
 
-def test_later_versions_are_refused(archive: Archive, path: Path, writer: Writer) -> None:
+@pytest.mark.parametrize("step, word", [(1, "later"), (-1, "earlier")])
+def test_other_versions_are_refused(archive: Archive, path: Path, writer: Writer, step: int, word: str) -> None:
     """With the way out."""
-    writer.base.execute(f"PRAGMA user_version={tables.VERSION + 1}")
-    with pytest.raises(ConfigError, match="later version"):
+    writer.base.execute(f"PRAGMA user_version={tables.VERSION + step}")
+    with pytest.raises(ConfigError, match=f"{word} version"):
         archive.list()
 
 

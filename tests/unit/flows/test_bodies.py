@@ -17,14 +17,9 @@ from strowger.flows.bodies import (
     Base,
     Bases,
     Packer,
-    Sample,
     nearest,
-    plain_head,
     unpacked,
-    unpacked_head,
-    unpacked_moments,
 )
-from strowger.flows.tape import Headers
 
 
 def base(body: bytes, number: int = 1, depth: int = 0) -> Base:
@@ -132,69 +127,6 @@ def test_broken_bodies_are_told() -> None:
         for content in (b"", b"nothing", b"\0" * 40):
             with pytest.raises(ValueError, match="broken"):
                 unpacked(form, content)
-    with pytest.raises(ValueError, match="broken"):
-        unpacked_head(b"nothing", b"a head")
-    for content in (b"[1]", b'[null,[[7,["a","b"]]]]', b"["):
-        with pytest.raises(ValueError, match="broken"):
-            unpacked_head(content, plain_head("", ()))
-    with pytest.raises(ValueError, match="broken"):
-        unpacked_moments(b"nothing here", b"body")
-
-
-HEADERS = tuple((f"x-header-{number}", f"value {number * 7919}") for number in range(30))
-
-
-def changed(places: int) -> Headers:
-    """Headers of which so many are others."""
-    return tuple((name, f"{value}0" if place < places else value) for place, (name, value) in enumerate(HEADERS))
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [changed(0), changed(2), changed(8), changed(30), HEADERS[:-1], (*HEADERS, ("more", "x")), ()],
-    ids=["same", "two others", "some others", "all others", "less", "more", "none"],
-)
-@pytest.mark.parametrize("line", ["POST /v1/messages", "GET /else"])
-def test_heads_cost_what_is_new_in_them(headers: Headers, line: str) -> None:
-    """Nearly all of a head is what every head of its kind says."""
-    content = plain_head("POST /v1/messages", HEADERS)
-    packed = Sample(1, content).packed(line, headers, frozenset())
-    assert unpacked_head(packed, content) == (line, headers)
-    assert len(packed) < 350 < len(content)
-
-
-def test_secrets_in_heads() -> None:
-    """Are taken out, of what differs from the sample too; one that has them in it is not stood upon line by line."""
-
-    def hide(data: bytes) -> bytes:
-        return data.replace(b"value 0", b"***")
-
-    masks = frozenset([hide])
-    content = plain_head("POST /", HEADERS)
-    kept = unpacked_head(Sample(1, content).packed("POST /", HEADERS, masks), content)
-    assert kept == ("POST /", (("x-header-0", "***"), *HEADERS[1:]))
-    clean = hide(content)
-    for line in ("POST /", "POST /value 0"):
-        kept = unpacked_head(Sample(1, clean).packed(line, HEADERS, masks), clean)
-        assert kept == (line.replace("value 0", "***"), (("x-header-0", "***"), *HEADERS[1:]))
-
-
-@given(st.lists(st.tuples(st.binary(max_size=20), st.floats(0, 1e4)), min_size=1, max_size=40))
-def test_moments_come_back(taped: list[tuple[bytes, float]]) -> None:
-    """Each piece with the moment when it came, to the tenth of a millisecond."""
-    taped.sort(key=lambda each: each[1])
-    pieces, moments = [piece for piece, _ in taped], [moment for _, moment in taped]
-    again, when = unpacked_moments(Packer().moments(pieces, moments), b"".join(pieces))
-    assert again == pieces
-    assert when == pytest.approx(moments, abs=0.000051)
-
-
-def test_moments_of_a_long_answer_are_small() -> None:
-    """Three bytes or so for an event of a stream."""
-    rng = random.Random(1)
-    pieces = [bytes(rng.randrange(90, 130)) for _ in range(1000)]
-    moments = [number * 0.02 + rng.random() * 0.01 for number in range(1000)]
-    assert len(Packer().moments(pieces, moments)) < 3200
 
 
 def test_bases_are_bounded() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from strowger.flows import reading, retention
+from strowger.flows.archive import Archive
 from strowger.flows.bodies import DEEPEST
 from strowger.flows.flow import Flow
 from strowger.flows.writer import Entry, Writer
@@ -53,7 +54,7 @@ def count(writer: Writer, table: str) -> int:
 
 
 def stored(writer: Writer) -> int:
-    """The bytes of all bodies in the file."""
+    """The bytes of all long requests in the file."""
     return int(writer.base.execute("SELECT COALESCE(SUM(length(content)), 0) FROM contents").fetchone()[0])
 
 
@@ -89,7 +90,10 @@ def test_what_is_carried_verbatim_costs_nothing_twice(writer: Writer) -> None:
     body, answer = noise(10_000, 1), noise(10_000, 2)
     flow = answered(begun(body), [answer])
     writer.write([whole(flow)])
-    assert count(writer, "bodies") == 2
+    assert count(writer, "bodies") == 1
+    assert stored(writer) < 10_200
+    (sheet,) = writer.base.execute("SELECT length(content) FROM sheets").fetchone()
+    assert sheet < 11_000
     assert list(kept(writer, flow).values()) == [body, body, answer, answer]
 
 
@@ -220,28 +224,33 @@ def test_nothing_of_a_batch_that_breaks_is_there(writer: Writer) -> None:
     bad.events = 2**70
     with pytest.raises(OverflowError):
         writer.write([whole(call(body)), whole(bad)])
-    assert [count(writer, table) for table in ("flows", "messages", "bodies", "contents", "samples")] == [0] * 5
+    assert [count(writer, table) for table in ("flows", "sheets", "bodies", "contents", "samples")] == [0] * 5
     flow = call(body)
     writer.write([whole(flow)])
     assert kept(writer, flow)["client_request", 0] == body
 
 
-def test_a_base_that_was_deleted_is_stood_upon_no_more(writer: Writer) -> None:
-    """Somebody else cleared the file."""
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_base_that_was_deleted_is_stood_upon_no_more(writer: Writer, tmp_path: Path, elsewhere: bool) -> None:
+    """Somebody else cleared the file, or it was trimmed."""
     body = noise(5_000, 1)
     writer.write([whole(call(body))])
-    retention.delete(writer.base, "1", [], usage=False)
+    if elsewhere:
+        Archive(tmp_path / "flows.db").clear()
+    else:
+        retention.delete(writer.base, "1", [], usage=False)
+        writer.rest()
     flow = call(body + b"more")
     writer.write([whole(flow)])
     assert kept(writer, flow)["client_request", 0] == body + b"more"
 
 
 def test_what_holds_a_body_is_counted(writer: Writer) -> None:
-    """By each message that has it and each body that stands on it."""
+    """By each call that has it and each body that stands on it."""
     body = noise(5_000, 1)
     for each in (body, body, body + b"more"):
         writer.write([whole(answered(begun(each), []))])
-    assert writer.base.execute("SELECT refs FROM bodies ORDER BY id").fetchall() == [(2 * 2 + 1,), (2,)]
+    assert writer.base.execute("SELECT refs FROM bodies ORDER BY id").fetchall() == [(2 + 1,), (1,)]
 
 
 def test_a_row_that_is_gone_is_written_anew(writer: Writer) -> None:
@@ -273,7 +282,7 @@ def test_samples_are_bounded(writer: Writer, monkeypatch: pytest.MonkeyPatch) ->
         flow.provider = f"p{number}"
         flows.append(flow)
     writer.write([whole(flow) for flow in flows])
-    assert count(writer, "samples") == 7
+    assert count(writer, "samples") == 7  # six kinds, and one for all the rest
     assert all(reading.messages_of(writer.base, flow.id)[0].line == "POST /v1/messages" for flow in flows)
 
 

@@ -97,7 +97,14 @@ class _Begins(Struct, frozen=True):
 
     def sql(self) -> tuple[str, list[str | int | float | bytes | None]]:
         """The condition, and its values."""
-        return "substr(session, 1, ?) = ?", [len(self.session), self.session]
+        # the first half is what the index of sessions understands
+        after = f"{self.session}\U0010ffff"
+        return "session >= ? AND session < ? AND substr(session, 1, ?) = ?", [
+            self.session,
+            after,
+            len(self.session),
+            self.session,
+        ]
 
 
 def explain(summaries: Iterable[Summary], bodies: Bodies) -> Session:

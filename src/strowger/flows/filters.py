@@ -55,6 +55,20 @@ class Begins(Struct, frozen=True):
         """Of a value."""
         return value is not None and lower(value).startswith(self.word)
 
+    def ranges(self) -> list[tuple[str, str]]:
+        """Between which words those stand that begin so, from the first on and before the second; more may stand there.
+
+        SQLite finds no word by its index in any case: so the first letters are taken in both. None where the word
+        begins with what has no such order.
+        """
+        starts = [""]
+        for sign in self.word:
+            both = {sign, sign.upper()}
+            if not " " < sign < "~" or len(starts) * len(both) > _MOST_RANGES:
+                break
+            starts = [start + each for start in starts for each in sorted(both)]
+        return [(start, start[:-1] + chr(ord(start[-1]) + 1)) for start in starts if start]
+
 
 class Has(Struct, frozen=True):
     """A part of the text, in any case."""
@@ -140,6 +154,11 @@ def lower(value: Value) -> str:
     return str(value).translate(_UPPER)
 
 
+_INDEXED = ("session",)
+"""Columns with an index, and many values: those that begin so are few."""
+_MOST_RANGES = 8
+
+
 class Term(Struct, frozen=True):
     """Holds when any test of any alternative does, on any column; `negated` turns it round. The tests of one
     alternative must all hold on the same column: a range has two.
@@ -160,7 +179,25 @@ class Term(Struct, frozen=True):
                 values.extend(value for _, value in conditions)
                 choices.append(" AND ".join(condition for condition, _ in conditions))
         every = f"COALESCE({' OR '.join(f'COALESCE({choice}, 0)' for choice in choices)}, 0)"
-        return (f"NOT {every}" if self.negated else every), values
+        if self.negated:
+            return f"NOT {every}", values
+        near, bounds = self._near()
+        return (f"({near}) AND {every}" if near else every), bounds + values
+
+    def _near(self) -> tuple[str, list[Value]]:
+        """Where to look for it, in words that an index understands; empty where it may be anywhere."""
+        if self.columns[0] not in _INDEXED or len(self.columns) > 1:
+            return "", []
+        found: list[tuple[str, str]] = []
+        for tests in self.alternatives:
+            ranges = tests[0].ranges() if isinstance(tests[0], Begins) else []
+            if not ranges:
+                return "", []
+            found += ranges
+        if len(found) > 2 * _MOST_RANGES:
+            return "", []
+        between = f"{self.columns[0]} >= ? AND {self.columns[0]} < ?"
+        return " OR ".join([between] * len(found)), [bound for pair in found for bound in pair]
 
     def matches(self, summary: Summary) -> bool:
         """Whether it holds."""

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strowger.errors import BadRequest
 from strowger.flows.filters import Begins, Compared, Empty, Filter, Has, Like, Operator, Same, Term, Test, lower
@@ -30,6 +31,7 @@ class Field(Struct, frozen=True):
     and lengths that `_COUNTED` has.
 
     `unit` is what a number without one is multiplied with; `choices` are all the words there are, where they are few.
+    `begins` is how every id begins, so that it may be left out, as it is in tables.
     """
 
     name: str
@@ -38,10 +40,13 @@ class Field(Struct, frozen=True):
     says: str
     unit: float = 1
     choices: tuple[str, ...] = ()
+    begins: str = ""
 
 
-def _field(name: str, kind: Kind, says: str, *columns: str, unit: float = 1, choices: str = "") -> Field:
-    return Field(name, kind, columns or (name,), says, unit, tuple(choices.split()))
+def _field(
+    name: str, kind: Kind, says: str, *columns: str, unit: float = 1, choices: str = "", begins: str = ""
+) -> Field:
+    return Field(name, kind, columns or (name,), says, unit, tuple(choices.split()), begins)
 
 
 _FIELDS = (
@@ -53,13 +58,13 @@ _FIELDS = (
     _field("route", "word", "the route that the call took"),
     _field("lane", "word", "how the call was carried", choices="verbatim translate"),
     _field("session", "id", "the client's session, or the beginning of its id"),
-    _field("id", "id", "the flow, or the beginning of its id"),
+    _field("id", "id", "the flow, or the beginning of its id", begins="flow_"),
     _field("agent_id", "id", "the sub-agent"),
     _field("parent_agent_id", "id", "who started the sub-agent"),
     _field("agent_type", "word", "what kind of sub-agent it was"),
     _field("request_class", "word", "what the client said that the call is for"),
     _field("launch", "id", "the launch of the client"),
-    _field("replay_of", "id", "the flow that this one repeats"),
+    _field("replay_of", "id", "the flow that this one repeats", begins="flow_"),
     _field("program", "word", "the client program: claude, codex, gemini, …"),
     _field("agent", "text", "a part of the User-Agent"),
     _field("client", "word", "the address of the client"),
@@ -172,6 +177,14 @@ class _Word(Struct, frozen=True):
     quoted: bool = False
 
 
+def _forms(begins: str, word: _Word) -> tuple[_Word, ...]:
+    """As it stands, and as the whole id begins where that was left out."""
+    text = word.text.removeprefix("=") if not word.quoted and len(word.text) > 1 else word.text
+    if not text or text == "*" or lower(text).startswith(begins):
+        return (word,)
+    return word, replace(word, text=begins + text)
+
+
 class _Reader:
     """Goes through the text once."""
 
@@ -214,6 +227,8 @@ class _Reader:
         if not words:
             hint = f'`{field.name}:""` finds those without one; there is no blank after the colon'
             raise self._error(f"nothing stands after `{field.name}:`", begin, self._at - begin, hint)
+        if field.begins:
+            words = [form for word in words for form in _forms(field.begins, word)]
         return Term(field.columns, tuple(self._tests(field, word) for word in words), negated)
 
     def _bare(self, begin: int, negated: bool) -> Term:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from strowger.flows import tables
 from strowger.flows.query import COLUMNS, FIELDS, Field, parse
 
+SESSION = "594afa3a-e9a3-3aee-4a6d-4bfd63c5b89c"
 NOW = 1_800_000_000.0
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 NUMBERS = ("status", "events", "request_bytes", "response_bytes")
@@ -125,3 +128,23 @@ def test_every_column_is_asked_of_a_summary() -> None:
 
     flow = summary(Flow(id="f", started=0.0, clock=0.0, method="POST", path="/", dialect="anthropic"))
     assert COLUMNS - set(TOKENS) <= set(flow)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"session:{SESSION}", "session:594AFA,77b2", f"session:{SESSION} status:>=400", 'session:"s"', "session:=5"],
+)
+def test_sessions_are_found_by_their_index(text: str, tmp_path: Path) -> None:
+    """Also by their beginnings, in any case; whoever wants one session of many does not wait for all calls."""
+    base = tables.open_for_writing(tmp_path / "flows.db", patience=1)
+    try:
+        clause, values_ = parse(text).sql()
+        for rest in ("ORDER BY seq DESC LIMIT 20", ""):
+            found = base.execute(
+                f"EXPLAIN QUERY PLAN SELECT * FROM flows WHERE listed = 1 AND ({clause}) {rest}", values_
+            )
+            plan = [row[3] for row in found]
+            assert any("USING INDEX flows_session (session>? AND session<?)" in step for step in plan), plan
+            assert not any(step.startswith("SCAN") for step in plan), plan
+    finally:
+        base.close()

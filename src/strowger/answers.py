@@ -56,13 +56,17 @@ class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
 
 
 class LaunchState(Struct, frozen=True):
-    """A client that runs on the gateway, and what was chosen for it alone."""
+    """A client that runs on the gateway, and what was chosen for it alone. `project` is the directory that it works in,
+    `sessions` are the last ids of its own for its conversations, the latest first.
+    """
 
     id: str
     name: str = ""
     pid: int = 0
     profile: str | None = None
     via: str | None = None
+    project: str = ""
+    sessions: tuple[str, ...] = ()
 
 
 class RestState(Struct, frozen=True):

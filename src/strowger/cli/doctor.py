@@ -13,7 +13,7 @@ import msgspec
 
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async
-from strowger.cli.render import count, table
+from strowger.cli.render import below_home, count, table
 from strowger.launcher.doctor import Agent, Finding, Report, examine
 from strowger.launcher.features import MODES, Feature
 
@@ -63,7 +63,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
         yield from _features(report.features, version or "of an unknown version", width)
     yield ""
     if report.attention:
-        named = ", ".join(_short(about) for about in report.attention)
+        named = ", ".join(below_home(about) for about in report.attention)
         yield from _wrapped(f"{count(len(report.attention), 'thing')} to look at: {named}", width, "", "  ")
     else:
         yield "nothing stands in the way"
@@ -75,7 +75,7 @@ def _section(title: str, findings: tuple[Finding, ...], width: int) -> Iterator[
     yield ""
     yield click.style(title, bold=True)
     for finding in findings:
-        about = _short(finding.about)
+        about = below_home(finding.about)
         text = f"{about}: {finding.says}" if finding.says else about
         yield from _marked(finding.level, text, finding.hint, width)
 
@@ -96,7 +96,7 @@ def _agents(agents: tuple[Agent, ...], width: int) -> Iterator[str]:
         version = agent.version or "(its version is not known)"
         level = "attention" if agent.needs else "ok"
         needs = f", {agent.needs}" if agent.needs else ""
-        yield from _marked(level, f"{agent.title} {version}{needs}, {_short(agent.path or '')}", None, width)
+        yield from _marked(level, f"{agent.title} {version}{needs}, {below_home(agent.path or '')}", None, width)
     absent = [agent for agent in agents if not agent.path]
     if absent:
         yield from _marked("note", f"not installed: {', '.join(agent.title for agent in absent)}", None, width)
@@ -122,8 +122,3 @@ def _wrapped(text: str, width: int, first: str, other: str) -> list[str]:
     wrapper = textwrap.TextWrapper(max(width, 40), " " * lead, other, break_long_words=False, break_on_hyphens=False)
     lines = wrapper.wrap(text)
     return [first + lines[0][lead:], *lines[1:]] if lines else []
-
-
-def _short(path: str) -> str:
-    home = str(Path.home())
-    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}{os.sep}") else path

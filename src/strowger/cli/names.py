@@ -117,4 +117,8 @@ def _running(incomplete: str) -> list[str]:
     from strowger.cli.loop import run_async
     from strowger.cli.sessions import running
 
-    return [name for one in run_async(running) for name in (one.name, one.launch.name) if name.startswith(incomplete)]
+    found = run_async(running)
+    offered = [name for one in found for name in (one.name, one.launch.name)]
+    if incomplete:  # long, and of use to whoever has begun to write one
+        offered += [session for one in found for session in one.launch.sessions]
+    return [name for name in offered if name.startswith(incomplete)]

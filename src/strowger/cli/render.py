@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -23,6 +24,12 @@ def table(rows: Sequence[Sequence[str]], *, indent: int = 0, header: Sequence[st
     if header and lines:
         lines[0] = click.style(lines[0], dim=True)
     return lines
+
+
+def below_home(path: str) -> str:
+    """A path as a shell has it: `~` for the user's home."""
+    home = os.path.expanduser("~")
+    return f"~{path.removeprefix(home)}" if path == home or path.startswith(f"{home}{os.sep}") else path
 
 
 def plain(text: str) -> str:

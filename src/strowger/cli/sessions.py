@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import click
 import msgspec
@@ -10,7 +14,7 @@ from msgspec import Struct
 
 from strowger.cli import names, render
 from strowger.cli.loop import run_async
-from strowger.cli.render import count, table
+from strowger.cli.render import below_home, count, table
 from strowger.client import Admin, Chosen, LaunchState
 from strowger.errors import GatewayError
 from strowger.launcher import sessions as pidfiles
@@ -20,6 +24,9 @@ NONE = 1
 
 _SHOWN = 6
 """Characters of an id: enough to tell those of one user apart."""
+_TOLD = 13
+"""Of a client's own: those that begin with the time are the same for half a minute in the first eight."""
+_ID = re.compile(r"[\w-]{4,200}", re.ASCII)
 
 
 class Running(Struct, frozen=True):
@@ -52,11 +59,8 @@ def sessions(as_json: bool) -> int:
         click.echo("no client is running", err=True)
         click.echo(render.hint("`strowger run claude` starts one"), err=True)
     else:
-        rows = [
-            (one.name, one.launch.name, str(one.launch.pid), _goes(one.launch.profile, one.launch.via), one.gateway.url)
-            for one in found
-        ]
-        for line in table(rows, header=("SESSION", "CLIENT", "PROCESS", "GOES BY", "GATEWAY")):
+        header = ("SESSION", "CLIENT", "PROCESS", "GOES BY", "CONVERSATION", "WORKS IN", "GATEWAY")
+        for line in table([_row(one) for one in found], header=header):
             click.echo(line)
     return 0 if found else NONE
 
@@ -72,8 +76,9 @@ def switch(words: tuple[str, ...]) -> None:
         strowger switch claude codex:gpt-5.5  via a provider, to one model
         strowger switch claude default        where all others go
 
-    SESSION is the beginning of an id that `strowger sessions` lists, a client's name or its process. Calls in flight
-    finish where they began; other clients are not affected.
+    SESSION is a client's name, its process, or the beginning of an id that `strowger sessions` lists: ours, or the one
+    that the client itself has for its conversation, as `strowger flows` shows it. Calls in flight finish where they
+    began; other clients are not affected.
     """
     if len(words) > 2:
         raise click.UsageError(f"one client, and where its calls shall go: {len(words)} words are too many")
@@ -83,6 +88,13 @@ def switch(words: tuple[str, ...]) -> None:
     click.echo(f"{one.launch.name} ({one.name}) now goes {'' if way.startswith('via ') else 'by '}{way}")
     if news := room_news(chosen):
         click.echo(news, err=True)
+
+
+def _row(one: Running) -> tuple[str, ...]:
+    launch = one.launch
+    said = launch.sessions[0][:_TOLD] if launch.sessions else "-"
+    works_in = below_home(launch.project) or "-"
+    return one.name, launch.name, str(launch.pid), _goes(launch.profile, launch.via), said, works_in, one.gateway.url
 
 
 def _goes(profile: str | None, via: str | None) -> str:
@@ -102,27 +114,70 @@ def room_news(chosen: Chosen) -> str | None:
 
 
 async def _switch(session: str | None, to: str) -> tuple[Running, Chosen]:
-    one = _meant(await running(), session)
+    found = await running()
+    one = meant(found, session)
+    if one is None:
+        raise await _not_there(found, session)
     async with Admin(one.gateway.url, one.gateway.admin_token) as admin:
         return one, await admin.switch(one.launch.id, to)
 
 
-def _meant(found: list[Running], session: str | None) -> Running:
-    """The client that a word stands for; without a word, the only one. Raises GatewayError."""
-    if not found:
-        raise GatewayError("no client is running", hint="`strowger run claude` starts one")
-    fitting = [one for one in found if session is None or _fits(one, session)]
-    if len(fitting) == 1:
-        return fitting[0]
-    listed = ", ".join(f"{one.name} ({one.launch.name}, process {one.launch.pid})" for one in fitting or found)
-    if fitting:
-        what = count(len(fitting), "client") if session is None else f"{count(len(fitting), 'client')} called {session}"
-        raise GatewayError(f"there are {what}", hint=f"name one: {listed}")
-    raise GatewayError(f"there is no client `{session}`", hint=f"there are: {listed}")
+def meant(found: Sequence[Running], session: str | None) -> Running | None:
+    """The client that a word stands for; without a word, the only one. None where there is none.
+
+    Raises GatewayError where it may be several.
+    """
+    fitting = list(found) if session is None else _called(found, session)
+    if len(fitting) <= 1:
+        return fitting[0] if fitting else None
+    what = count(len(fitting), "client") if session is None else f"{count(len(fitting), 'client')} called {session}"
+    raise GatewayError(f"there are {what}", hint=f"name one: {_listed(fitting)}")
 
 
-def _fits(one: Running, session: str) -> bool:
-    return session in (one.launch.name, str(one.launch.pid)) or one.launch.id.startswith(session.lower())
+def _called(found: Sequence[Running], word: str) -> list[Running]:
+    """Those that a word names in full, or else those of which an id begins so."""
+    named = [one for one in found if word in (one.launch.name, str(one.launch.pid), *_ids(one))]
+    begun = (one for one in found if word and any(each.startswith((word, word.lower())) for each in _ids(one)))
+    return named or list(begun)
+
+
+def _ids(one: Running) -> tuple[str, ...]:
+    return one.launch.id, *one.launch.sessions
+
+
+async def _not_there(found: Sequence[Running], session: str | None) -> GatewayError:
+    """Why there is no such client: it may have one that has ended, or that nobody can switch."""
+    listed = f"there are: {_listed(found)}" if found else "`strowger run claude` starts one"
+    if session is None:
+        return GatewayError("no client is running", hint=listed)
+    flow = await _last_call(session)
+    if flow is None:
+        return GatewayError(f"there is no client `{session}`" if found else "no client is running", hint=listed)
+    what = f"{flow['program'] or 'the client'} in session {flow['session']}"
+    if flow["launch"]:
+        return GatewayError(f"{what} has ended", hint=listed)
+    route = f'`[[routes]]` with `match = {{ session = "{flow["session"]}" }}` in the configuration'
+    return GatewayError(f"{what} was not started by `strowger run`", hint=f"{route} sends its calls elsewhere")
+
+
+async def _last_call(session: str) -> dict[str, Any] | None:
+    """The last call of a client's own session, as far as a gateway knows of it."""
+    if not _ID.fullmatch(session):
+        return None
+    for gateway in pidfiles.running(pidfiles.directory(os.environ)):
+        async with Admin(gateway.url, gateway.admin_token) as admin:
+            with suppress(GatewayError):
+                for flow in await admin.flows(1, f"session:{session}"):
+                    return flow
+    return None
+
+
+def _listed(found: Sequence[Running]) -> str:
+    return ", ".join(f"{one.name} ({one.launch.name}, process {one.launch.pid}{_in(one)})" for one in found)
+
+
+def _in(one: Running) -> str:
+    return f", in {below_home(one.launch.project)}" if one.launch.project else ""
 
 
 async def running() -> list[Running]:

@@ -5,18 +5,22 @@ The half of the admin API that `strowger run` and `strowger switch` speak with. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from strowger.config.layers import Choice
 from strowger.errors import BadRequest, ConfigError, GatewayError, UnknownPath
+from strowger.flows.flow import Flow
 from strowger.gateway.access import Access, Client, Launch
 from strowger.gateway.exporting import launch_env
 from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
 from strowger.routing.prospect import Prospect
+
+# So many ids of a client's conversations are known: sub-agents of some have one each.
+_SESSIONS = 32
 
 
 class _LaunchRequest(msgspec.Struct):
@@ -41,6 +45,40 @@ class _Expected(msgspec.Struct, frozen=True):
     room: int
 
 
+class Conversing:
+    """Which sessions of their own the clients of launches are in: a keeper of calls, that keeps the last few ids."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, list[str]] = {}
+
+    def began(self, flow: Flow) -> None:
+        """A call names its session."""
+        if not flow.launch or not flow.session:
+            return
+        known = self._sessions.setdefault(flow.launch, [])
+        if known and known[0] == flow.session:
+            return
+        if flow.session in known:
+            known.remove(flow.session)
+        known.insert(0, flow.session)
+        del known[_SESSIONS:]
+
+    def opened(self, flow: Flow) -> None:
+        """Nothing new."""
+
+    def finished(self, flow: Flow) -> None:
+        """Nothing new."""
+
+    def of(self, launch: str) -> list[str]:
+        """Those of a launch, the latest first."""
+        return self._sessions.get(launch, [])
+
+    def keep(self, launches: Iterable[str]) -> None:
+        """Forget all others: a call may end after its launch."""
+        there = set(launches)
+        self._sessions = {launch: ids for launch, ids in self._sessions.items() if launch in there}
+
+
 class Launches:
     """The launches that are open."""
 
@@ -50,6 +88,8 @@ class Launches:
         self._settings = settings
         self._models = models
         self._expected: dict[str, _Expected] = {}
+        self._conversing = Conversing()
+        line.recorder.add(self._conversing)
 
     def described(self) -> list[dict[str, object]]:
         """All of them, and what each goes by."""
@@ -126,6 +166,7 @@ class Launches:
             raise UnknownPath(f"there is no launch {launch_id[:60]}")
         self._settings.take(launch_id)
         self._expected.pop(launch_id, None)
+        self._conversing.keep(launch.id for launch in self._access.launches)
         self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
 
     def _check_open(self, launch_id: str) -> None:
@@ -135,4 +176,5 @@ class Launches:
     def _described(self, launch: Launch) -> dict[str, object]:
         choice = self._settings.choice(launch.id)
         told: dict[str, object] = {"id": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
-        return {**told, "profile": choice.profile, "via": choice.via}
+        told |= {"profile": choice.profile, "via": choice.via}
+        return {**told, "sessions": self._conversing.of(launch.id)}

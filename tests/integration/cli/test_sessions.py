@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,7 +22,11 @@ def ask():
     request = urllib.request.Request(
         os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages",
         json.dumps({"model": "claude-opus-4-8", "max_tokens": 50, "messages": MESSAGES}).encode(),
-        {"content-type": "application/json", "authorization": "Bearer " + os.environ["ANTHROPIC_AUTH_TOKEN"]},
+        {
+            "content-type": "application/json",
+            "authorization": "Bearer " + os.environ["ANTHROPIC_AUTH_TOKEN"],
+            "x-claude-code-session-id": f"conversation-{os.getpid()}",
+        },
     )
     with urllib.request.urlopen(request) as answer:
         return answer.headers["x-strowger-route"]
@@ -72,6 +77,7 @@ def test_a_client_is_switched_while_it_runs(served: Served, strowger: Strowger) 
         goes = {one["via"]: one["id"] for one in listed}
         assert set(goes) == {None, "demo:demo-fast"}
         assert {one["gateway"] for one in listed} == {served.url}
+        assert {one["project"] for one in listed} == {os.getcwd()}
         done = strowger("switch", "demo:demo-fast")
         assert done.returncode == 1
         assert "there are 2 clients" in done.stderr
@@ -79,9 +85,27 @@ def test_a_client_is_switched_while_it_runs(served: Served, strowger: Strowger) 
         assert done.returncode == 0, done.stderr
         assert "now goes via demo:demo-fast" in done.stdout
         assert strowger("sessions").stdout.count("via demo:demo-fast") == 2
-        assert strowger("switch", goes["demo:demo-fast"], "default").returncode == 0
+        (conversation,) = next(one["sessions"] for one in listed if one["via"])
+        assert conversation[:13] in strowger("sessions").stdout
+        assert strowger("switch", conversation, "default").returncode == 0
         assert ask(first) == "demo:demo-fast"
         assert ask(second) == "demo:demo"
+    done = strowger("switch", conversation, "default")
+    assert done.returncode == 1
+    assert f"in session {conversation} has ended" in done.stderr
+
+
+def test_a_client_that_nobody_launched(served: Served, strowger: Strowger) -> None:
+    """Its conversation is known, and what moves it is told: there is nothing that a switch could be for."""
+    call = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"content-type": "application/json", "x-claude-code-session-id": "conversation-of-nobody"}
+    request = urllib.request.Request(f"{served.url}/v1/messages", json.dumps(call).encode(), headers)
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+        assert answer.status == 200
+    done = strowger("switch", "conversation-of", "demo:demo-fast")
+    assert done.returncode == 1
+    assert "in session conversation-of-nobody was not started by `strowger run`" in done.stderr
+    assert 'match = { session = "conversation-of-nobody" }' in done.stderr
 
 
 @pytest.mark.parametrize("to", ["elsewhere", "deepseek"])

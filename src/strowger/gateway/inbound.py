@@ -459,6 +459,7 @@ class ClientConnection(asyncio.Protocol):
                 if request is not None:
                     await self._desk.serve(request)
                     self._advance()
+                    del request.reply  # they hold each other, and a garbage collector costs more than this
                 elif self._transport is not None:
                     self._waiter = self._loop.create_future()
                     try:

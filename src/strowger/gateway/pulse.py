@@ -69,8 +69,9 @@ class Pulse:
         self._heard = self._sent = self._loop.time()
 
     def stop(self) -> None:
-        """No more timer."""
+        """No more timer. What would have been sent is let go, for that is the call, which holds this."""
         self._handle.cancel()
+        self._beat = None
 
     def guard(self) -> Guard:
         """Bounds a wait for the upstream: inside, a silence that is too long raises TimedOut."""
@@ -105,9 +106,9 @@ class Pulse:
         )
 
     async def _run_beat(self) -> None:
-        assert self._beat is not None
         try:
-            await self._beat()
+            if self._beat is not None:  # the call may be over since
+                await self._beat()
         finally:
             self._beating = False
 

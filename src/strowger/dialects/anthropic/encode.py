@@ -78,7 +78,7 @@ class _Said:
         self.called = False
         self.refused = False
         self.losses: list[Loss] = []
-        self.searches = Searches(setup.new_id, lambda path, reason: self.lose(path, reason, "info"))
+        self.searches = Searches(setup.new_id, self.losses)
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         loss = Loss(path, reason, severity)

@@ -8,34 +8,35 @@ framing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import Json
 from strowger.dialects.anthropic.wire import FOREIGN_ID, FOREIGN_SEARCH, SERVER_TOOL_ERRORS
-from strowger.dialects.base import NewId
+from strowger.dialects.base import Loss, NewId
 from strowger.dialects.envelope import seal
 from strowger.ir.request import Citation, ServerToolCall, ServerToolResult, Signed
 
 _SEARCH, _CODE = "web_search", "code_execution"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
-Lose = Callable[[str, str], None]
-
 
 class Searches:
-    """The searches and runs of one answer of another dialect. `count`: how many searches there were."""
+    """The searches and runs of one answer of another dialect, whose `losses` grow. `count`: how many searches."""
 
-    def __init__(self, new_id: NewId, lose: Lose) -> None:
+    def __init__(self, new_id: NewId, losses: list[Loss]) -> None:
         self._new_id = new_id
-        self._lose = lose
+        self._losses = losses
         self._told: set[str] = set()
         self._waiting: dict[str, ServerToolCall] = {}
         self.origin = ""
         self.count = 0
+
+    def _lose(self, path: str, reason: str) -> None:
+        loss = Loss(path, reason, "info")
+        if loss not in self._losses:
+            self._losses.append(loss)
 
     def call(self, part: ServerToolCall) -> Json | None:
         """The head of the block of a call, without its input; None for a tool that has no block here."""

@@ -21,6 +21,7 @@ from strowger.errors import BadRequest, GatewayError, TooLarge
 from strowger.gateway.delivery import ClientGone
 from strowger.gateway.replies import HttpReply
 from strowger.upstreams.base import Headers
+from strowger.upstreams.heads import Head, split
 
 # More lines than any client sends; each costs memory before anyone is known.
 _MOST_HEADERS = 256
@@ -115,24 +116,20 @@ class Request:
         self.work: object = None
         self.reply = HttpReply(self)
 
-    def open(self, method: bytes, version: str, *, keeps: bool) -> None:
-        """The head is there. Raises BadRequest for what llhttp lets pass."""
+    def open(self, method: bytes, version: str, *, keeps: bool, head: Head | None = None) -> None:
+        """The head is there, and perhaps read already. Raises BadRequest for what llhttp lets pass."""
         self.method = method.decode("ascii")
         self.is_head = method == b"HEAD"
         self.modern, self.keeps = version == "1.1", keeps
         self.target = self.url.decode("utf-8", "surrogateescape")
-        items: list[tuple[str, str]] = []
+        if head is not None:
+            self.items, self.headers = head.items, head.named
+        else:
+            self._read()
         headers = self.headers
-        hosts = 0
-        for raw, value in self.fields:
-            name, low = _name(raw)
-            text = value.decode("utf-8", "surrogateescape")
-            items.append((name, text))
-            headers[low] = text
-            if low == "host":
-                hosts += 1
-        self.items = tuple(items)
-        self.fields = []
+        hosts = 1 if "host" in headers else 0
+        if hosts and len(headers) < len(self.items):
+            hosts = sum([name.lower() == "host" for name, _ in self.items])
         if hosts != 1 and (self.modern or hosts):
             self.keeps = False
             raise BadRequest("a request has one Host header")
@@ -140,6 +137,18 @@ class Request:
         if coding is not None and (coding.strip().lower() != "chunked" or not self.modern):
             self.keeps = False
             raise BadRequest("a body may come in chunks, and in no other transfer coding")
+
+    def _read(self) -> None:
+        """The fields as the parser told them."""
+        items: list[tuple[str, str]] = []
+        headers = self.headers
+        for raw, value in self.fields:
+            name, low = _name(raw)
+            text = value.decode("utf-8", "surrogateescape")
+            items.append((name, text))
+            headers[low] = text
+        self.items = tuple(items)
+        self.fields = []
 
     @property
     def body(self) -> bytes:
@@ -189,6 +198,7 @@ class ClientConnection(asyncio.Protocol):
         self._current: Request | None = None
         self._queue: deque[Request] | None = None
         self._head_size = 0
+        self._split: Head | None = None
         self._headed = False
         self._deaf = False
         self._closing = False
@@ -291,7 +301,10 @@ class ClientConnection(asyncio.Protocol):
             self._head_size += len(data)
         while data:
             try:
-                self._parser.feed_data(data)
+                if self._arriving is None and data.startswith((b"POST ", b"GET ")):
+                    self._begun_with(data)
+                else:
+                    self._parser.feed_data(data)
                 data = b""
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
@@ -314,6 +327,17 @@ class ClientConnection(asyncio.Protocol):
                 self._malformed(f"the head of the request is longer than {self._max_head // 1024} KB")
         elif request is self._current and not request.over:
             self._wait(self._waits.body)
+
+    def _begun_with(self, data: bytes) -> None:
+        """A message begins here, perhaps with all of its head."""
+        head = split(data, self._max_head, _MOST_HEADERS)
+        if head is None:
+            self._parser.feed_data(data)
+            return
+        self._split = head
+        self._parser.feed_data(head.told)
+        if len(data) > head.rest:
+            self._parser.feed_data(memoryview(data)[head.rest :])
 
     def pause_writing(self) -> None:
         """The client takes less than it is sent."""
@@ -356,7 +380,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line."""
-        if self._offer is None and self._arriving is not None:
+        if self._split is None and self._offer is None and self._arriving is not None:
             self._arriving.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -367,12 +391,14 @@ class ClientConnection(asyncio.Protocol):
         request, parser = self._arriving, self._parser
         assert request is not None
         self._headed = True
-        fields = request.fields
-        size = len(request.url) + sum([len(name) + len(value) for name, value in fields])
-        if size > self._max_head or len(fields) > _MOST_HEADERS:
-            self._malformed(f"the head of the request is longer than {self._max_head // 1024} KB")
+        head, self._split = self._split, None
+        if head is None:
+            fields = request.fields
+            size = len(request.url) + sum([len(name) + len(value) for name, value in fields])
+            if size > self._max_head or len(fields) > _MOST_HEADERS:
+                self._malformed(f"the head of the request is longer than {self._max_head // 1024} KB")
         try:
-            request.open(parser.get_method(), parser.get_http_version(), keeps=parser.should_keep_alive())
+            request.open(parser.get_method(), parser.get_http_version(), keeps=parser.should_keep_alive(), head=head)
         except BadRequest as error:
             self._malformed(error.message)
         if self._is_deaf():

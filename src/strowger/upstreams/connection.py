@@ -15,14 +15,20 @@ import httptools
 
 from strowger.errors import Malformed, Truncated, UpstreamError
 from strowger.upstreams.base import Headers
+from strowger.upstreams.heads import Head, split
 
 # Some gateways send long security policies and cookies with every answer; our own server takes as much.
 MAX_HEAD = 64 * 1024
 # More than this unread, and the socket is not read until the reader has caught up.
 _HIGH_WATER = 256 * 1024
+# More lines than any server sends; with more, each is for the parser to tell.
+_MOST_LINES = 256
 # A body of less is copied behind its head, which is cheaper than to give both to the system.
 _JOINED = 16 * 1024
 
+
+# How an answer begins that is no 1xx, after which another head would come.
+_FINAL = frozenset(b"HTTP/1.1 %d" % first for first in range(2, 6))
 
 _TOO_LONG = Malformed(f"the head of the upstream's answer is longer than {MAX_HEAD // 1024} KB")
 
@@ -54,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._head_bytes = 0
         self._headers: list[tuple[bytes, bytes]] = []
+        self._split: Head | None = None
         self._has_length = False
         self._has_head = False
         self._complete = True
@@ -158,10 +165,11 @@ class Connection(asyncio.Protocol):
         if self._complete:
             self._fail(Malformed("the upstream sent bytes after the end of its answer"))
             return
-        if not self._has_head:
-            self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            if self._has_head:
+                self._parser.feed_data(data)
+            else:
+                self._begin(data)
         except httptools.HttpParserUpgrade:
             self._fail(Malformed("the upstream wants to speak another protocol"))
         except httptools.HttpParserError as error:
@@ -172,6 +180,18 @@ class Connection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
         self._wake()
+
+    def _begin(self, data: bytes) -> None:
+        """Bytes of a head, or a head and what follows it."""
+        whole = split(data, MAX_HEAD, _MOST_LINES) if not self._head_bytes and data[:10] in _FINAL else None
+        self._head_bytes += len(data)
+        if whole is None:
+            self._parser.feed_data(data)
+            return
+        self._split = whole
+        self._parser.feed_data(whole.told)
+        if len(data) > whole.rest:
+            self._parser.feed_data(memoryview(data)[whole.rest :])
 
     def eof_received(self) -> bool:
         """The upstream has said all. Without a length that is how an answer ends."""
@@ -207,27 +227,37 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header of the answer."""
-        self._headers.append((name, value))
+        if self._split is None:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is there; heads of 1xx are followed by another."""
         status = self._parser.get_status_code()
+        whole, self._split = self._split, None
+        if whole is not None:
+            self.headers, self.named = whole.items, whole.named
+            self._headed(status)
+            return
         if sum([len(name) + len(value) for name, value in self._headers]) > MAX_HEAD:
             self._fail(_TOO_LONG)
             return
         if 100 <= status < 200 and status != 101:
             return
-        self.status = status
-        self._has_head = True
         items: list[tuple[str, str]] = []
-        self.named = named = {}
+        named: dict[str, str] = {}
         for raw, written in self._headers:
             name, low = _name(raw)
             value = written.decode("utf-8", "surrogateescape")
             items.append((name, value))
             named[low] = value
-        self.headers = tuple(items)
+        self.headers, self.named = tuple(items), named
         self._headers = []
+        self._headed(status)
+
+    def _headed(self, status: int) -> None:
+        self.status = status
+        self._has_head = True
+        named = self.named
         # 204 and 304 have no body, and the parser ends them itself. A transfer coding that does not end in chunks lasts
         # until the connection closes (RFC 9112 §6.3).
         coding = named.get("transfer-encoding")

@@ -57,6 +57,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
     for title, findings in sections[:3]:
         yield from _section(title, findings, width)
     yield from _agents(report.agents, width)
+    yield from _section("Plain commands", report.wrappers, width)
     yield from _section(*sections[3], width)
     if report.features:
         version = next((agent.version for agent in report.agents if agent.name == "claude"), None)

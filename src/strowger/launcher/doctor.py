@@ -29,7 +29,7 @@ from strowger.config.layers import InvalidConfig, Loaded, load
 from strowger.config.references import SecretRef
 from strowger.config.schema import Config
 from strowger.errors import ConfigError, CredentialError, GatewayError, LoginNeeded
-from strowger.launcher import clients, sessions
+from strowger.launcher import clients, sessions, wrapper
 from strowger.launcher.agents import AGENTS, PROXIES, Spec
 from strowger.launcher.features import Feature, features, remote_control
 from strowger.launcher.versions import missing_node, parts, version_of
@@ -63,7 +63,9 @@ class Agent(Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """All of it. `features` are Claude Code's, in the version that was found; empty where there is none."""
+    """All of it. `wrappers` is about the plain commands of agents, which a wrapper of ours may have taken the place of;
+    `features` are Claude Code's, in the version that was found; empty where there is none.
+    """
 
     version: str
     python: str
@@ -73,12 +75,13 @@ class Report(Struct, frozen=True):
     providers: tuple[Finding, ...]
     agents: tuple[Agent, ...]
     environment: tuple[Finding, ...]
+    wrappers: tuple[Finding, ...] = ()
     features: tuple[Feature, ...] = ()
 
     @property
     def attention(self) -> list[str]:
         """What needs attention, by name."""
-        every = (*self.configuration, *self.gateways, *self.providers, *self.environment)
+        every = (*self.configuration, *self.gateways, *self.providers, *self.wrappers, *self.environment)
         found = [finding.about for finding in every if finding.level == "attention"]
         return found + [agent.title for agent in self.agents if agent.needs]
 
@@ -119,6 +122,7 @@ async def examine(
         providers=found,
         agents=tuple(agents[name] for name in AGENTS),
         environment=tuple(_environment(env, folder, [session.url for session, _ in running])),
+        wrappers=tuple(_wrappers(agents, env)),
         features=tuple(features(parts(claude.version))) if claude.path else (),
     )
 
@@ -305,6 +309,38 @@ async def _agent(spec: Spec, env: Mapping[str, str]) -> Agent:
     version = await version_of(program, env)
     needs = await missing_node(spec.node, program, env)
     return Agent(spec.name, spec.title, program, version, needs)
+
+
+# ---- plain commands ----
+
+
+def _wrappers(agents: Mapping[str, Agent], env: Mapping[str, str]) -> Iterator[Finding]:
+    """Which agents' plain commands go through Strowger, and what keeps those that shall from doing so."""
+    states = {name: wrapper.state(name, env) for name in AGENTS}
+    there = {name: state for name, state in states.items() if state.found}
+    for name, state in there.items():
+        yield _wrapper(name, state, agents[name], env)
+    plain = [name for name, state in states.items() if state.front]
+    if plain and not there:
+        hint = f"`strowger toggle {plain[0]} on` has plain `{plain[0]}` go through it"
+        yield Finding("note", "go past Strowger", hint=hint)
+
+
+def _wrapper(name: str, state: wrapper.State, agent: Agent, env: Mapping[str, str]) -> Finding:
+    about = f"`{name}`"
+    at = next((each for each in state.found if each.path == state.front), state.found[0])
+    if at.changed:
+        says = f"{at.path} was changed since it was made"
+        return Finding(
+            "attention", about, says, f"look at it, and remove it; `strowger toggle {name} on` makes another"
+        )
+    if agent.path is None:
+        return Finding("attention", about, f"there is no {agent.title} behind {at.path}", agent.install)
+    if not state.in_force:
+        first = f"the PATH leads to {state.front} first" if state.front else f"{at.path.parent} is not in the PATH"
+        says = f"does not go through Strowger yet: {first}"
+        return Finding("attention", about, says, wrapper.first_in_path(at.path.parent, env))
+    return Finding("ok", about, f"goes through Strowger, by {at.path}")
 
 
 # ---- environment ----

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from strowger import __version__
+from strowger.config.paths import programs_dir
 from strowger.config.references import Secret, SecretRef
-from strowger.launcher import doctor
+from strowger.launcher import doctor, wrapper
 from strowger.launcher.doctor import Report, examine, shown
 
 pytestmark = pytest.mark.anyio
+
+DEMO = '[providers.demo]\npreset = "demo"\n'
 
 
 @pytest.fixture
@@ -99,3 +102,47 @@ async def test_remote_control_that_is_wanted(tmp_path: Path) -> None:
     (finding,) = [each for each in report.configuration if each.about == "launch.always_control"]
     assert finding.level == "note"
     assert "Remote Control" in finding.says
+
+
+PATHS = "ours:bin:/usr/bin:/bin"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="programs of a shell")
+@pytest.mark.parametrize(
+    "path, tampered, level, says, hint",
+    [
+        (PATHS, False, "ok", "goes through Strowger, by {ours}/codex", None),
+        ("bin:ours:/usr/bin", False, "attention", "the PATH leads to {bin}/codex first", "export PATH={ours}"),
+        ("bin:/usr/bin:/bin", False, "attention", "the PATH leads to {bin}/codex first", "export PATH={ours}"),
+        (PATHS, True, "attention", "{ours}/codex was changed since it was made", "`strowger toggle codex on`"),
+        ("ours:/usr/bin:/bin", False, "attention", "there is no Codex behind {ours}/codex", "npm install"),
+    ],
+)
+async def test_a_wrapper(tmp_path: Path, path: str, tampered: bool, level: str, says: str, hint: str | None) -> None:
+    """A plain command that shall go through Strowger, and what keeps it from that."""
+    real = tmp_path / "bin" / "codex"
+    real.parent.mkdir()
+    real.write_text("#!/bin/sh\necho codex-cli 0.169.0\n")
+    real.chmod(0o755)
+    ours = programs_dir({"HOME": str(tmp_path)})
+    wrapper.install(ours / "codex", wrapper.text("codex", ("strowger",), (), str(real)) + "\n" * tampered)
+    places = {"bin": str(real.parent), "ours": str(ours)}
+    where = ":".join(places.get(each, each) for each in path.split(":"))
+    (found,) = (await examined(tmp_path, DEMO, PATH=where)).wrappers
+    assert (found.level, found.about) == (level, "`codex`")
+    assert says.format(**places) in found.says
+    assert found.hint is None if hint is None else hint.format(**places) in (found.hint or "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="programs of a shell")
+async def test_no_wrapper(tmp_path: Path) -> None:
+    """Where there is an agent, it is told that its plain command could go through Strowger; that is no fault."""
+    real = tmp_path / "codex"
+    real.write_text("#!/bin/sh\necho codex-cli 0.169.0\n")
+    real.chmod(0o755)
+    report = await examined(tmp_path, DEMO, PATH=str(tmp_path))
+    assert [(found.level, found.hint or "") for found in report.wrappers] == [
+        ("note", "`strowger toggle codex on` has plain `codex` go through it")
+    ]
+    assert (await examined(tmp_path, DEMO, PATH="/nowhere")).wrappers == ()
+    assert report.attention == []

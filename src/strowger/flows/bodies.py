@@ -45,7 +45,7 @@ _MUCH = 1024
 _BASES = 3
 
 
-class Base(Struct):
+class Base(Struct, gc=False):
     """A body that others may stand on: its `id` in the file, and on how many of earlier calls it stands itself. What
     `masks` take out is not in it.
     """
@@ -109,7 +109,7 @@ class Bases:
                 return
 
 
-class Shared(Struct, frozen=True):
+class Shared(Struct, frozen=True, gc=False):
     """How many bytes a body has in common with a base: at the beginning and at the end."""
 
     base: Base

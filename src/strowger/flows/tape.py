@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Literal
 
 from msgspec import Struct, field
@@ -39,11 +40,18 @@ def is_secret(name: str) -> bool:
 
 def redacted(headers: Iterable[tuple[str, str]]) -> Headers:
     """Headers without what is secret in them; what kind of credential it was stays to be seen."""
-    kept = list(headers)
-    for place in _secret_places(tuple([name for name, _ in kept])):
+    plain = tuple(headers)
+    places = _secret_places(tuple(map(_name, plain)))
+    if not places:
+        return plain
+    kept = list(plain)
+    for place in places:
         name, value = kept[place]
         kept[place] = name, _hidden(value)
     return tuple(kept)
+
+
+_name = itemgetter(0)
 
 
 @lru_cache(maxsize=512)
@@ -73,7 +81,7 @@ def _hidden(value: str) -> str:
     return f"{scheme} {HIDDEN}" if rest and scheme.isalnum() and len(scheme) <= 16 else HIDDEN
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     """A message on its way over one wire. `number` counts the requests to upstreams from 0; `line` is `POST https://…`
     or a status. Pieces came at `moments`, in seconds since the call had been read. `size` counts all bytes, those that
     were too many to keep (`cut`) too.

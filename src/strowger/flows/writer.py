@@ -38,7 +38,7 @@ _GIVE = "UPDATE numbers SET value = CASE name WHEN 'change' THEN ? WHEN 'seq' TH
 _REQUESTS = frozenset({"client_request", "forwarded"})
 
 
-class Entry(Struct):
+class Entry(Struct, gc=False):
     """What is to be written of a flow: its row as it is now, and more of its messages, of `size` bytes."""
 
     flow: Flow

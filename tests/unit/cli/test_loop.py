@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 import anyio.lowlevel
 import pytest
@@ -41,11 +42,13 @@ def test_it_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_stays_is_not_looked_through_again_and_again() -> None:
     """What it began with is left out of every collection from then on."""
-    before = gc.get_threshold()
+    before, turn = gc.get_threshold(), sys.getswitchinterval()
     try:
         settle_in()
         assert gc.get_freeze_count() > 1000
         assert gc.get_threshold()[0] > 700
+        assert sys.getswitchinterval() < turn
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+        sys.setswitchinterval(turn)

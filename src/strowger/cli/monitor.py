@@ -25,12 +25,21 @@ def monitor() -> int:
 
     `?` tells the keys. Gateways that start later are found; nothing ends with the monitor.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise GatewayError("the monitor needs a terminal", hint="`strowger flows tail` prints calls as lines")
+    if (why := hindrance()) is not None:
+        raise GatewayError(f"the monitor needs a terminal: {why}", hint="`strowger flows tail` prints calls as lines")
     folder = sessions.directory(os.environ)
     app = monitor_of(lambda: sessions.running(folder))
     run_async(app.run_async)
     return app.return_code or 0
+
+
+def hindrance() -> str | None:
+    """Why there is no terminal to draw in; None where there is one. Textual draws on standard error."""
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr)):
+        if not stream.isatty():
+            return f"standard {name} is none"
+    term = os.environ.get("TERM")
+    return f"TERM is {term or 'not set'}" if term in (None, "", "dumb") else None
 
 
 def monitor_of(find: Find, *, ends: str = "") -> Monitor:

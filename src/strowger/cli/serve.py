@@ -16,7 +16,7 @@ import click
 from strowger import __version__
 from strowger.cli.config import config_option, profile_option
 from strowger.cli.loop import run_async, settle_in
-from strowger.cli.monitor import INSTALL, monitor_of
+from strowger.cli.monitor import INSTALL, hindrance, monitor_of
 from strowger.cli.render import count, hint, table
 from strowger.cli.setup import load_setup, unset
 from strowger.config.checks import is_loopback
@@ -66,10 +66,13 @@ def serve(
 
 def _is_wanted(asked: bool | None) -> bool:
     """Whether the monitor shall be opened. Raises GatewayError where it was asked for and cannot be."""
-    on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    if asked is False or not (on_terminal and os.environ.get("TERM") not in (None, "", "dumb")):
+    if asked is False:
+        return False
+    if (why := hindrance()) is not None:
         if asked:
-            raise GatewayError("the monitor needs a terminal", hint="`strowger serve --no-monitor` writes a log")
+            raise GatewayError(
+                f"the monitor needs a terminal: {why}", hint="`strowger serve --no-monitor` writes a log"
+            )
         return False
     if importlib.util.find_spec("textual") is None:
         if asked:

@@ -81,6 +81,7 @@ class Monitor(App[None]):
         self.source = Source(find, self.state)
         self._ends = ends
         self._drawn = -1
+        self._lines: dict[str, str | Text] = {}
         self._rows: dict[str, tuple[str, ...]] = {}
         self._filter: Filter | None = None
         self._errors = False
@@ -109,7 +110,7 @@ class Monitor(App[None]):
         self.sessions.root.expand()
         self.table.focus()
         self.set_interval(_DRAW_SECONDS, self.draw)
-        self.set_interval(1.0, self.state.tick)
+        self.set_interval(1.0, self._second)
         self.listen()
         self.draw()
 
@@ -142,8 +143,8 @@ class Monitor(App[None]):
         if not self.query("#top"):
             return  # the screen is not there yet, or not any more
         self._drawn = self.state.version
-        self.query_one("#top", Static).update(self._top())
-        self._line("#limits", "   ".join(words.windows(self.state.windows(), time.time())))
+        self._line("#top", self._top())
+        self._draw_limits()
         self._line("#trouble", "\n".join(self.state.troubles()))
         self._draw_tree()
         self._draw_calls()
@@ -151,7 +152,20 @@ class Monitor(App[None]):
         if selected is not None:
             self.details.show(selected, self.source.admins.get(self.state.gateway_of(selected["id"])))
 
-    def _line(self, name: str, text: str) -> None:
+    def _second(self) -> None:
+        """What changes with the time alone."""
+        self.state.tick()
+        if not self._paused and len(self.screen_stack) == 1 and self.query("#limits"):
+            self._draw_limits()
+
+    def _draw_limits(self) -> None:
+        self._line("#limits", "   ".join(words.windows(self.state.windows(), time.time())))
+
+    def _line(self, name: str, text: str | Text) -> None:
+        """A line that is there as long as it says something. To say the same again would lay out the whole screen."""
+        if self._lines.get(name) == text:
+            return
+        self._lines[name] = text
         line = self.query_one(name, Static)
         line.display = bool(text)
         line.update(text)
@@ -325,7 +339,7 @@ class Monitor(App[None]):
         """Hold the screen still, or go on."""
         self._paused = not self._paused
         if self._paused:
-            self.query_one("#top", Static).update(Text("paused: p goes on", "reverse"))
+            self._line("#top", Text("paused: p goes on", "reverse"))
         else:
             self.redraw()
 

@@ -51,6 +51,7 @@ class Details(Vertical):
         self._admin: Admin | None = None
         # What has been asked for already, and when it was still growing: the tab, the call, how far that had come.
         self._asked: tuple[str, str, object] | None = None
+        self._said: dict[str, Text] = {}
 
     def compose(self) -> ComposeResult:
         """A page for each tab."""
@@ -123,7 +124,9 @@ class Details(Vertical):
             self._write(name, text)
 
     def _write(self, name: str, text: Text) -> None:
-        self.query_one(f"#{name}-text", Static).update(text)
+        if self._said.get(name) != text:
+            self._said[name] = text
+            self.query_one(f"#{name}-text", Static).update(text)
 
 
 async def _events(admin: Admin, call: str) -> Text:

@@ -106,15 +106,15 @@ class State:
                 self.take(gateway, data)
             case "pulse":
                 self._pulse(gateway, data)
-            case "quota":
+            case "quota" if self._quotas.get(gateway) != data:
                 self._quotas[gateway] = data
-            case "store":
+                self.version += 1
+            case "store" if self._stores.get(gateway) != data:
                 self._stores[gateway] = data
+                self.version += 1
             case "gap":
                 self.missed += int(data.get("missed") or 0)
-            case _:
-                return
-        self.version += 1
+                self.version += 1
 
     def take(self, gateway: str, call: Call) -> None:
         """A call as it is now."""
@@ -128,6 +128,7 @@ class State:
             self._progress.pop(name, None)
         if known is None:
             self._trim()
+        self.version += 1
 
     def gone(self, gateway: str) -> None:
         """A gateway has ended: what ran there runs no more."""
@@ -142,15 +143,23 @@ class State:
 
     def _pulse(self, gateway: str, data: Mapping[str, Any]) -> None:
         fields = {name: data[name] for name in Pulse.__struct_fields__ if name in data}
-        self._pulses[gateway] = Pulse(**fields)
-        for each in data.get("flows") or ():
-            if each.get("id") in self._calls:
-                self._progress[each["id"]] = (each.get("events") or 0, each.get("response_bytes") or 0)
+        now = Pulse(**fields)
+        moved = {
+            each["id"]: (each.get("events") or 0, each.get("response_bytes") or 0)
+            for each in data.get("flows") or ()
+            if each.get("id") in self._calls
+        }
+        if moved or self._pulses.get(gateway) != now:
+            self._pulses[gateway] = now
+            self._progress.update(moved)
+            self.version += 1
 
     def tick(self) -> None:
-        """A second has passed: how much went by in it is remembered."""
-        self.rates.append(sum(pulse.tokens_per_second for pulse in self._pulses.values()))
-        self.version += 1
+        """A second has passed: how much went by in it is remembered. Where nothing moves, that is no news."""
+        rate = sum(pulse.tokens_per_second for pulse in self._pulses.values())
+        moves = rate or any(self.rates) or any(call["outcome"] == "running" for call in self._calls.values())
+        self.rates.append(rate)
+        self.version += bool(moves)
 
     def _trim(self) -> None:
         if len(self._calls) <= self._most:

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import sys
@@ -33,13 +34,13 @@ DEADLINE = 80.0
 class Terminal:
     """A program in a terminal of 120 by 40."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, program: tuple[str, ...] = (sys.executable, "-m", "strowger")) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             environment = {**os.environ, "TERM": "xterm-256color"}
-            os.execve(sys.executable, [sys.executable, "-m", "strowger", *arguments], environment)
+            os.execve(program[0], [*program, *arguments], environment)
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self._seen = ""
 
@@ -124,6 +125,18 @@ def test_a_signal_leaves_the_terminal_as_it_was(serving: Terminal) -> None:
     os.kill(serving.pid, signal.SIGTERM)
     assert serving.code() == 0
     assert serving.echoes()
+
+
+@pytest.mark.parametrize("command", [("monitor",), ("serve", "--demo", "--port", "0", "--monitor")])
+def test_no_stream_is_drawn_into(command: tuple[str, ...], tmp_path: Path) -> None:
+    """In a terminal too: one of the three may lead elsewhere, `2>file`."""
+    line = f"exec {shlex.join((sys.executable, '-m', 'strowger', *command))} 2>{shlex.quote(str(tmp_path / 'file'))}"
+    terminal = Terminal(line, program=("/bin/sh", "-c"))
+    try:
+        assert terminal.code() == 1
+    finally:
+        terminal.close()
+    assert "the monitor needs a terminal: standard error is none" in (tmp_path / "file").read_text()
 
 
 def test_without_a_terminal_there_is_no_monitor(strowger: Strowger) -> None:

@@ -216,6 +216,28 @@ async def test_what_happens_is_shown(gateway: Gateway) -> None:
         assert labels[0].startswith("claude session-  2")
 
 
+async def test_nothing_is_drawn_while_nothing_happens(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To lay out the screen each second would cost a battery; all of it drawn anew says the same."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        gateway.told.say("pulse", {"running": 0, "calls": 2})
+        await until(pilot, lambda: len(rows(app)) == 2 and "flow_2" in text(app, "#overview-text"), "the calls")
+        await until(pilot, lambda: app.state.pulse().calls == 2, "the pulse")
+        app.redraw()
+        told: list[str] = []
+        monkeypatch.setattr(Static, "update", lambda self, *_, **__: told.append(str(self.id)))
+        before = app.state.version
+        app.state.tick()
+        gateway.told.say("pulse", {"running": 0, "calls": 2})
+        gateway.told.say("gap", {"missed": 0})
+        await until(pilot, lambda: app.state.version == before + 1, "it was heard")
+        app.redraw()
+        assert told == []
+        app.action_pause()
+        app.action_pause()
+        assert told == ["top", "top"]
+
+
 async def test_a_gateway_that_ends_and_comes_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran there is lost; it is found again by itself."""
     monkeypatch.setattr(source, "LOOK_SECONDS", 0.01)

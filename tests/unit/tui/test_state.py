@@ -81,6 +81,29 @@ def test_a_second_without_news_is_a_second_too() -> None:
     assert list(state.rates)[-2:] == [9.0, 0.0]
 
 
+def test_the_same_again_is_no_news() -> None:
+    """A monitor that nothing happens on draws nothing; what runs gets older, and bars move on to the end."""
+    state = heard(call(1))
+    kinds: dict[str, dict[str, Any]] = {
+        "pulse": {"at": 1.0, "running": 0, "calls": 1, "flows": []},
+        "quota": {"accounts": []},
+        "store": {"flows": 7},
+    }
+    for kind, data in kinds.items():
+        state.heard("one", kind, data)
+    before = state.version
+    for kind, data in kinds.items():
+        state.heard("one", kind, {**data, "at": 2.0} if kind == "pulse" else dict(data))
+    state.tick()
+    assert state.version == before
+    state.heard("one", "pulse", {**kinds["pulse"], "tokens_per_second": 3.0})
+    state.tick()
+    assert state.version == before + 2
+    state.heard("one", "flow", call(2, outcome="running"))
+    state.tick()
+    assert state.version == before + 4
+
+
 def test_limits_are_told_once() -> None:
     """Several gateways know the same account."""
     state = State()

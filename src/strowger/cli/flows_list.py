@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -21,10 +22,15 @@ from strowger.cli.flows import (
     pass_kept,
     where_option,
 )
-from strowger.errors import BadRequest
+from strowger.errors import BadRequest, ClientError
+
+if TYPE_CHECKING:
+    from strowger.flows.archive import Archive
+    from strowger.flows.filters import Filter
 
 _EVERY = 0.25
-"""Seconds between two looks at the store; one costs a tenth of a millisecond."""
+"""Seconds between two looks at the store; one costs a tenth of a millisecond, and as much for each call that runs."""
+_MOST_RUNNING = 200
 
 
 @click.command("list")
@@ -64,23 +70,60 @@ def terminal_width() -> int | None:
 def tail(kept: Kept, follow: bool, limit: int, where: str | None, as_json: bool) -> int:
     """Print the last calls, and with `-f` those to come, whichever gateway they go through.
 
-    A call that takes its time has a line when it begins to be answered, and one when it is over.
+    A call that takes its time has a line when it begins to be answered, and one when it is over, or `lost` with its
+    gateway.
     """
     condition = filter_of(where)
     archive = kept.archive
-    mark = archive.mark()
+    following = Following(archive, condition)
     found = list(reversed(archive.list(condition, limit=limit))) if limit else []
     for flow in found:
         _print(flow, as_json)
     if not follow:
         return 0 if found else nothing(where)
     while True:
-        mark, changed = archive.changed_since(mark)
-        for flow in changed:
-            if condition is None or condition.matches(flow):
-                _print(flow, as_json)
-        if not changed:
+        for flow in following.news():
+            _print(flow, as_json)
+        if not following.has_more:
             time.sleep(_EVERY)
+
+
+class Following:
+    """What is new in a store from now on: calls that change, and those that run while their gateway dies, for which
+    nobody is left to change anything.
+    """
+
+    def __init__(self, archive: Archive, condition: Filter | None) -> None:
+        from strowger.flows.query import parse
+
+        self._archive = archive
+        self._condition = condition
+        self._mark = archive.mark()
+        self._running = {str(flow["id"]) for flow in archive.list(parse("outcome:running"), limit=_MOST_RUNNING)}
+        self.has_more = False
+
+    def news(self) -> list[dict[str, object]]:
+        """Those that pass the filter, of a thousand changes at most. Raises GatewayError."""
+        self._mark, changed = self._archive.changed_since(self._mark)
+        self.has_more = bool(changed)
+        for flow in changed:
+            known = self._running.add if flow["outcome"] == "running" else self._running.discard
+            known(str(flow["id"]))
+        if not changed:
+            changed = list(self._lost())
+        return [flow for flow in changed if self._condition is None or self._condition.matches(flow)]
+
+    def _lost(self) -> Iterator[dict[str, object]]:
+        for name in sorted(self._running):
+            try:
+                flow = self._archive.get(name)
+            except ClientError:  # it has been cleared
+                self._running.discard(name)
+                continue
+            if flow["outcome"] != "running":
+                self._running.discard(name)
+            if flow["outcome"] == "lost":
+                yield flow
 
 
 def _print(flow: dict[str, Any], as_json: bool) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from strowger.cli import main
+from strowger.cli.flows_list import Following
 from strowger.flows.archive import Archive
+from strowger.flows.query import parse
 from strowger.flows.store import Store
 from tests.integration.cli.conftest import DEADLINE, Flows, Served, calls
 
@@ -78,6 +82,34 @@ def test_calls_of_other_processes_are_followed(kept: Path) -> None:
         finally:
             process.kill()
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_calls_are_lost_with_their_gateway(kept: Path) -> None:
+    """Nobody writes that down, so it is looked for: once, for what began before and after the look began."""
+    store = Store(kept, tell=lambda event, fields: None)
+    archive = Archive(kept)
+    before, after, cleared, other = running = [next(calls()) for _ in range(4)]
+    for number, flow in enumerate(running):
+        flow.id, flow.outcome = f"flow_{number}", "running"
+    other.model = "haiku"
+    try:
+        store.opened(before)
+        store.flush()
+        following = Following(archive, parse("model:opus"))
+        for flow in (after, cleared, other):
+            store.opened(flow)
+        store.flush()
+        assert [flow["id"] for flow in following.news()] == [after.id, cleared.id]
+        assert following.news() == []
+        with closing(sqlite3.connect(kept, isolation_level=None)) as base:
+            base.execute("INSERT INTO writers VALUES (99, ?, NULL, 0)", (2**22 + 1,))  # the process of nobody
+            base.execute("UPDATE flows SET writer = 99 WHERE outcome = 'running'")
+            base.execute("DELETE FROM flows WHERE id = ?", (cleared.id,))
+        assert [(flow["id"], flow["outcome"]) for flow in following.news()] == [(before.id, "lost"), (after.id, "lost")]
+        assert following.news() == []
+    finally:
+        archive.close()
+        store.close(DEADLINE)
 
 
 def test_calls_are_cleared(flows: Flows, kept: Path) -> None:

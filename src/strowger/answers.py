@@ -57,7 +57,8 @@ class RouteState(Struct, frozen=True, rename={"request_class": "class"}):
 
 class LaunchState(Struct, frozen=True):
     """A client that runs on the gateway, and what was chosen for it alone. `project` is the directory that it works in,
-    `sessions` are the last ids of its own for its conversations, the latest first.
+    `sessions` are the last ids of its own for its conversations, the latest first. `orphan`: its `strowger run` is
+    gone; the client itself may be there.
     """
 
     id: str
@@ -67,6 +68,7 @@ class LaunchState(Struct, frozen=True):
     via: str | None = None
     project: str = ""
     sessions: tuple[str, ...] = ()
+    orphan: bool = False
 
 
 class RestState(Struct, frozen=True):

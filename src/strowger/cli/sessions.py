@@ -94,7 +94,8 @@ def _row(one: Running) -> tuple[str, ...]:
     launch = one.launch
     said = launch.sessions[0][:_TOLD] if launch.sessions else "-"
     works_in = below_home(launch.project) or "-"
-    return one.name, launch.name, str(launch.pid), _goes(launch.profile, launch.via), said, works_in, one.gateway.url
+    process = f"{launch.pid} (gone)" if launch.orphan else str(launch.pid)
+    return one.name, launch.name, process, _goes(launch.profile, launch.via), said, works_in, one.gateway.url
 
 
 def _goes(profile: str | None, via: str | None) -> str:
@@ -128,6 +129,8 @@ def meant(found: Sequence[Running], session: str | None) -> Running | None:
     Raises GatewayError where it may be several.
     """
     fitting = list(found) if session is None else _called(found, session)
+    if len(fitting) > 1:  # one that was left behind is hardly meant, unless there is no other
+        fitting = [one for one in fitting if not one.launch.orphan] or fitting
     if len(fitting) <= 1:
         return fitting[0] if fitting else None
     what = count(len(fitting), "client") if session is None else f"{count(len(fitting), 'client')} called {session}"

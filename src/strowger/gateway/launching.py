@@ -5,11 +5,13 @@ The half of the admin API that `strowger run` and `strowger switch` speak with. 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from strowger.config.layers import Choice
+from strowger.config.processes import is_running, is_the_same, process_start
 from strowger.errors import BadRequest, ConfigError, GatewayError, UnknownPath
 from strowger.flows.flow import Flow
 from strowger.gateway.access import Access, Client, Launch
@@ -18,6 +20,9 @@ from strowger.gateway.models import Models
 from strowger.gateway.pipeline import Line
 from strowger.gateway.settings import Settings
 from strowger.routing.prospect import Prospect
+
+ORPHAN_SECONDS = 600.0
+"""For so long a client may be silent whose `strowger run` was killed, until its token is worth nothing."""
 
 # So many ids of a client's conversations are known: sub-agents of some have one each.
 _SESSIONS = 32
@@ -46,14 +51,21 @@ class _Expected(msgspec.Struct, frozen=True):
 
 
 class Conversing:
-    """Which sessions of their own the clients of launches are in: a keeper of calls, that keeps the last few ids."""
+    """When clients of launches were last heard, and the last few sessions of their own that they were in: a keeper of
+    calls.
+    """
 
     def __init__(self) -> None:
         self._sessions: dict[str, list[str]] = {}
+        self._heard: dict[str, float] = {}
+        self._under_way: dict[str, str] = {}
 
     def began(self, flow: Flow) -> None:
         """A call names its session."""
-        if not flow.launch or not flow.session:
+        if not flow.launch:
+            return
+        self._under_way[flow.id] = flow.launch
+        if not flow.session:
             return
         known = self._sessions.setdefault(flow.launch, [])
         if known and known[0] == flow.session:
@@ -67,16 +79,26 @@ class Conversing:
         """Nothing new."""
 
     def finished(self, flow: Flow) -> None:
-        """Nothing new."""
+        """From here on nothing is heard, unless another call is under way."""
+        if launch := self._under_way.pop(flow.id, ""):
+            self._heard[launch] = time.monotonic()
 
     def of(self, launch: str) -> list[str]:
-        """Those of a launch, the latest first."""
+        """The sessions of a launch, the latest first."""
         return self._sessions.get(launch, [])
+
+    def silence(self, launch: str) -> float:
+        """Since when nothing is heard of a launch, in seconds; it counts from here where nothing ever was."""
+        if launch in self._under_way.values():
+            return 0.0
+        now = time.monotonic()
+        return now - self._heard.setdefault(launch, now)
 
     def keep(self, launches: Iterable[str]) -> None:
         """Forget all others: a call may end after its launch."""
         there = set(launches)
         self._sessions = {launch: ids for launch, ids in self._sessions.items() if launch in there}
+        self._heard = {launch: heard for launch, heard in self._heard.items() if launch in there}
 
 
 class Launches:
@@ -88,11 +110,14 @@ class Launches:
         self._settings = settings
         self._models = models
         self._expected: dict[str, _Expected] = {}
+        # Whoever opened them, by the mark of its process; only where that could be seen from here.
+        self._openers: dict[str, str | None] = {}
         self._conversing = Conversing()
         line.recorder.add(self._conversing)
 
     def described(self) -> list[dict[str, object]]:
         """All of them, and what each goes by."""
+        self._sweep()
         return [self._described(launch) for launch in self._access.launches]
 
     async def open(self, body: bytes) -> dict[str, object]:
@@ -112,6 +137,8 @@ class Launches:
             if isinstance(error, ConfigError):
                 raise BadRequest(str(error), hint=error.hint) from None
             raise
+        if is_running(launch.pid):
+            self._openers[launch.id] = process_start(launch.pid)
         opened = {"launch": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
         self._settings.log.write("debug", "launch", {"what": "opened", **opened})
         told = {"id": launch.id, "token": launch.token, "env": launch_env(config)}
@@ -166,8 +193,19 @@ class Launches:
             raise UnknownPath(f"there is no launch {launch_id[:60]}")
         self._settings.take(launch_id)
         self._expected.pop(launch_id, None)
+        self._openers.pop(launch_id, None)
         self._conversing.keep(launch.id for launch in self._access.launches)
         self._settings.log.write("debug", "launch", {"what": "closed", "launch": launch_id})
+
+    def _is_orphan(self, launch: Launch) -> bool:
+        """Whether nobody is left to close it: its client may live on, and be heard."""
+        return launch.id in self._openers and not is_the_same(launch.pid, self._openers[launch.id])
+
+    def _sweep(self) -> None:
+        """Close what nobody else will, once nothing has been heard of it for long."""
+        for launch in self._access.launches:
+            if self._is_orphan(launch) and self._conversing.silence(launch.id) > ORPHAN_SECONDS:
+                self.close(launch.id)
 
     def _check_open(self, launch_id: str) -> None:
         if launch_id not in {launch.id for launch in self._access.launches}:
@@ -177,4 +215,4 @@ class Launches:
         choice = self._settings.choice(launch.id)
         told: dict[str, object] = {"id": launch.id, "name": launch.name, "pid": launch.pid, "project": launch.project}
         told |= {"profile": choice.profile, "via": choice.via}
-        return {**told, "sessions": self._conversing.of(launch.id)}
+        return {**told, "sessions": self._conversing.of(launch.id), "orphan": self._is_orphan(launch)}

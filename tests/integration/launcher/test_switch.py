@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from aiohttp import web
 from strowger.client import Admin, Chosen
 from strowger.config.layers import AS_STARTED, Choice, Loaded, load
 from strowger.errors import GatewayError
+from strowger.gateway import launching
 from strowger.launcher import sessions
 from strowger.launcher.host import Host, hosted, quiet_log
 from strowger.launcher.setup import Setup
@@ -90,10 +93,10 @@ class Rig:
         self.two = two
         self._http = http
 
-    async def say(self, token: str, model: str = "claude-opus-4-8") -> str:
+    async def say(self, token: str, model: str = "claude-opus-4-8", session: str = "") -> str:
         """Make a call as the client that has this token; gives the text of the answer."""
         body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
-        headers = {"authorization": f"Bearer {token}"}
+        headers = {"authorization": f"Bearer {token}", **({"x-claude-code-session-id": session} if session else {})}
         async with self._http.post(f"{self.host.url}/v1/messages", json=body, headers=headers) as response:
             answer: dict[str, Any] = await response.json()
             assert response.status == 200, answer
@@ -187,6 +190,46 @@ async def test_a_choice_survives_a_reload(tmp_path: Path) -> None:
         await rig.admin.reload()
         assert await rig.say(launch.token) == "from messages"
         assert rig.two.asked == ["messages:larger"]
+
+
+async def test_conversations_of_a_launch(tmp_path: Path) -> None:
+    """The client's own ids, the latest first; they go with the launch, and belong to no other."""
+    async with rigged(tmp_path) as rig:
+        first = await rig.admin.open_launch("first", 1, project="/work/site")
+        await rig.admin.open_launch("second", 2)
+        for session in ("one", "two", "one", ""):
+            await rig.say(first.token, session=session)
+        states = {state.name: state for state in (await rig.admin.status()).launches}
+        assert states["first"].sessions == ("one", "two")
+        assert states["first"].project == "/work/site"
+        assert states["second"].sessions == ()
+
+
+async def test_a_launch_whose_opener_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client may live on, so it is let in; once it is silent, it is as if it had been closed."""
+    async with rigged(tmp_path) as rig:
+        async with await anyio.open_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as opener:
+            launch = await rig.admin.open_launch("left", opener.pid)
+            stays = await rig.admin.open_launch("stays", os.getpid())
+            assert [state.orphan for state in (await rig.admin.status()).launches] == [False, False]
+            opener.kill()
+        assert [state.orphan for state in (await rig.admin.status()).launches] == [True, False]
+        assert await rig.say(launch.token) == "from chat"
+        rig.two.hold = True
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.say, launch.token)
+            with anyio.fail_after(40):
+                while len(rig.two.asked) < 2:  # noqa: ASYNC110 - the upstream is a server of its own
+                    await anyio.sleep(0.01)
+            monkeypatch.setattr(launching, "ORPHAN_SECONDS", 0.0)  # a call that is under way is no silence
+            assert len((await rig.admin.status()).launches) == 2
+            rig.two.held.set()
+        with anyio.fail_after(40):  # the client has all of its answer before the call is over
+            while len(left := (await rig.admin.status()).launches) > 1:  # noqa: ASYNC110 - another may close it
+                await anyio.sleep(0.01)
+        assert [state.id for state in left] == [stays.id]
+        assert launch.id not in rig.host.gateway.line.launches
+        assert await rig.say(stays.token) == "from chat"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from strowger.cli.sessions import Running, meant
 from strowger.client import LaunchState
@@ -48,6 +49,16 @@ def test_no_word() -> None:
     """It is the only client, if there is one."""
     assert meant((CODEX,), None) is CODEX
     assert meant((), None) is None
+
+
+@pytest.mark.parametrize("word", ["claude", None])
+def test_those_left_behind(word: str | None) -> None:
+    """A client whose `strowger run` was killed is meant only where there is no other."""
+    left = Running(GATEWAY, replace(OTHER.launch, orphan=True))
+    assert meant((left, CLAUDE), word) is CLAUDE
+    assert meant((left,), word) is left
+    with pytest.raises(GatewayError):
+        meant((left, left), word)
 
 
 @pytest.mark.parametrize("word, said", [("claude", "2 clients called claude"), (None, "there are 3 clients")])

@@ -6,6 +6,7 @@ Every step is a short transaction of its own: others want to write. Must not kno
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections import Counter
@@ -50,13 +51,35 @@ def size_of(path: Path) -> int:
     return size
 
 
-def trim(base: sqlite3.Connection, path: Path, limits: Limits) -> int:
-    """Bring the file within its bounds; how many flows it lists then. Raises sqlite3.Error."""
+class _NotNowError(Exception):
+    """There is more to do than there is time."""
+
+
+class _Time:
+    """How long a trim may take: it is looked at after each step, so one is always done."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raises _NotNowError when it is over."""
+        if time.monotonic() >= self._until:
+            raise _NotNowError
+
+
+def trim(base: sqlite3.Connection, path: Path, limits: Limits, seconds: float = math.inf) -> int | None:
+    """Bring the file within its bounds; how many flows it lists then. None when that takes longer than `seconds`: what
+    is done is done, and the rest is for the next time. Raises sqlite3.Error.
+    """
     now = time.time()
-    _by_age(base, now - limits.days * _DAY, now - limits.usage_days * _DAY)
-    if size_of(path) > limits.bytes:
-        _by_size(base, int(limits.bytes * _DOWN_TO))
-        _give_back(base)
+    left = _Time(seconds)
+    try:
+        _by_age(base, now - limits.days * _DAY, now - limits.usage_days * _DAY, left)
+        if size_of(path) > limits.bytes:  # until room is given back, at the very end
+            _by_size(base, int(limits.bytes * _DOWN_TO), left)
+            _give_back(base)
+    except _NotNowError:
+        return None
     counted = "SELECT count(*) FROM flows WHERE started >= (SELECT value FROM numbers WHERE name = 'emptied')"
     return int(base.execute(f"{counted} AND listed = 1").fetchone()[0])
 
@@ -120,23 +143,25 @@ def _forget(base: sqlite3.Connection, seqs: Sequence[int], *, usage: bool) -> No
     base.executemany("DELETE FROM flows WHERE seq = ?" if usage else tables.EMPTY_FLOW, [(seq,) for seq in seqs])
 
 
-def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float) -> None:
+def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float, left: _Time) -> None:
     (emptied,) = base.execute("SELECT value FROM numbers WHERE name = 'emptied'").fetchone()
     wide = "listed = 1 AND started >= ? AND started < ? AND outcome != 'running'"
     while seqs := _seqs(base, wide, [emptied, kept_since]):
         with tables.transaction(base):
             release(base, seqs)
             _forget(base, seqs, usage=False)
+        left.check()
     # Not the later of both: a clock that was ahead for a while would leave all that comes now unseen.
     base.execute("UPDATE numbers SET value = ? WHERE name = 'emptied'", (int(kept_since),))
     while seqs := _seqs(base, "started < ? AND outcome != 'running'", [figures_since]):
         with tables.transaction(base):
             release(base, seqs)
             _forget(base, seqs, usage=True)
+        left.check()
     base.execute("DELETE FROM writers WHERE id < (SELECT max(id) - 1000 FROM writers)")
 
 
-def _by_size(base: sqlite3.Connection, wanted: int) -> None:
+def _by_size(base: sqlite3.Connection, wanted: int, left: _Time) -> None:
     """What was said goes first, then the oldest calls altogether."""
     while _used(base) > wanted:
         rows = base.execute("SELECT id / 2 FROM sheets ORDER BY id LIMIT ?", (_LARGE_STEP,)).fetchall()
@@ -148,6 +173,7 @@ def _by_size(base: sqlite3.Connection, wanted: int) -> None:
             release(base, gone)
             if not seqs:
                 _forget(base, gone, usage=True)
+        left.check()
 
 
 def _used(base: sqlite3.Connection) -> int:

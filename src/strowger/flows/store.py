@@ -38,6 +38,8 @@ _WAITING = 20_000
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 # How often the bounds are looked at, in seconds.
 _TRIM_EVERY = 60.0
+# How long that may keep calls waiting, in seconds; what is left to do comes after the next of them.
+_TRIM_SECONDS = 0.1
 
 
 class StoreState(Struct, frozen=True):
@@ -180,7 +182,7 @@ class Store:
             if retry:
                 self._hurry.wait(retry)
             else:
-                self._wake.wait(_TRIM_EVERY)
+                self._wake.wait(_TRIM_EVERY if self._trim_at else 0)
                 self._hurry.wait(_PAUSE)
             self._wake.clear()
             self._hurry.clear()
@@ -280,9 +282,13 @@ class Store:
             self._capture(self._captures, writer, finished)
         if time.monotonic() >= self._trim_at or writer.added > self._limits.bytes // 32:
             self._trim_at = time.monotonic() + _TRIM_EVERY
-            self._flows = retention.trim(writer.base, self._path, self._limits)
-            writer.added = 0
+            flows = retention.trim(writer.base, self._path, self._limits, _TRIM_SECONDS)
             writer.rest()
+            if flows is None:
+                self._trim_at = 0.0
+                return
+            self._flows = flows
+            writer.added = 0
             if self._captures is not None:
                 self._captures.sweep(writer.base)
 

@@ -110,6 +110,21 @@ def test_by_size(writer: Writer, tmp_path: Path) -> None:
     assert len(bodies_of(reading.messages_of(writer.base, str(newest)))["client_request", 0]) == 20_000
 
 
+def test_a_little_at_a_time(writer: Writer, tmp_path: Path) -> None:
+    """Calls wait to be written meanwhile: what there was no time for is done the next time, and all is at last."""
+    path = tmp_path / "flows.db"
+    write(writer, *[call(noise(5_000, number), session=str(number)) for number in range(200)])
+    limits = Limits(bytes=800_000)
+    sizes: list[int] = []
+    while (listed := retention.trim(writer.base, path, limits, seconds=0)) is None:
+        sizes.append(len(rows(writer, "SELECT id FROM sheets")))
+        assert consistent(writer)
+    assert listed == 200
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) > 1
+    assert retention.size_of(path) <= limits.bytes
+
+
 def test_by_size_without_bodies(writer: Writer, tmp_path: Path) -> None:
     """When nothing else is left to go, the oldest calls go altogether."""
     path = tmp_path / "flows.db"

@@ -78,7 +78,7 @@ def run(store: Store, flow: Flow | None = None) -> Flow:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait for it, for as long as a slow machine may need."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end, "it did not come about"
         threading.Event().wait(0.01)

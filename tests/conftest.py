@@ -18,7 +18,9 @@ import pytest
 
 TESTS = Path(__file__).parent
 WITHOUT_IO = tuple(TESTS / folder for folder in ("unit", "properties", "conformance"))
-WITH_PROCESSES = tuple(TESTS / folder for folder in ("browser", "e2e", "integration"))
+LONGEST = 8000
+"""Characters that are shown of one thing."""
+WITH_PROCESSES = tuple(TESTS / folder for folder in ("bench", "browser", "docs", "e2e", "integration"))
 
 # `ci` gives the same examples at each run, so a red build can be repeated; `dev` looks for new ones; `deep` looks long.
 # The name is taken from $HYPOTHESIS_PROFILE. No deadlines: a busy machine must not fail a test.
@@ -99,7 +101,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if any(item.path.is_relative_to(folder) for folder in WITH_PROCESSES):
             item.add_marker(pytest.mark.flaky(reruns=1))
         if not item.path.is_relative_to(TESTS / "unit") and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(60))
+            item.add_marker(pytest.mark.timeout(180))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says why a test had its second go: whoever reads it in a log has nothing else to find the cause by."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.write_sep("_", f"first go of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext[-LONGEST:])
+        for title, text in report.sections:
+            terminalreporter.write_line(f"{title}\n{text[-LONGEST:]}")
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,7 @@ def switch(words: tuple[str, ...]) -> None:
     """Have the calls of a running client go elsewhere from now on.
 
     \b
-        strowger switch deepseek              the only client there is
+        strowger switch deepseek              the only client there is, or the one that this is run in
         strowger switch 3fa9c1 work           by a profile
         strowger switch claude codex:gpt-5.5  via a provider, to one model
         strowger switch claude default        where all others go
@@ -116,18 +116,23 @@ def room_news(chosen: Chosen) -> str | None:
 
 async def _switch(session: str | None, to: str) -> tuple[Running, Chosen]:
     found = await running()
-    one = meant(found, session)
+    one = meant(found, session, os.environ.get(pidfiles.OWN, ""))
     if one is None:
         raise await _not_there(found, session)
     async with Admin(one.gateway.url, one.gateway.admin_token) as admin:
         return one, await admin.switch(one.launch.id, to)
 
 
-def meant(found: Sequence[Running], session: str | None) -> Running | None:
-    """The client that a word stands for; without a word, the only one. None where there is none.
+def meant(found: Sequence[Running], session: str | None, own: str = "") -> Running | None:
+    """The client that a word stands for; without a word, that of our `own` launch, or the only one. None where there is
+    none.
 
     Raises GatewayError where it may be several.
     """
+    if session is None and own:
+        for one in found:
+            if one.launch.id == own:
+                return one
     fitting = list(found) if session is None else _called(found, session)
     if len(fitting) > 1:  # one that was left behind is hardly meant, unless there is no other
         fitting = [one for one in fitting if not one.launch.orphan] or fitting

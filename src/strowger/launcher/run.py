@@ -78,13 +78,14 @@ class Order(Struct, frozen=True):
 
 
 class Way(Struct, frozen=True):
-    """A way into a gateway: its URL, and the token of this launch. `joined` says which gateway it is, if not ours;
-    `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
+    """A way into a gateway: its URL, and the id and token of this launch. `joined` says which gateway it is, if not
+    ours; `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
     to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there. `always_control`: the
     profile asks for Remote Control.
     """
 
     url: str
+    launch: str
     token: str
     joined: str = ""
     env: Mapping[str, str] = {}
@@ -133,7 +134,8 @@ async def run(
             alone = await straight(spec, direct, env, order.model)
             for line in (*alone.notes, f"{named} runs without a gateway, {alone.where}"):
                 tell(line)
-            await child.run((program, *order.arguments), {**alone.env, **inside})
+            outside = {name: value for name, value in alone.env.items() if name != sessions.OWN}
+            await child.run((program, *order.arguments), {**outside, **inside})
             return child.code
         async with _way_in(order, env, setup, tell) as way:
             tell(f"{named} runs on {way.url}" + (f" (joined {way.joined})" if way.joined else ""))
@@ -151,6 +153,7 @@ async def run(
                 before = clients.arguments(
                     spec, url=url, model=model, effort=effort, paths=paths, own=order.arguments, prospect=seen
                 )
+                inside[sessions.OWN] = way.launch
                 await child.run((program, *before, *order.arguments), {**child_env, **paths, **inside})
     return child.code
 
@@ -177,6 +180,7 @@ async def _way_in(
             try:
                 way = Way(
                     session.url,
+                    launch.id,
                     launch.token,
                     _named(session),
                     launch.env,
@@ -209,6 +213,7 @@ async def _way_in(
         async with Admin(host.url, host.gateway.access.admin_token) as admin:
             way = Way(
                 host.url,
+                opened.id,
                 opened.token,
                 env=launch_env(given),
                 effort=given.launch.effort,

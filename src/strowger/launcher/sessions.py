@@ -25,6 +25,9 @@ from strowger.errors import ConfigError
 
 Kind = Literal["serve", "run", "demo", "proxy"]
 
+OWN = "STROWGER_SESSION"
+"""Names the launch of the client that a process was started by: of several, that one is meant from there."""
+
 
 class Session(Struct, frozen=True, kw_only=True):
     """A running gateway. `serve` sessions may be joined; those of `run` and `demo` end with the program they are for,

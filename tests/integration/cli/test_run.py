@@ -81,16 +81,19 @@ def test_without_a_gateway(
     """
     file, claude = tmp_path / "config.toml", tmp_path / "claude"
     file.write_text(STRAIGHT)
-    names = "ANTHROPIC_BASE_URL ANTHROPIC_AUTH_TOKEN ANTHROPIC_MODEL MINE STROWGER_LAUNCHED"
+    names = "ANTHROPIC_BASE_URL ANTHROPIC_AUTH_TOKEN STROWGER_SESSION ANTHROPIC_MODEL MINE STROWGER_LAUNCHED"
     claude.write_text(
         f"#!{sys.executable}\nimport os\nprint(*map(os.environ.get, '{names}'.split()))\nraise SystemExit(3)\n"
     )
     claude.chmod(0o755)
     monkeypatch.setenv("PLANTED_KEY", "planted")
+    monkeypatch.setenv("STROWGER_SESSION", "another")
     words = ("--config", str(file), "--profile", "straight", *(("--alone",) if alone else ()))
     done = strowger("run", *words, str(claude))
     assert done.returncode == 3, done.stderr
-    url, token, *rest = done.stdout.split()
+    url, token, session, *rest = done.stdout.split()
+    assert session != "another"
+    assert (session == "None") != alone
     assert rest == ["None" if alone else "their-model", "1", "claude"]
     if alone:
         assert url.startswith("http://127.0.0.1:")

@@ -14,9 +14,9 @@ import pytest
 
 from tests.integration.cli.conftest import DEADLINE, Served, Strowger
 
-# Asks whenever it is told to, and writes down which model answered.
+# Asks whenever it is told to, and writes down which model answered; or runs a command of ours.
 CLIENT = """
-import json, os, sys, urllib.request
+import json, os, subprocess, sys, urllib.request
 MESSAGES = [{"role": "user", "content": "hi"}]
 def ask():
     request = urllib.request.Request(
@@ -31,7 +31,8 @@ def ask():
     with urllib.request.urlopen(request) as answer:
         return answer.headers["x-strowger-route"]
 for line in sys.stdin:
-    print(ask(), flush=True)
+    ours = [sys.executable, "-m", "strowger", *line.split()]
+    print(subprocess.check_output(ours, text=True).strip() if line.strip() else ask(), flush=True)
 """
 
 
@@ -50,10 +51,11 @@ def client(*options: str) -> Iterator[subprocess.Popen[str]]:
             assert child.wait(DEADLINE) == 0
 
 
-def ask(child: subprocess.Popen[str]) -> str:
+def ask(child: subprocess.Popen[str], *words: str) -> str:
+    """What it says to a call, or to a command of ours that it runs."""
     assert child.stdin is not None
     assert child.stdout is not None
-    child.stdin.write("once\n")
+    child.stdin.write(" ".join(words) + "\n")
     child.stdin.flush()
     return child.stdout.readline().strip()
 
@@ -87,6 +89,9 @@ def test_a_client_is_switched_while_it_runs(served: Served, strowger: Strowger) 
         assert strowger("sessions").stdout.count("via demo:demo-fast") == 2
         (conversation,) = next(one["sessions"] for one in listed if one["via"])
         assert conversation[:13] in strowger("sessions").stdout
+        # Within a client it is the one that is meant.
+        assert f"({goes[None][:6]}) now goes by the configuration" in ask(first, "switch", "default")
+        assert ask(first, "switch", "demo:demo-fast").endswith("now goes via demo:demo-fast")
         assert strowger("switch", conversation, "default").returncode == 0
         assert ask(first) == "demo:demo-fast"
         assert ask(second) == "demo:demo"

@@ -46,9 +46,12 @@ def test_a_word(word: str, one: Running | None) -> None:
 
 
 def test_no_word() -> None:
-    """It is the only client, if there is one."""
+    """It is the only client, if there is one; within a client it is that one, unless it has ended."""
     assert meant((CODEX,), None) is CODEX
     assert meant((), None) is None
+    assert meant(ALL, None, CLAUDE.launch.id) is CLAUDE
+    assert meant(ALL, "codex", CLAUDE.launch.id) is CODEX
+    assert meant((CODEX,), None, CLAUDE.launch.id) is CODEX
 
 
 @pytest.mark.parametrize("word", ["claude", None])

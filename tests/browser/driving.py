@@ -19,7 +19,7 @@ from tests.integration.gateway.rig import Rig, gateway
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
-DEADLINE = 20_000
+DEADLINE = 100_000
 """Milliseconds that anything may take on a slow machine."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HOSTILE = "<img src=x onerror=alert(1)>"
 MESSAGES = "/v1/messages"
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.browser.driving import DEADLINE, chromium
 
 HOSTILE = "</pre></script><script>document.title='gone'</script><img src=https://evil.example/x onerror=alert(1)>"
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_page_shows_everything_and_asks_nobody(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _both(dialect: str, shape: Shape, case: Answered) -> tuple[Reading, Callable
 
 
 @needs_shared
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "dialect, shape, least",
     [

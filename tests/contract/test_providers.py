@@ -31,7 +31,7 @@ from tests.fakes.flavours import DEEPSEEK, OPENAI
 from tests.fakes.server import FakeServer
 from tests.integration.gateway.rig import Rig, config, gateway
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 REAL = frozenset(os.environ.get("STROWGER_CONTRACT", "").split())
 OTHER_MODELS = dict(pair.split("=", 1) for pair in os.environ.get("STROWGER_CONTRACT_MODELS", "").split())

@@ -21,7 +21,7 @@ from tests.e2e.exchange import TOKEN, clean_env
 INSTALLED = Path(os.environ.get("STROWGER_CLIENTS") or Path.home() / ".cache" / "strowger" / "clients")
 # Clients whose absence is a failure and not a skip, so that CI cannot lose them unnoticed.
 MUST_BE_HERE = os.environ.get("STROWGER_E2E", "").split(",")
-SECONDS = 60.0
+SECONDS = 120.0
 NODE_22 = INSTALLED / "node22" / "node_modules" / ".bin"
 
 

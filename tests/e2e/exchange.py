@@ -32,7 +32,7 @@ from tests.fakes.server import FakeServer, Seen
 
 TOKEN = "e2e-client-token-that-must-go-no-further"
 SECRETS = (TOKEN, ANTHROPIC_KEY, CHAT_KEY, RESPONSES_KEY, GEMINI_KEY)
-START_SECONDS = 45.0
+START_SECONDS = 100.0
 # A model of each provider, under a name that leads to it.
 MODELS = {
     "cloud": "cloud:claude-sonnet-5",
@@ -140,7 +140,7 @@ class Started(Struct, frozen=True):
         """What its admin API says; with a body, to a POST."""
         headers = {"Authorization": f"Bearer {self.admin_token}"}
         request = urllib.request.Request(f"{self.base_url}/_strowger/{what}", body, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
             return told
 
@@ -261,7 +261,7 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
-        return process.wait(15)
+        return process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()

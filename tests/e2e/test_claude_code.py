@@ -17,7 +17,7 @@ from tests.e2e.exchange import TOKEN, Exchange
 from tests.fakes.brain import RESULT, SECOND_RESULT
 from tests.fakes.script import Call, Reply, Say, Think, Usage, call, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 # The name that the client asks for, and the provider that it leads to.
 ROUTES = {
@@ -206,7 +206,7 @@ def test_model_discovery(exchange: Exchange, home: Path, program: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/api/hello"])
 def test_probe(exchange: Exchange, path: str) -> None:
     """The client's connectivity probes are answered, without a token."""
-    connection = http.client.HTTPConnection(exchange.base_url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(exchange.base_url.removeprefix("http://"), timeout=60)
     try:
         connection.request("HEAD", path, headers={"User-Agent": "Bun/1.4.4"})
         assert connection.getresponse().status == 200

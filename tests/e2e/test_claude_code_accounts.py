@@ -16,7 +16,7 @@ from tests.fakes.anthropic import refuse
 from tests.fakes.script import Call, Refuse, Reply, Say
 from tests.integration.gateway.faults import HOME, WORK, Troubled
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 CONFIG = """
 [server]

@@ -14,7 +14,7 @@ from tests.fakes.gemini_answers import grounded
 from tests.fakes.responses_parts import WebSearch
 from tests.fakes.script import Reply, Say, call, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 PAGE = "https://a.test/page"
 QUERY = "is it so"

@@ -15,7 +15,7 @@ from tests.fakes.brain import HELLO
 from tests.fakes.flavours import DEEPSEEK, KIMI
 from tests.fakes.script import Delivery, Hang, ScriptItem, bad_gateway, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def ask(exchange: Exchange, home: Path, route: str, *script: ScriptItem, **env: str) -> Ran:

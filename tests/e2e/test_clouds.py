@@ -23,7 +23,7 @@ from tests.fakes.server import FakeServer
 from tests.fakes.vertex import TOKEN as ACCESS
 from tests.fakes.vertex import FakeVertex
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SECRET = "aws-secret-that-is-only-signed-with"
 PLACE = "/v1/projects/my-project/locations/us-east5/publishers"

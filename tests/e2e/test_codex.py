@@ -20,7 +20,7 @@ from tests.fakes.responses_parts import Freeform, NamespacedCall
 from tests.fakes.responses_view import PATCH
 from tests.fakes.script import Call, Part, Reply, ScriptItem, call
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 VERBATIM = ("resp", "codexb")
 FOREIGN = ("cloud", "gpt", "gem")

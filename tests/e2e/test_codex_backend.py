@@ -17,7 +17,7 @@ from tests.fakes.responses import connection_limit
 from tests.fakes.responses_parts import at_capacity, rate_limited_inside
 from tests.fakes.script import Call, Reply, Say, Step, Think
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 EXPIRED = "Provided authentication token is expired. Please try signing in again."
 DONE = "FAKE-DONE: all steps."

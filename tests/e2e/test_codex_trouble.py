@@ -14,7 +14,7 @@ from tests.fakes import anthropic, chat, gemini_errors, responses, responses_par
 from tests.fakes.brain import HELLO
 from tests.fakes.script import Delivery, Hang, ScriptItem, bad_gateway, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 BROKEN = [
     *(("resp", cut, sockets) for cut in ("error", "drop", "eof") for sockets in (False, True)),

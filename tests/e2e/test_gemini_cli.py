@@ -17,7 +17,7 @@ from tests.e2e.gemini_cli import CODE_ASSIST, KEY, OPTIONS, VERTEX, door, gemini
 from tests.fakes.brain import HELLO, RESULT, SECOND_RESULT
 from tests.fakes.script import Delivery, Say, call, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 CACHE = Path.home() / ".cache" / "strowger"

@@ -21,7 +21,7 @@ from tests.e2e.codex import codex, codex_home, said
 from tests.e2e.exchange import MODELS, TOKEN, Exchange
 from tests.fakes.brain import RESULT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 # There and back again; at each stop a tool is called.
 JOURNEY = ("cloud", "codexb", "gem", "cloud", "gem", "resp", "gpt", "codexb", "cloud", "gem")

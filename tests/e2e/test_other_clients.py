@@ -13,7 +13,7 @@ from tests.e2e.others import CHAT, FOUND, GEMINI, KIMI, MESSAGES, OPENCODE, PI, 
 from tests.fakes.brain import RESULT, WARY
 from tests.fakes.script import Think, call, say
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 VENDORS = ("cloud", "gpt", "resp", "gem")
 ANSWER = f"FAKE-DONE: the tool said «{RESULT}»."

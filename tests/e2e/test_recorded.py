@@ -24,7 +24,7 @@ from tests.fakes.anthropic import KEY, FakeAnthropic
 from tests.fakes.script import Reply, Usage, call, say
 from tests.fakes.server import Seen
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 MODEL = "claude-opus-5-5"
 # Of a vendor's, and of nobody's who takes part: only its form tells what it is.
@@ -74,7 +74,7 @@ class Recorded:
     def tell(self, *command: str) -> str:
         """What a command says, in a process of its own."""
         whole = [sys.executable, "-m", "strowger", *command]
-        ran = subprocess.run(whole, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(whole, env=self.env, capture_output=True, text=True, timeout=100, check=False)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
@@ -140,7 +140,7 @@ def test_a_session_is_recorded(recorded: Recorded, home: Path) -> None:
 
 def _kept(recorded: Recorded, count: int) -> list[dict[str, Any]]:
     """The calls for an answer that are over, oldest first, as the command line has them."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while True:
         told = json.loads(recorded.flows("list", "--json"))
         ended = [one for one in told if one["path"].startswith("/v1/messages") and one["outcome"] == "ok"]

@@ -14,7 +14,7 @@ from tests.e2e.exchange import Exchange, clean_env
 from tests.e2e.test_run import STROWGER
 from tests.fakes.script import call
 
-pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 ROUTES = """
 [[routes]]

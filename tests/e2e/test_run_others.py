@@ -29,7 +29,7 @@ from tests.fakes.script import say
 
 __all__ = ["runtime"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 NOWHERE = "http://127.0.0.1:9"
 PLANTED = "sk-of-the-user-that-must-stay-at-home"
@@ -216,7 +216,7 @@ def talking(exchange: Exchange, home: Path, *words: str) -> Iterator[Pi]:
         process = subprocess.Popen(
             command, cwd=home, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
         )
-        guard = threading.Timer(SECONDS, process.kill)
+        guard = threading.Timer(2 * SECONDS, process.kill)
         guard.start()
         try:
             yield Pi(process)

@@ -21,7 +21,7 @@ from tests.e2e.test_run import STROWGER
 from tests.fakes.brain import RESULT
 from tests.fakes.script import call
 
-pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 DONE = f"FAKE-DONE: the tool said «{RESULT}»."
 
@@ -61,14 +61,14 @@ def talking(exchange: Exchange, home: Path) -> Iterator[Talk]:
         process = subprocess.Popen(
             command, cwd=home, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
         )
-        guard = threading.Timer(SECONDS, process.kill)
+        guard = threading.Timer(2 * SECONDS, process.kill)
         guard.start()
         try:
             yield Talk(process, _opened(exchange, before))
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            code = process.wait(30)
+            code = process.wait(100)
             guard.cancel()
             assert process.stdout is not None
             process.stdout.close()
@@ -77,7 +77,7 @@ def talking(exchange: Exchange, home: Path) -> Iterator[Talk]:
 
 def _opened(exchange: Exchange, before: list[str]) -> str:
     """The launch that was not there before, as soon as it is."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not (new := [launch for launch in exchange.launches() if launch not in before]):
         assert time.monotonic() < deadline, "the client has not come"
         time.sleep(0.05)

@@ -52,7 +52,7 @@ def test_there_and_back(exchange: Exchange, home: Path, client: str) -> None:
     program = required(WHERE[client](), client)
     env = surroundings(exchange, home, program, joined=True)
     order = ["run", "--config", str(exchange.config), "--profile", "first", client, "--", *WORDS[client]]
-    with acp.talking([*STROWGER, *order], home, env, 5 * SECONDS) as agent:
+    with acp.talking([*STROWGER, *order], home, env, 3 * SECONDS) as agent:
         answers = [agent.say("At first: RUN_TOOL")]
         for profile in ("second", "third", "first"):
             switch(exchange, home, client, profile)

@@ -62,7 +62,7 @@ async def turn(opened: aiohttp.ClientWebSocketResponse, body: Json) -> list[Json
 async def heard(opened: aiohttp.ClientWebSocketResponse) -> list[Json]:
     """The events of the answer that is under way, up to the last."""
     events: list[Json] = []
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not events or events[-1]["type"] not in TERMINAL | {"error"}:
             events.append(json.loads(await opened.receive_str()))
     return events

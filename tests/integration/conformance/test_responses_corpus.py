@@ -28,7 +28,7 @@ def whole_ones(upstream: str, form: str) -> list[Answered]:
 
 
 @needs_shared
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_recorded_streams(upstream: str) -> None:
     """Each event is valid, in its place, and adds up to the last one."""
@@ -42,7 +42,7 @@ def test_recorded_streams(upstream: str) -> None:
 
 
 @needs_shared
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_recorded_bodies(upstream: str) -> None:
     """Each response object is valid, and says that it is complete or why it is not."""

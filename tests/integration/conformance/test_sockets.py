@@ -12,7 +12,7 @@ SOCKETS = next(section for section in SECTIONS if section.key == "sockets")
 
 
 @needs_shared
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("group", SOCKETS.groups)
 def test_verbatim_over_sockets(group: str) -> None:
     """Requests and answers keep their hash, status and content type, over kept connections and any framing."""

@@ -44,7 +44,7 @@ class Backend(Struct):
     fake: FakeCodex
 
     def openai(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.rig.url}/v1", api_key="any", max_retries=0, timeout=10)
+        return openai.AsyncOpenAI(base_url=f"{self.rig.url}/v1", api_key="any", max_retries=0, timeout=30)
 
     async def ask(self, **more: Any) -> tuple[int, dict[str, str], bytes]:
         """A small request of Claude Code's kind; status, headers and body of the answer."""

@@ -242,7 +242,7 @@ async def ask(opened: aiohttp.ClientWebSocketResponse, **members: Any) -> list[d
     """Send a `response.create`; its events up to the last."""
     await opened.send_str(msgspec.json.encode({"type": "response.create", **members}).decode())
     events: list[dict[str, Any]] = []
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not events or events[-1]["type"] not in {"response.completed", "response.failed", "error"}:
             events.append(json.loads(await opened.receive_str()))
     return events

@@ -49,7 +49,7 @@ async def answering(dialect: str = "anthropic") -> AsyncIterator[tuple[Vendor, a
         vendor.fake.script(SLOW)
         async with socket(vendor.rig) as opened:
             await opened.send_str(create(model=vendor.model, input="Go on."))
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 while json.loads(await opened.receive_str())["type"] != "response.output_text.delta":
                     pass
             yield vendor, opened
@@ -93,7 +93,7 @@ async def test_a_frame_in_pieces_is_one_frame() -> None:
             frame = create(model=vendor.model, input="grüße ☎")
             await opened.send([frame[at : at + 7] for at in range(0, len(frame), 7)])
             kinds: list[str] = []
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 while kinds[-1:] != ["response.completed"]:
                     kinds.append(json.loads(await opened.recv())["type"])
         assert "grüße ☎" in vendor.fake.inferences()[0].raw.decode()
@@ -171,7 +171,7 @@ async def test_a_shutdown_lets_the_answer_end() -> None:
         return response
 
     async def when_nobody_is_let_in(port: int) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while True:
                 try:
                     await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
@@ -183,7 +183,7 @@ async def test_a_shutdown_lets_the_answer_end() -> None:
     messages: list[aiohttp.WSMessage] = []
 
     async def listen(opened: aiohttp.ClientWebSocketResponse) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not messages or messages[-1].type is aiohttp.WSMsgType.TEXT:
                 messages.append(await opened.receive())
 

@@ -261,7 +261,7 @@ async def test_a_switch_while_a_configuration_is_read(tmp_path: Path) -> None:
     def before(choice: Choice) -> None:
         if choice.profile and not go_on.is_set():
             reached.set()
-            go_on.wait(10)
+            go_on.wait(30)
 
     async with rigged(tmp_path, before) as rig:
         first, second, third = [await rig.admin.open_launch(name, 1, profile="other") for name in ("a", "b", "c")]

@@ -30,7 +30,7 @@ from strowger.errors import GatewayError
 from strowger.tui import source
 from strowger.tui.app import Monitor
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ async def test_an_answer_that_is_not_read_to_its_end_closes_its_connection() -> 
         incoming = await upstream.open(post(address))
         assert await incoming.read() == b"half"
         incoming.close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await gone.wait()
 
 
@@ -150,7 +150,7 @@ async def test_cancelling_a_wait_closes_the_connection() -> None:
             gone.set()
 
     async with server(talk) as address, HttpUpstream() as upstream:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(upstream.open, post(address))
                 await arrived.wait()

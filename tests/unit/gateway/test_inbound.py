@@ -122,7 +122,7 @@ async def connected(waits: Waits = LONG) -> AsyncIterator[tuple[ClientConnection
 async def until(condition: object) -> None:
     """Let the loop run until something is so."""
     assert callable(condition)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not condition():
             await anyio.lowlevel.checkpoint()
 

@@ -77,7 +77,7 @@ class Line:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await asks()
         return told[0]
 
@@ -109,7 +109,7 @@ async def nothing() -> None:
 
 async def failure(call: Coroutine[Any, Any, Any], kind: type[Exception]) -> str:
     """The message of the error that this ends with."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         try:
             await call
         except kind as error:

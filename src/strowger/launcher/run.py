@@ -79,9 +79,9 @@ class Order(Struct, frozen=True):
 
 class Way(Struct, frozen=True):
     """A way into a gateway: its URL, and the id and token of this launch. `joined` says which gateway it is, if not
-    ours; `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it needs
-    to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there. `always_control`: the
-    profile asks for Remote Control.
+    ours; `env` and `effort` are what the profile gives the client, `menu` the models that it can ask for, where it
+    needs to know, `model` the one that it shall ask for, `prospect` what awaits its conversation there.
+    `always_control`: the profile asks for Remote Control.
     """
 
     url: str

@@ -315,15 +315,18 @@ async def test_a_request_is_not_kept_while_its_answer_comes(dialect: str) -> Non
     at = whole.index(b"\n\n", 40) + 2
     slow = Slow(whole[:at], whole[at:])
 
+    def all_of_them() -> list[object]:
+        gc.collect()
+        # Not by `isinstance`: a process that runs many tests has millions of objects.
+        return [one for one in gc.get_objects() if type(one) in (Asked, Request, Call)]
+
     # What other tests of this process have left, in the traceback of an error for instance, is not ours.
-    gc.collect()
-    earlier = [one for one in gc.get_objects() if isinstance(one, Asked | Request | Call)]
+    earlier = all_of_them()
     known = set(map(id, earlier))
 
     def held() -> set[str]:
-        gc.collect()
-        new = [one for one in gc.get_objects() if isinstance(one, Asked | Request | Call) and id(one) not in known]
-        return {type(one).__name__ if not isinstance(one, Call) else "body" for one in new if not _is_bare(one)}
+        new = [one for one in all_of_them() if id(one) not in known and not _is_bare(one)]
+        return {type(one).__name__ if not isinstance(one, Call) else "body" for one in new}
 
     async with upstream(slow) as url, gateway(config({"up": provider(dialect, url)})) as rig:
         async with rig.session.post(rig.url + "/v1/messages", json=anthropic_request(stream=True)) as response:

@@ -46,10 +46,10 @@ class Session:
         """`strowger run` with the client."""
         return [*STROWGER, "run", "--config", str(self._config), "--profile", profile, self.client, "--", *words]
 
-    def switch(self, profile: str, text: str) -> None:
+    def switch(self, profile: str, text: str, called: str | None = None) -> None:
         """Switch it while its next command waits, which then reads a text."""
         with self.gate.held(text):
-            ran = run([*STROWGER, "switch", self.client, profile], self._home, self.env)
+            ran = run([*STROWGER, "switch", called or self.client, profile], self._home, self.env)
             assert ran.code == 0, ran.err
 
     @contextmanager
@@ -95,10 +95,13 @@ def test_codex(exchange: Exchange, home: Path) -> None:
         codex.begin(f"Far away: {AT_GATE}")
         session.switch("second", ON)
         session.switch("third", ON)
-        session.switch("first", HOME)
+        session.switch("first", HOME, called=codex.id)  # its own id for the conversation
         assert HOME in codex.end()
     assert asked(exchange) == {"first": 4, "second": 1, "third": 1}
     assert {(flow["session"], flow["outcome"]) for flow in exchange.flows()} == {(codex.id, "ok")}
+    # Over its WebSocket it sends what is new only: the rest is known to the gateway, and told to whoever is new.
+    assert b"At first: RUN_TOOL" in exchange.upstream("gem")[0].raw
+    assert b"At first: RUN_TOOL" in exchange.upstream("codexb")[0].raw
     assert len(signed(exchange.upstream("cloud")[-1].body)) == 3
     untouched(exchange, home, before)
 

@@ -20,6 +20,8 @@ SECOND_RESULT = "strowger-e2e-57"
 # The same results for clients that run no command with a substitution in it.
 WARY = {"run_shell_command": ("printf 'strowger-e2e-%d\\n' 0x2a", "printf 'strowger-e2e-%d\\n' 0x39")}
 AT_GATE, GATE = "RUN_GATE", "gate"
+# In milliseconds, where a tool would not wait so long for its command by itself: more than Codex gives it is cut down.
+PATIENCE = 100_000
 HELLO = "FAKE-DONE: hello from the fake upstream, grüße, 電話交換機 ☎."
 
 _SHELLS = ("bash", "shell", "exec", "exec_command", "run_shell_command", "run_command", "terminal", "local_shell")
@@ -75,7 +77,10 @@ def _calls(view: View) -> tuple[Call, ...]:
     if shell is None:
         return ()
     if gate:
-        return (Call(shell, _shell_arguments(view.tools[shell], f"cat {GATE}")),)
+        given = _shell_arguments(view.tools[shell], f"cat {GATE}")
+        known = _members(view.tools[shell])
+        given |= {name: PATIENCE for name in ("yield_time_ms", "timeout_ms") if name in known}
+        return (Call(shell, given),)
     commands = WARY.get(shell, (COMMAND, SECOND_COMMAND))
     several = commands if "RUN_TOOLS" in view.text else commands[:1]
     return tuple(Call(shell, _shell_arguments(view.tools[shell], command)) for command in several)
@@ -89,11 +94,16 @@ def shell_tool(tools: dict[str, dict[str, Any]]) -> str | None:
 
 def _shell_arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
     arguments: dict[str, Any] = example(schema) if schema.get("type") == "object" else {}
-    members = schema.get("properties", {})
+    members = _members(schema)
     name = "cmd" if "cmd" in members else "command"
     # Some shells take the words of a command, not its text.
     listed = members.get(name, {}).get("type") == "array"
     return {**arguments, name: ["bash", "-lc", command] if listed else command}
+
+
+def _members(schema: dict[str, Any]) -> dict[str, Any]:
+    members: dict[str, Any] = schema.get("properties") or {}
+    return members
 
 
 def example(schema: dict[str, Any]) -> Any:

@@ -84,6 +84,10 @@ class SSEDecoder:
         self._keep(buffer[end + 2 :])
         frames = []
         for block in buffer[:end].split(b"\n\n"):
+            name, _, only = block.partition(b"\n")
+            if name[:7] == b"event: " and only[:6] == b"data: " and b"\n" not in only:
+                frames.append(Frame(_name(name), only[6:]))
+                continue
             frame = self._frame(block.split(b"\n"))
             if frame is not None:
                 frames.append(frame)

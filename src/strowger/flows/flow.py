@@ -156,16 +156,13 @@ class Flow(Struct):
                 self.losses.append(loss)
 
 
+_COUNTS = ("input", "output", "cache_read", "cache_write", "reasoning")
+
+
 def summary(flow: Flow) -> dict[str, object]:
     """The flow as plain JSON data: what the log line and the admin API show."""
     usage = flow.usage
-    tokens = {
-        "input": usage.input,
-        "output": usage.output,
-        "cache_read": usage.cache_read,
-        "cache_write": usage.cache_write,
-        "reasoning": usage.reasoning,
-    }
+    counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
     return {
         "id": flow.id,
         "started": round(flow.started, 3),
@@ -197,11 +194,13 @@ def summary(flow: Flow) -> dict[str, object]:
         "error_kind": flow.error_kind,
         "error": flow.error,
         "finish": flow.finish.reason.value if flow.finish else None,
-        "tokens": {name: count for name, count in tokens.items() if count is not None},
+        "tokens": {name: count for name, count in zip(_COUNTS, counts, strict=True) if count is not None},
         "tokens_estimated": usage.estimated,
         "billing": flow.billing,
         "billed_usd": None if flow.billed is None else round(flow.billed, 8),
-        "losses": [{"path": loss.path, "reason": loss.reason, "severity": loss.severity} for loss in flow.losses],
+        "losses": [{"path": loss.path, "reason": loss.reason, "severity": loss.severity} for loss in flow.losses]
+        if flow.losses
+        else [],
         "notes": flow.notes,
         "attempts": [_attempt(attempt) for attempt in flow.attempts],
         "upstream_request_id": flow.upstream_request_id,

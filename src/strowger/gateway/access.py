@@ -261,8 +261,8 @@ def _same(sent: str, known: str) -> bool:
 def sentinel(headers: Mapping[str, str]) -> str | None:
     """The provider that a client's key names (header names in lower case); None when it names none."""
     for header in _CLIENT_HEADERS:
-        key = _bearer(headers.get(header, ""))
-        if key.startswith(SENTINEL):
+        value = headers.get(header)
+        if value is not None and (key := _bearer(value)).startswith(SENTINEL):
             return key.removeprefix(SENTINEL)
     return None
 

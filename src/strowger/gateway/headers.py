@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from strowger.dialects.base import Loss
 from strowger.flows.flow import Attempt
@@ -59,6 +60,9 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _LONGEST_LINE = 8000
 
 _CONNECTION = len("connection")
+# What most connections say of themselves: nothing about other headers.
+_USUAL_CONNECTION = frozenset({None, "keep-alive", "close"})
+NOT_NAMED: Mapping[str, str] = MappingProxyType({})
 _NONE: frozenset[str] = frozenset()
 
 _ATTEMPTS_SHOWN = 10
@@ -80,30 +84,34 @@ def _comes_back(name: str) -> bool:
     return low not in _RESPONSE_DROPS and not low.startswith(_RESPONSE_PREFIXES)
 
 
-def forwarded(items: Headers) -> list[tuple[str, str]]:
+def forwarded(items: Headers, named: Mapping[str, str] = NOT_NAMED) -> list[tuple[str, str]]:
     """A client's headers as they go on to an upstream of the same dialect, without credentials.
 
-    `accept-encoding: identity` is asked for, so that the stream can be watched while it passes.
+    `accept-encoding: identity` is asked for, so that the stream can be watched while it passes. `named` are the same
+    by lower-case name, if somebody has them.
     """
     kept = [line for line in items if _travels(line[0])]
-    if len(kept) < len(items) and (named := _named_by_connection(items)):
-        kept = [line for line in kept if line[0].lower() not in named]
+    if len(kept) < len(items) and (dropped := _named_by_connection(items, named)):
+        kept = [line for line in kept if line[0].lower() not in dropped]
     kept.append(("Accept-Encoding", "identity"))
     return kept
 
 
-def returned(items: Headers) -> list[tuple[str, str]]:
-    """An upstream's headers as they go back to a client of the same dialect."""
-    named = _named_by_connection(items)
-    control = _CONTROL.search
-    kept = [
-        line for line in items if _comes_back(line[0]) and len(line[1]) <= _LONGEST_LINE and control(line[1]) is None
-    ]
-    return [line for line in kept if line[0].lower() not in named] if named else kept
+def returned(items: Headers, named: Mapping[str, str] = NOT_NAMED) -> list[tuple[str, str]]:
+    """An upstream's headers as they go back to a client of the same dialect. `named` as for `forwarded`."""
+    dropped = _named_by_connection(items, named)
+    kept = [line for line in items if _comes_back(line[0])]
+    values = "".join([value for _, value in kept])
+    if len(values) > _LONGEST_LINE or not values.isprintable():
+        control = _CONTROL.search
+        kept = [line for line in kept if len(line[1]) <= _LONGEST_LINE and control(line[1]) is None]
+    return [line for line in kept if line[0].lower() not in dropped] if dropped else kept
 
 
-def _named_by_connection(items: Headers) -> frozenset[str]:
+def _named_by_connection(items: Headers, named: Mapping[str, str]) -> frozenset[str]:
     """Headers that `Connection` declares to be for one hop only."""
+    if len(named) == len(items) and named.get("connection") in _USUAL_CONNECTION:
+        return _NONE
     values = [value for name, value in items if len(name) == _CONNECTION and name.lower() == "connection"]
     if not values:
         return _NONE
@@ -138,10 +146,12 @@ def attempts_header(attempts: list[Attempt]) -> str:
 
 def ascii_line(text: str) -> str:
     """A header value that every client can read, whatever a model or a user wrote."""
-    return _UNPRINTABLE.sub("?", text)
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("?", text)
 
 
 def text_header(headers: Mapping[str, str], name: str, limit: int = 200) -> str | None:
     """A header's value for the flow: bounded, and text even where its bytes are none."""
     value = headers.get(name)
-    return None if value is None else value[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if value is None or value.isascii():
+        return value and value[:limit]
+    return value[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -71,8 +71,10 @@ class Asked:
         self.call = call
         self.dialect = dialect
         self.origins = origins
-        with bounded_depth():
+        try:
             self.peek: Peek = dialect.client.peek(call.body, call.endpoint.spot)
+        except RecursionError:
+            raise too_deep() from None
         if len(self.peek.model) > _LONGEST_MODEL:
             raise BadRequest(f"model: expected at most {_LONGEST_MODEL} characters", param="model")
         self._request: Request | None = None
@@ -99,7 +101,12 @@ def bounded_depth() -> Iterator[None]:
     try:
         yield
     except RecursionError:
-        raise BadRequest("the body is nested too deeply", hint="JSON of some hundred levels is the limit") from None
+        raise too_deep() from None
+
+
+def too_deep() -> BadRequest:
+    """What is said to a body that nobody can read."""
+    return BadRequest("the body is nested too deeply", hint="JSON of some hundred levels is the limit")
 
 
 def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> Draft:
@@ -119,7 +126,7 @@ def draft(asked: Asked, target: Target, upstream: Dialect, *, strict: bool) -> D
             if target.provider.options:
                 body = add_members(body, target.provider.options)
             url = _url(target, stream=asked.peek.stream, spot=spot, answer_lane=VERBATIM)
-            lines = tuple(forwarded(asked.call.header_items))
+            lines = tuple(forwarded(asked.call.header_items, asked.call.headers))
             array = asked.peek.stream and spot.form == "array"
             return Draft(target, caps, VERBATIM, VERBATIM, url, body, lines, losses, array=array)
     request = _as_named(asked.request, target)

@@ -6,8 +6,8 @@ of it has reached the client. Must not know that there may be other tries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import anyio
 from msgspec import Struct
@@ -39,11 +39,14 @@ _FOREIGN_STATE = "invalid_encrypted_content"
 
 
 class Answer(Struct):
-    """An upstream's answer as far as it has come. `head` is ready for the client; a whole answer has no `incoming`."""
+    """An upstream's answer as far as it has come. `head` is ready for the client; a whole answer has no `incoming`.
+    `named` are the headers by lower-case name.
+    """
 
     draft: Draft
     status: int
     headers: Headers
+    named: Mapping[str, str]
     head: bytes
     receiver: Receiver
     incoming: Incoming | None = None
@@ -91,11 +94,15 @@ class Opening:
         target = candidate.target
         draft = self._prepare(target)
         attempt.lane = draft.lane
-        with _bounded_nesting():
-            incoming, masked = await self._send(draft, candidate, attempt)
         try:
-            with _bounded_nesting():
-                answer = await self._begin(draft, incoming, masked)
+            incoming, masked = await self._send(draft, candidate, attempt)
+        except RecursionError:
+            raise _too_deep() from None
+        try:
+            answer = await self._begin(draft, incoming, masked)
+        except RecursionError:
+            incoming.close()
+            raise _too_deep() from None
         except Refused as error:
             incoming.close()
             error.headers = error.headers or _masked_headers(incoming.header_items, masked)
@@ -167,7 +174,9 @@ class Opening:
             body = await self._read_rest(incoming)
             if not looks_like_json(body):
                 draft = replace(draft, answer_lane=TRANSLATE)
-            return Answer(draft, incoming.status, incoming.header_items, receiver.whole(body), receiver)
+            return Answer(
+                draft, incoming.status, incoming.header_items, incoming.headers, receiver.whole(body), receiver
+            )
         may_be_json = not draft.array and "event-stream" not in incoming.headers.get("content-type", "")
         raw: list[bytes] = []
         head: list[bytes] = []
@@ -178,7 +187,8 @@ class Opening:
             if may_be_json and not raw and looks_like_json(chunk):
                 body = chunk + await self._read_rest(incoming)
                 draft = replace(draft, answer_lane=TRANSLATE)
-                return Answer(draft, incoming.status, incoming.header_items, receiver.restream(body), receiver)
+                fed = receiver.restream(body)
+                return Answer(draft, incoming.status, incoming.header_items, incoming.headers, fed, receiver)
             if not chunk:
                 head.append(receiver.close(None))
                 break
@@ -190,7 +200,8 @@ class Opening:
             raw.append(await self._words(incoming))
             body = masked(b"".join(raw)[:_ERROR_LIMIT])
             raise failure_error(receiver.watch.first, draft.target.provider.dialect, body)
-        return Answer(draft, incoming.status, incoming.header_items, b"".join(head), receiver, incoming)
+        fed = b"".join(head)
+        return Answer(draft, incoming.status, incoming.header_items, incoming.headers, fed, receiver, incoming)
 
     async def _words(self, incoming: Incoming) -> bytes:
         """What an upstream says to its error, as far as it comes: half of it is better than none."""
@@ -213,13 +224,9 @@ class Opening:
         return b"".join(pieces)
 
 
-@contextmanager
-def _bounded_nesting() -> Iterator[None]:
+def _too_deep() -> Malformed:
     """JSON without an end to its brackets is no fault of ours, nor of the request."""
-    try:
-        yield
-    except RecursionError:
-        raise Malformed("the upstream's answer is nested too deeply to be read") from None
+    return Malformed("the upstream's answer is nested too deeply to be read")
 
 
 def _bounded(size: int) -> int:

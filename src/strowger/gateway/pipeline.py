@@ -302,7 +302,7 @@ class _OneCall:
     def _headers(self, answer: Answer) -> Headers:
         flow = self.flow
         if answer.draft.answer_lane == VERBATIM:
-            headers = returned(answer.headers)
+            headers = returned(answer.headers, answer.named)
         else:
             headers = list(self._kind())
         return (*headers, *flow_headers(flow))

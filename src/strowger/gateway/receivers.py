@@ -58,9 +58,10 @@ def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayE
 def _believable(usage: Usage) -> Usage:
     """Counts as they are, without those that cannot be: they are summed, priced, and held against budgets."""
     counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning, usage.searches)
-    read = tuple(count if count is None or 0 <= count <= _MOST_TOKENS else None for count in counts)
-    if read == counts:
+    told = [count for count in counts if count is not None]
+    if not told or (min(told) >= 0 and max(told) <= _MOST_TOKENS):
         return usage
+    read = tuple(count if count is None or 0 <= count <= _MOST_TOKENS else None for count in counts)
     names = ("input", "output", "cache_read", "cache_write", "reasoning", "searches")
     return replace(usage, **dict(zip(names, read, strict=True)))
 

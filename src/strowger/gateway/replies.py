@@ -119,8 +119,8 @@ class HttpReply:
             lines.append("Connection: close")
         elif not request.modern:
             lines.append("Connection: keep-alive")
-        text = "\r\n".join(lines)
-        breaks = len(lines) - 1
-        if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
+        said = "".join(lines)
+        if "\r" in said or "\n" in said or "\0" in said:
             raise GatewayError("a header of the answer holds a line break", kind=ErrorKind.INTERNAL)
-        return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        lines.append("\r\n")
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape")

@@ -97,9 +97,10 @@ class Sender:
     ) -> Incoming:
         added = provider.header_lines(used, out.url)
         taken = {name.lower() for name in added}
-        headers = [line for line in out.headers if line[0].lower() not in taken]
-        present = {name.lower() for name, _ in headers}
-        headers.extend(line for line in provider.default_headers if line[0] not in present)
+        headers = [line for line in out.headers if line[0].lower() not in taken] if taken else list(out.headers)
+        if provider.default_headers:
+            present = {name.lower() for name, _ in headers}
+            headers.extend([line for line in provider.default_headers if line[0] not in present])
         headers.extend(added.items())
 
         def aside(event: bytes) -> None:

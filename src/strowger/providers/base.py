@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -258,8 +259,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def places(self) -> tuple[str, ...]:
         """What a price list may call it: its name, its preset, its host."""
-        host = urlsplit(self.base_url).hostname or ""
-        return tuple(place for place in (self.name, self.preset, host) if place)
+        return _places(self.name, self.preset, self.base_url)
 
     def reading(self, headers: Mapping[str, str], now: float) -> Reading | None:
         """What the headers of an answer (names in lower case) say of an account's limits at Unix time `now`."""
@@ -270,6 +270,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         sources = (*self.headers, *(account.source for account in self.accounts))
         known = (source.known() for source in sources)
         return tuple(secret for one in known if one is not None for secret in one.secrets())
+
+
+@lru_cache(maxsize=256)
+def _places(name: str, preset: str | None, url: str) -> tuple[str, ...]:
+    host = urlsplit(url).hostname or ""
+    return tuple(place for place in (name, preset, host) if place)
 
 
 SourceFor = Callable[[SecretRef, str, CredentialKind, str], AuthSource]

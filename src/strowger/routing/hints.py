@@ -7,8 +7,8 @@ route asks for it, headers before the body, so that a call costs nothing where n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, overload
 
 from msgspec import Struct
 
@@ -27,6 +27,30 @@ _CODEX_PARENT = "x-codex-parent-thread-id"
 _CODEX_KINDS = {"turn": MAIN, "compaction": COMPACTION}
 _CODEX_SUBAGENTS = {"compact": COMPACTION, "memory_consolidation": AUXILIARY}
 _LONGEST = 200
+
+
+_Value = TypeVar("_Value")
+
+
+class _once(Generic[_Value]):  # noqa: N801 - reads as the decorator that it is
+    """A property that is worked out at the first look: `functools.cached_property` without its lock, which costs more
+    than most of these looks. One call is one task's.
+    """
+
+    def __init__(self, look: Callable[[Any], _Value]) -> None:
+        self._look = look
+        self._name = look.__name__
+        self.__doc__ = look.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> _once[_Value]: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> _Value: ...
+    def __get__(self, owner: object | None, kind: type) -> _Value | _once[_Value]:
+        if owner is None:
+            return self
+        value = owner.__dict__[self._name] = self._look(owner)
+        return value
 
 
 class Hints(Struct, frozen=True):
@@ -86,13 +110,15 @@ class Noticed:
     def _header(self, *names: str) -> str:
         for name in names:
             if value := self._headers.get(name):
+                if value.isascii():
+                    return value[:_LONGEST]
                 # text even where its bytes are none: it is kept with the flow
                 return value[:_LONGEST].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         return ""
 
     # ---- by headers ----
 
-    @cached_property
+    @_once
     def told_class(self) -> str:
         """What the headers, or the URL, say that the call is for."""
         # Claude Code, with CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
@@ -105,12 +131,12 @@ class Noticed:
         # `claude` always names the agent (seen in 2.1.197 and 2.1.329), opencode the session that its own springs from
         return SUBAGENT if self._header("x-claude-code-agent-id", "x-parent-session-id") else ""
 
-    @cached_property
+    @_once
     def told_agent(self) -> str:
         """What the headers say of the type of the sub-agent."""
         return self._header("x-claude-code-agent-type", *(() if self._framed else (_CODEX_AGENT,)))
 
-    @cached_property
+    @_once
     def agent_id(self) -> str:
         """Which sub-agent is asking."""
         if own := self._header("x-claude-code-agent-id"):
@@ -119,7 +145,7 @@ class Noticed:
             return self._header("thread-id", "x-session-id")
         return self._glance.metadata.get("thread_id", "")[:_LONGEST] if self._framed and self.subagent else ""
 
-    @cached_property
+    @_once
     def parent_agent_id(self) -> str:
         """Which sub-agent, or with opencode which session, has started the one that is asking; empty for the main."""
         if not self.agent_id:
@@ -130,7 +156,7 @@ class Noticed:
             found = self._header("x-claude-code-parent-agent-id", _CODEX_PARENT, "x-parent-session-id")
         return "" if found == self.session else found  # Codex's main agent is the thread by which it names its session
 
-    @cached_property
+    @_once
     def session(self) -> str:
         """The client's id of its session."""
         return self._header("x-claude-code-session-id", "session-id", "x-session-id") or (self._session or "")
@@ -163,14 +189,14 @@ class Noticed:
     def _is_agent(self) -> bool:
         return self._headers.get("user-agent", "").lower().startswith(_AGENTS)
 
-    @cached_property
+    @_once
     def subagent(self) -> bool:
         """Whether a sub-agent is asking."""
         if self.told_class:
             return self.told_class == SUBAGENT or bool(self._header("x-claude-code-agent-id"))
         return self.role is not None and self.role.request_class == SUBAGENT
 
-    @cached_property
+    @_once
     def agent(self) -> str:
         """The type of the sub-agent that is asking."""
         if self.told_agent or self.told_class not in {"", SUBAGENT}:
@@ -187,7 +213,7 @@ class Noticed:
         """Whether the model shall think before it answers."""
         return self._glance.thinking
 
-    @cached_property
+    @_once
     def plan(self) -> bool:
         """Whether the client is in plan mode."""
         name = self._headers.get("user-agent", "").lower()

@@ -112,8 +112,9 @@ class Log:
         with self._lock:
             fields = self._redaction.fields(fields)
             head = {"time": self._time(), "level": level, "area": area, "event": event}
-            line = _ENCODE({**head, **fields}) + b"\n" if self._file is not None else b""
+            line = b""
             if self._file is not None:
+                line = _ENCODE({**head, **fields}) + b"\n"
                 self._to_file(self._file, line)
             if shown and self._shown is not None and not self._shown.show(level, event, head, fields, line):
                 self.dropped += 1
@@ -134,7 +135,7 @@ class Log:
         second = int(now)
         if second != self._second:
             self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        return f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
 
     def close(self) -> None:
         """Close the file; the stream is not ours."""

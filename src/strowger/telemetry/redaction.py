@@ -14,6 +14,7 @@ from functools import lru_cache
 HIDDEN = "***"
 """Stands for what is secret."""
 
+_HARMLESS = frozenset({int, float, bool, type(None)})
 # Shorter texts hold no credential that any rule knows.
 _SHORTEST = 12
 # The same few texts (agents, paths, models, sessions) come with every call.
@@ -126,15 +127,13 @@ class Redaction:
         """Whether all of it is known or found to be clean. Nearly every line is, so this is what a line costs."""
         known, names = self._clean, self._names
         for name, value in fields.items():
-            if value is None or not value:
-                continue
             kind = type(value)
             if kind is str:
-                if names.get(name, True) and self._is_secret(name):
+                if names.get(name, True) and value and self._is_secret(name):
                     return False
-                if len(value) >= _SHORTEST and value not in known and not self._is_harmless(value):  # type: ignore[arg-type]
+                if value not in known and len(value) >= _SHORTEST and not self._is_harmless(value):  # type: ignore[arg-type]
                     return False
-            elif kind is int or kind is float or kind is bool:
+            elif kind in _HARMLESS or not value:
                 continue
             elif kind is dict:
                 if not self._is_clean(value):  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ _KNOWN_ORIGINS = 1000
 _NO_AUTHORITY = (
     "if a company's proxy re-signs TLS, set `ca_file` in [network], or NODE_EXTRA_CA_CERTS, to its certificate"
 )
+_HOST = len("host")
 _CLOCK = "is the clock of this machine right?"
 _NAME = "is this the host that was meant? A certificate for other names is what a proxy or a captive portal shows"
 # By OpenSSL's number for what was wrong with a certificate.
@@ -252,19 +253,18 @@ def request_head(method: str, place: Place, headers: Headers, length: int | None
     Raises Unreachable for a header that could begin another one.
     """
     lines = [f"{method} {f'http://{place.name}' if proxy else ''}{place.path} HTTP/1.1"]
-    named = {name.lower() for name, _ in headers}
-    if "host" not in named:
+    if "host" not in [name.lower() for name, _ in headers if len(name) == _HOST]:
         lines.append(f"Host: {place.name}")
-    lines.extend(f"{name}: {value}" for name, value in headers)
+    lines += [f"{name}: {value}" for name, value in headers]
     if proxy and proxy.authorization:
         lines.append(f"Proxy-Authorization: {proxy.authorization.reveal()}")
     if length is not None:
         lines.append(f"Content-Length: {length}")
-    text = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
+    said = "".join(lines)
+    if "\r" in said or "\n" in said or "\0" in said:
         raise Unreachable("a header holds a line break, so nothing was sent", hint="check `headers` of the provider")
-    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _reason(error: OSError) -> str:

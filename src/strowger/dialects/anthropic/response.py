@@ -37,7 +37,6 @@ from strowger.ir.response import unfold_part
 
 _FINISH_MEMBERS = frozenset({"stop_details", "container", "context_management", "safeguard_results"})
 """Members of a whole answer that a stream tells at its end."""
-_SAID_BESIDE = ("cache_creation", "service_tier", "inference_geo")
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -64,11 +63,21 @@ class Counts:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._update_slowly(raw)
         wire = self._wire
-        for key in _COUNTS:
-            count = getattr(usual, key)
-            if count is not UNSET:
-                wire[key] = count
-        extras = {key: value for key in _SAID_BESIDE if (value := getattr(usual, key)) is not UNSET}
+        if usual.input_tokens is not UNSET:
+            wire["input_tokens"] = usual.input_tokens
+        if usual.output_tokens is not UNSET:
+            wire["output_tokens"] = usual.output_tokens
+        if usual.cache_read_input_tokens is not UNSET:
+            wire["cache_read_input_tokens"] = usual.cache_read_input_tokens
+        if usual.cache_creation_input_tokens is not UNSET:
+            wire["cache_creation_input_tokens"] = usual.cache_creation_input_tokens
+        extras: dict[str, Raw] = {}
+        if usual.cache_creation is not UNSET:
+            extras["cache_creation"] = usual.cache_creation
+        if usual.service_tier is not UNSET:
+            extras["service_tier"] = usual.service_tier
+        if usual.inference_geo is not UNSET:
+            extras["inference_geo"] = usual.inference_geo
         return self._usage(extras or NO_EXTRAS)
 
     def _update_slowly(self, raw: Raw) -> Usage | None:

@@ -33,6 +33,7 @@ from tests.fakes.server import FakeServer, Seen
 TOKEN = "e2e-client-token-that-must-go-no-further"
 SECRETS = (TOKEN, ANTHROPIC_KEY, CHAT_KEY, RESPONSES_KEY, GEMINI_KEY)
 START_SECONDS = 100.0
+SETTLING_SECONDS = 30.0
 # A model of each provider, under a name that leads to it.
 MODELS = {
     "cloud": "cloud:claude-sonnet-5",
@@ -132,9 +133,13 @@ class Started(Struct, frozen=True):
     admin_token: str
 
     def flows(self) -> list[dict[str, Any]]:
-        """Its flows, in the order of arrival."""
-        flows: list[dict[str, Any]] = self.ask("flows?limit=100")["flows"]
-        return flows[::-1]
+        """Its flows, in the order of arrival, once none of them runs: a client may be gone before a call is over."""
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while True:
+            flows: list[dict[str, Any]] = self.ask("flows?limit=100")["flows"]
+            if all(flow["outcome"] != "running" for flow in flows) or time.monotonic() > deadline:
+                return flows[::-1]
+            time.sleep(0.02)
 
     def ask(self, what: str, body: bytes | None = None) -> dict[str, Any]:
         """What its admin API says; with a body, to a POST."""
@@ -183,7 +188,8 @@ class Exchange:
         self._gateway.ask("reload", b"")
 
     def clear(self) -> None:
-        """Forget what earlier tests have done."""
+        """Forget what earlier tests have done, once all of it is over."""
+        self._gateway.flows()
         self.reload()  # accounts that rest after one test would make another wait
         self._first_flow = time.time()
         self.cloud.rules = replace(self.cloud.rules, lagging=False)

@@ -27,14 +27,28 @@ class Agent:
 
     def say(self, text: str) -> str:
         """What it says to a message, until its turn is over."""
+        self.begin(text)
+        return self.end()
+
+    def begin(self, text: str) -> None:
+        """Begin a turn."""
         self._heard.clear()
-        prompt = {"sessionId": self._session, "prompt": [{"type": "text", "text": text}]}
-        assert self._ask("session/prompt", prompt)["stopReason"] == "end_turn"
+        self._call("session/prompt", {"sessionId": self._session, "prompt": [{"type": "text", "text": text}]})
+
+    def end(self) -> str:
+        """What it has said, when the turn that runs is over."""
+        assert self._answer()["stopReason"] == "end_turn"
         return "".join(self._heard)
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        self._call(method, params)
+        return self._answer()
+
+    def _call(self, method: str, params: Mapping[str, Any]) -> None:
         self._number += 1
         self._send({"id": self._number, "method": method, "params": params})
+
+    def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             message = json.loads(line)
@@ -44,7 +58,7 @@ class Agent:
                 assert "error" not in message, message
                 answer: dict[str, Any] = message["result"]
                 return answer
-        raise AssertionError(f"the agent has ended before it answered {method}")
+        raise AssertionError("the agent has ended before it answered")
 
     def _hear(self, message: dict[str, Any]) -> None:
         params = message["params"]

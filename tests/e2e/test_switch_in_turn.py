@@ -4,19 +4,15 @@ result then goes to another vendor, in another dialect. One session of each goes
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import codex_server
+from tests.e2e import acp, codex_server
 from tests.e2e.clients import SECONDS, required, run
 from tests.e2e.exchange import Exchange
 from tests.e2e.gate import Gate
-from tests.e2e.gemini_cli import OPTIONS
 from tests.e2e.test_gemini_cli import runtime
 from tests.e2e.test_moving import signed
 from tests.e2e.test_run import STROWGER
@@ -52,32 +48,6 @@ class Session:
             ran = run([*STROWGER, "switch", called or self.client, profile], self._home, self.env)
             assert ran.code == 0, ran.err
 
-    @contextmanager
-    def started(self, command: list[str], stdin: str = "") -> Iterator[subprocess.Popen[str]]:
-        """The client, which ends well within the block; all that it writes is its output."""
-        process = subprocess.Popen(
-            command,
-            cwd=self._home,
-            env=self.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        guard = threading.Timer(3 * SECONDS, process.kill)
-        guard.start()
-        try:
-            assert process.stdin is not None
-            process.stdin.write(stdin)
-            process.stdin.close()
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            guard.cancel()
-            assert process.stdout is not None
-            process.stdout.close()
-
 
 def asked(exchange: Exchange) -> dict[str, int]:
     """How often each profile's vendor was asked; none of them has refused anything."""
@@ -107,23 +77,21 @@ def test_codex(exchange: Exchange, home: Path) -> None:
 
 
 def test_gemini_cli(exchange: Exchange, home: Path, runtime: Path) -> None:
-    """One prompt, on a gateway of its own: a tool loop that begins at Gemini, and whose results go to Anthropic, to
-    OpenAI's Responses, and to Gemini again, which finds what it signed.
+    """A session that is kept open, on a gateway of its own: a tool loop at Gemini, and one whose results go to
+    Anthropic, to OpenAI's Responses, and to Gemini again, which finds what it signed.
     """
     before = digests(home)
     session = Session(exchange, home, "gemini", env={"XDG_RUNTIME_DIR": str(runtime)})
-    words = ("-m", "gemini-3-flash-preview", *OPTIONS, "-p", f"Far away: {AT_GATE}")
-    with session.started(session.command("second", *words)) as gemini:
+    command = session.command("second", "--acp", "--yolo", "--skip-trust", "-m", "gemini-3-flash-preview")
+    with acp.talking(command, home, session.env, 3 * SECONDS) as gemini:
+        assert RESULT in gemini.say("At first: RUN_TOOL")
+        gemini.begin(f"Far away: {AT_GATE}")
         session.switch("first", ON)
         session.switch("third", ON)
         session.switch("second", HOME)
-        assert gemini.stdout is not None
-        told = gemini.stdout.read()
-        assert gemini.wait() == 0, told
-    assert "FAKE-DONE: the tool said «" in told
-    assert HOME in told
-    assert asked(exchange) == {"first": 1, "second": 2, "third": 1}
-    assert signed(exchange.upstream("gem")[-1].body)
+        assert HOME in gemini.end()
+    assert asked(exchange) == {"first": 1, "second": 4, "third": 1}
+    assert len(signed(exchange.upstream("gem")[-1].body)) >= 3
     untouched(exchange, home, before)
 
 
@@ -139,16 +107,17 @@ def test_aider(exchange: Exchange, home: Path) -> None:
     exchange.gem.script(second)
     exchange.codexb.script(third)
     words = (*AIDER.split(), "--auto-test", "--test-cmd", "sh check.sh")
-    with session.started(session.command("first", *words), "write hello.txt\nthank you\n/exit\n") as aider:
+    with ThreadPoolExecutor(1) as pool:
+        prompts = "write hello.txt\nthank you\n/exit\n"
+        aider = pool.submit(run, session.command("first", *words), home, session.env, prompts, 3 * SECONDS)
         session.switch("second", "WRONG at first\n")
         session.switch("third", "WRONG at the second\n")
         session.switch("first", "WRONG at the third\n")
         with session.gate.held("fine\n"):
             assert (home / "hello.txt").read_text() == "four\n"
-        assert aider.stdout is not None
-        told = aider.stdout.read()
-        assert aider.wait() == 0, told
-    assert "FAKE-DONE: hello" in told
+    ran = aider.result()
+    assert ran.code == 0, ran.out + ran.err
+    assert "FAKE-DONE: hello" in ran.out
     assert asked(exchange) == {"first": 3, "second": 1, "third": 1}
     assert b"WRONG at first" in exchange.upstream("gem")[0].raw
     assert b"WRONG at the second" in exchange.upstream("codexb")[0].raw

@@ -27,6 +27,8 @@ _PAGES = 4096
 # When the file is too large, it is brought down to this part of its bound: not every call has to look again.
 _DOWN_TO = 0.9
 _DAY = 86400.0
+# In whole seconds: what is more than a night is a leap of the clock, until it has gone on from there for so long.
+_LEAP, _STANDS = 2 * 86400, 3600
 
 
 class Limits(Struct, frozen=True):
@@ -74,7 +76,8 @@ def trim(base: sqlite3.Connection, path: Path, limits: Limits, seconds: float = 
     now = time.time()
     left = _Time(seconds)
     try:
-        _by_age(base, now - limits.days * _DAY, now - limits.usage_days * _DAY, left)
+        if _is_believable(base, int(now)):
+            _by_age(base, now - limits.days * _DAY, now - limits.usage_days * _DAY, left)
         if size_of(path) > limits.bytes:  # until room is given back, at the very end
             _by_size(base, int(limits.bytes * _DOWN_TO), left)
             _give_back(base)
@@ -141,6 +144,22 @@ def _seqs(base: sqlite3.Connection, condition: str, values: Sequence[object]) ->
 def _forget(base: sqlite3.Connection, seqs: Sequence[int], *, usage: bool) -> None:
     """Leave only the figures of some flows, or nothing."""
     base.executemany("DELETE FROM flows WHERE seq = ?" if usage else tables.EMPTY_FLOW, [(seq,) for seq in seqs])
+
+
+def _is_believable(base: sqlite3.Connection, now: int) -> bool:
+    """Whether the clock can be taken at its word. Where it has leapt by days since the last look, nobody has been here
+    for so long, or it is wrong and will be put right: then nothing goes for its age until it has stood by that for an
+    hour.
+    """
+    with tables.transaction(base):
+        known = dict(base.execute("SELECT name, value FROM numbers WHERE name IN ('looked', 'leapt')").fetchall())
+        looked, leapt = known["looked"], known["leapt"]
+        if not looked or now - looked < _LEAP or (leapt and _STANDS <= now - leapt < _LEAP):
+            looked, leapt = now, 0
+        elif not leapt or not 0 <= now - leapt < _LEAP:
+            leapt = now
+        base.executemany("UPDATE numbers SET value = ? WHERE name = ?", [(looked, "looked"), (leapt, "leapt")])
+    return not leapt
 
 
 def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float, left: _Time) -> None:

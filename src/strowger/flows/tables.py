@@ -30,9 +30,10 @@ VERSION = 2
 APPLICATION = 0x5374_7277
 """Marks a file as a store of flows (`Strw`)."""
 
-NUMBERS = ("change", "seq", "body", "cleared", "emptied")
+NUMBERS = ("change", "seq", "body", "cleared", "emptied", "looked", "leapt")
 """The last change, `seq` and id of a body that were given out, each for ever; how often samples were thrown away; up to
-which Unix time flows have been emptied.
+which Unix time flows have been emptied; when it was last looked for what is old, and since when time seems to have
+leapt.
 """
 
 # Column, its type: those that are members of the plain form under the same name.

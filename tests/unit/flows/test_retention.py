@@ -94,6 +94,29 @@ def test_a_clock_that_was_ahead(writer: Writer, tmp_path: Path, monkeypatch: pyt
     assert rows(writer, "SELECT listed FROM flows WHERE session = 'new'") == [(1,)]
 
 
+def test_a_clock_that_leaps_takes_nothing_with_it(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is old by a clock that is wrong for a while is still there when it has been put right; if it stands by what
+    it says for an hour, as after a holiday, it is right.
+    """
+    real = time.time()
+    limits = Limits(days=10, usage_days=10_000)
+
+    def look(days: float) -> list[tuple[object, ...]]:
+        monkeypatch.setattr(time, "time", lambda: real + days * DAY)
+        retention.trim(writer.base, tmp_path / "flows.db", limits)
+        return rows(writer, "SELECT listed FROM flows")
+
+    write(writer, call(started=real))
+    hour = 1 / 24
+    for days in (0, 1, 400, 400 + hour / 2, 1.1, 400, 400 + hour * 0.9, 800, 1.2):
+        assert look(days) == [(1,)], days
+    assert look(30) == [(1,)]
+    assert look(30 + hour / 2) == [(1,)]
+    assert look(30 + hour) == [(0,)]
+
+
 def test_by_size(writer: Writer, tmp_path: Path) -> None:
     """The oldest bodies go, the rows stay; the file becomes smaller on the disk too."""
     path = tmp_path / "flows.db"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e import clients
 from tests.e2e.clients import Ran, claude, required
+from tests.e2e.crossings import tail
 from tests.e2e.exchange import Exchange
 from tests.e2e.test_claude_code import ROUTES
 from tests.fakes import anthropic, chat, gemini_errors, responses, responses_parts
@@ -35,9 +36,8 @@ def retries(ran: Ran) -> list[str]:
     [
         ("verbatim", anthropic.prompt_too_long()),
         ("openai", chat.prompt_too_long()),
-        ("deepseek", chat.prompt_too_long(DEEPSEEK)),
-        ("kimi", chat.prompt_too_long(KIMI)),
-        ("responses", responses_parts.overflow_inside()),
+        *tail(("deepseek", chat.prompt_too_long(DEEPSEEK)), ("kimi", chat.prompt_too_long(KIMI))),
+        *tail(("responses", responses_parts.overflow_inside())),
         ("codex backend", responses_parts.overflow_inside()),
         ("gemini", gemini_errors.prompt_too_long()),
     ],
@@ -56,15 +56,15 @@ def test_full_context_is_recognised(exchange: Exchange, home: Path, route: str, 
     [
         ("verbatim", anthropic.rate_limited(1), "rate_limit"),
         ("verbatim", anthropic.overloaded(), "overloaded"),
-        ("openai", chat.rate_limited(1), "rate_limit"),
+        *tail(("openai", chat.rate_limited(1), "rate_limit")),
         ("openai", chat.overloaded(), "overloaded"),
         ("openai", bad_gateway(), "server_error"),
         ("openai", Hang(drop=True), None),
-        ("responses", responses.rate_limited(1), "rate_limit"),
+        *tail(("responses", responses.rate_limited(1), "rate_limit")),
         ("codex backend", responses_parts.rate_limited_inside(0.5), "rate_limit"),
-        ("responses", responses_parts.at_capacity(), "overloaded"),
+        *tail(("responses", responses_parts.at_capacity(), "overloaded")),
         ("gemini", gemini_errors.rate_limited(1), "rate_limit"),
-        ("gemini", gemini_errors.overloaded(), "overloaded"),
+        *tail(("gemini", gemini_errors.overloaded(), "overloaded")),
     ],
     ids=[
         *("429", "529", "429 chat", "503 chat", "html chat", "drop chat"),
@@ -94,8 +94,9 @@ def test_exhausted_quota_is_final(exchange: Exchange, home: Path) -> None:
 @pytest.mark.parametrize(
     "route, cut",
     [
-        *((route, cut) for route in ("verbatim", "openai") for cut in ("error", "drop", "eof")),
-        *(("codex backend", "error"), ("codex backend", "eof"), ("gemini", "error"), ("gemini", "drop")),
+        *(("verbatim", cut) for cut in ("error", "drop", "eof")),
+        *(("openai", "error"), ("openai", "drop"), ("codex backend", "eof"), ("gemini", "error")),
+        *tail(("openai", "eof"), ("codex backend", "error"), ("gemini", "drop")),
     ],
 )
 def test_broken_stream(exchange: Exchange, home: Path, route: str, cut: str) -> None:
@@ -141,8 +142,8 @@ def test_unknown_model_elsewhere_is_told_in_words(exchange: Exchange, home: Path
 def test_slow_vendor(exchange: Exchange, home: Path, route: str) -> None:
     """Odd chunks, comments, compression that nobody asked for and a late first byte change nothing."""
     hard = Delivery(gzip=True, crlf=True, piece=3, comments=True)
-    ran = ask(exchange, home, route, say(HELLO, delivery=hard, delay=2.5))
+    ran = ask(exchange, home, route, say(HELLO, delivery=hard, delay=1.5))
     assert (ran.code, ran.result["result"]) == (0, HELLO)
     assert len(exchange.upstream(ROUTES[route][1])) == 1
     (flow,) = (flow for flow in exchange.flows() if flow["path"] == "/v1/messages")
-    assert flow["upstream_first_byte_ms"] >= 2500
+    assert flow["upstream_first_byte_ms"] >= 1500

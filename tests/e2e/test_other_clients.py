@@ -16,6 +16,7 @@ from tests.fakes.script import Think, call, say
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(400)]
 
 VENDORS = ("cloud", "gpt", "resp", "gem")
+PI_BESIDES = (("pi", MESSAGES, "kimi"),)
 ANSWER = f"FAKE-DONE: the tool said «{RESULT}»."
 
 
@@ -28,10 +29,10 @@ def rest(client: str, dialects: dict[str, tuple[str, str]], shown: list[tuple[st
 # Each dialect of each client goes to one foreign vendor at least; pi, which is quick, to more.
 SHOWN = {
     "pi": [
-        *((MESSAGES, "cloud"), (MESSAGES, "gpt"), (MESSAGES, "kimi"), (MESSAGES, "gem")),
-        *((CHAT, "cloud"), (CHAT, "gpt"), (CHAT, "deep"), (CHAT, "gem")),
-        *((RESPONSES, "cloud"), (RESPONSES, "resp"), (RESPONSES, "codexb"), (RESPONSES, "gem")),
-        *((GEMINI, "cloud"), (GEMINI, "gpt"), (GEMINI, "resp"), (GEMINI, "gem")),
+        *((MESSAGES, "gpt"), (MESSAGES, "gem")),
+        *((CHAT, "cloud"), (CHAT, "deep")),
+        *((RESPONSES, "cloud"), (RESPONSES, "codexb")),
+        *((GEMINI, "cloud"), (GEMINI, "resp")),
     ],
     "opencode": [(RESPONSES, "cloud")],
     "kimi": [(CHAT, "kimi"), (MESSAGES, "gem")],
@@ -44,7 +45,9 @@ DIALECTS = {"pi": PI, "opencode": OPENCODE, "kimi": KIMI, "qwen": QWEN}
     "client, dialect, provider",
     [
         *((client, *crossing) for client, shown in SHOWN.items() for crossing in shown),
-        *tail(*(case for client, shown in SHOWN.items() for case in rest(client, DIALECTS[client], shown))),
+        *tail(
+            *(case for client, shown in SHOWN.items() for case in rest(client, DIALECTS[client], shown)), *PI_BESIDES
+        ),
     ],
 )
 def test_tool_loop(exchange: Exchange, home: Path, crosses: Noted, client: str, dialect: str, provider: str) -> None:
@@ -72,8 +75,8 @@ def test_tool_loop(exchange: Exchange, home: Path, crosses: Noted, client: str, 
 @pytest.mark.parametrize(
     "dialect, provider",
     [
-        *((CHAT, "cloud"), (MESSAGES, "gpt"), (GEMINI, "resp")),
-        *tail((CHAT, "gem"), (CHAT, "resp"), (MESSAGES, "gem"), (GEMINI, "cloud"), (GEMINI, "gpt")),
+        *((MESSAGES, "gpt"), (GEMINI, "resp")),
+        *tail((CHAT, "cloud"), (CHAT, "gem"), (CHAT, "resp"), (MESSAGES, "gem"), (GEMINI, "cloud"), (GEMINI, "gpt")),
     ],
 )
 def test_aider_edits_a_file(exchange: Exchange, home: Path, crosses: Noted, dialect: str, provider: str) -> None:

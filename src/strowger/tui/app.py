@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
@@ -29,8 +30,13 @@ from strowger.tui.source import Find, Source
 from strowger.tui.state import Call, Group, Place, State
 
 _DRAW_SECONDS = 0.1
-# A table with more rows than this takes longer to draw than anybody takes to read it.
+# Drawing takes no more than this part of the time: keys come first, and the gateway may run on the same machine.
+_SHARE = 0.2
+_LONGEST_REST = 1.0
+# A table with more rows than this takes longer to draw than anybody takes to read it. While its top is looked at, fewer
+# are there: whenever a call comes, all of them move.
 _ROWS = 300
+_STEP = 60
 _NARROW = 100
 """Columns of a terminal below which the sessions are not shown beside the calls."""
 
@@ -49,7 +55,6 @@ class Monitor(App[None]):
     #sessions { width: 26%; max-width: 38; border-right: solid $panel; }
     #calls { height: 1fr; }
     #filter { display: none; height: 1; border: none; padding: 0 1; }
-    #filter.-shown { display: block; }
     #said { height: 1; color: $text-error; padding: 0 1; display: none; }
     #details { height: 45%; }
     #details Tabs { height: 2; }
@@ -58,7 +63,8 @@ class Monitor(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        # before all others, so that what is typed behind it, however fast, is for the filter
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("e", "errors", "Errors"),
         Binding("p", "pause", "Pause"),
         Binding("d", "tab('compare')", "Diff"),
@@ -83,6 +89,10 @@ class Monitor(App[None]):
         self._drawn = -1
         self._lines: dict[str, str | Text] = {}
         self._rows: dict[str, tuple[str, ...]] = {}
+        self._most = _STEP
+        self._detailed = ""
+        self._drawn_at = self._rest = 0.0
+        self._used: float | None = None
         self._filter: Filter | None = None
         self._errors = False
         self._paused = False
@@ -105,7 +115,8 @@ class Monitor(App[None]):
 
     def on_mount(self) -> None:
         """Begin to listen and to draw."""
-        self.table.add_columns(*words.COLUMNS)
+        for column in words.COLUMNS:
+            self.table.add_column(column, width=len(column))
         self.sessions.show_root = True
         self.sessions.root.expand()
         self.table.focus()
@@ -138,10 +149,12 @@ class Monitor(App[None]):
 
     def draw(self) -> None:
         """Show what is new. Nothing is drawn while it is paused, or below a dialog."""
-        if self._paused or self.state.version == self._drawn or len(self.screen_stack) > 1:
+        is_resting = self._is_resting() and self._drawn >= 0
+        if is_resting or self._paused or self.state.version == self._drawn or len(self.screen_stack) > 1:
             return
         if not self.query("#top"):
             return  # the screen is not there yet, or not any more
+        self._drawn_at, self._used = time.monotonic(), time.thread_time()
         self._drawn = self.state.version
         self._line("#top", self._top())
         self._draw_limits()
@@ -150,11 +163,22 @@ class Monitor(App[None]):
         self._draw_calls()
         selected = self.selected()
         if selected is not None:
+            self._detailed = selected["id"]
             self.details.show(selected, self.source.admins.get(self.state.gateway_of(selected["id"])))
+
+    def _is_resting(self) -> bool:
+        """Whether what was drawn last has taken so much time that others come first. It is painted after `draw`, so
+        what it took is known when that is called again.
+        """
+        if self._used is not None:
+            self._rest = min(_LONGEST_REST, (time.thread_time() - self._used) / _SHARE)
+            self._used = None
+        return time.monotonic() < self._drawn_at + self._rest
 
     def _second(self) -> None:
         """What changes with the time alone."""
         self.state.tick()
+        self._reach()
         if not self._paused and len(self.screen_stack) == 1 and self.query("#limits"):
             self._draw_limits()
 
@@ -168,7 +192,7 @@ class Monitor(App[None]):
         self._lines[name] = text
         line = self.query_one(name, Static)
         line.display = bool(text)
-        line.update(text)
+        line.update(text, layout=name != "#top")  # which is always a line
 
     def _top(self) -> Text:
         pulse, whole = self.state.pulse(), self.state.whole()
@@ -225,23 +249,33 @@ class Monitor(App[None]):
         found = self.state.calls(self._place, errors=self._errors)
         if self._filter is not None:
             found = [call for call in found if self._filter(call)]
-        return found[:_ROWS]
+        return found[: self._most]
 
     def _draw_calls(self) -> None:
         now = time.time()
         rows = {str(call["id"]): words.cells(call, self.state.progress(call["id"]), now) for call in self.shown()}
         table = self.table
-        if list(rows) == list(self._rows):
+        if not self._widen(rows) and list(rows) == list(self._rows):
             for number, (name, cells) in enumerate(rows.items()):
                 before = self._rows[name]
                 for column, (old, new) in enumerate(zip(before, cells, strict=True)):
                     if old != new:
-                        table.update_cell_at(
-                            Coordinate(number, column), self._cell(name, column, new), update_width=True
-                        )
+                        table.update_cell_at(Coordinate(number, column), self._cell(name, column, new))
         else:
             self._replace(rows)
         self._rows = rows
+
+    def _widen(self, rows: dict[str, tuple[str, ...]]) -> bool:
+        """Give columns the width of what they hold; whether that is another. Left to itself, the table measures each
+        cell with great care.
+        """
+        changed = False
+        held = zip(*rows.values(), strict=True) if rows else ((),) * len(words.COLUMNS)
+        for column, title, cells in zip(self.table.ordered_columns, words.COLUMNS, held, strict=True):
+            width = max((cell_len(cell) for cell in cells), default=0)
+            if (width := max(width, len(title))) != column.width:
+                column.width, changed = width, True
+        return changed
 
     def _replace(self, rows: dict[str, tuple[str, ...]]) -> None:
         """Other rows: the cursor stays on its call; at the top it stays at the top, where the newest are."""
@@ -282,7 +316,20 @@ class Monitor(App[None]):
 
     @on(DataTable.RowHighlighted)
     def _highlighted(self) -> None:
-        self._drawn = -1
+        self._reach()
+        selected = self.selected()
+        if selected is not None and selected["id"] != self._detailed:  # rows that are laid out anew are told of, too
+            self._drawn = -1
+
+    def _reach(self) -> None:
+        """More rows for who goes down, few again for who is back at the top."""
+        table = self.table
+        last = max(table.cursor_row, round(table.scroll_y) + table.size.height)
+        if last + _STEP // 2 > self._most < _ROWS:
+            self._most = min(_ROWS, self._most + 2 * _STEP)
+            self._drawn = -1
+        elif last <= _STEP // 2 < self._most:
+            self._most = max(_STEP, 2 * table.size.height)
 
     @on(DataTable.RowSelected)
     def _opened(self) -> None:
@@ -294,11 +341,16 @@ class Monitor(App[None]):
             self._place = event.node.data
             self.redraw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In what is typed, `/` is a sign."""
+        is_typed = isinstance(self.focused, Input) or len(self.screen_stack) > 1
+        return not (action == "filter" and is_typed)
+
     def action_filter(self) -> None:
         """Ask for a filter."""
         line = self.query_one("#filter", Input)
-        line.add_class("-shown")
-        line.focus()
+        line.display = True
+        self.screen.set_focus(line)  # at once: the keys that follow are for it
 
     @on(Input.Changed, "#filter")
     def _narrowed(self, event: Input.Changed) -> None:
@@ -314,7 +366,7 @@ class Monitor(App[None]):
     @on(Input.Submitted, "#filter")
     def _filtered(self, event: Input.Submitted) -> None:
         if not event.value.strip():
-            self.query_one("#filter").remove_class("-shown")
+            self.query_one("#filter").display = False
         self.table.focus()
 
     def action_clear(self) -> None:
@@ -322,7 +374,7 @@ class Monitor(App[None]):
         line = self.query_one("#filter", Input)
         if line.has_focus or line.value:
             line.value = ""
-            line.remove_class("-shown")
+            line.display = False
             self._line("#said", "")
         elif self.table.has_focus and self._place is not None:
             self._place = None

@@ -29,7 +29,7 @@ _KEYS = (
     ("Tab", "sessions, calls, details"),
     ("Enter", "into the details"),
     ("[ ]", "the page of the details before, the next"),
-    ("/", "a filter, as `strowger flows list --where` has it: model:gpt-5* status:>=400"),
+    ("/", "a filter, such as model:gpt-5* status:>=400"),
     ("e", "only calls that failed"),
     ("p", "hold the screen still"),
     ("d", "what was made of the client's request"),

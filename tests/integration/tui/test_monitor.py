@@ -238,6 +238,42 @@ async def test_nothing_is_drawn_while_nothing_happens(gateway: Gateway, monkeypa
         assert told == ["top", "top"]
 
 
+async def test_drawing_takes_a_part_of_the_time(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When calls come fast, keys come first: what took long is drawn less often, and at once for who asks."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(rows(app)) == 2, "earlier calls")
+        used = iter(range(0, 10**6, 100))
+        monkeypatch.setattr("strowger.tui.app.time.thread_time", lambda: next(used))
+        monkeypatch.setattr("strowger.tui.app._LONGEST_REST", 1000.0)
+        app.redraw()
+        app.draw()
+        app.state.take("http://gateway.test", call(3, model="a-model-with-a-name-that-is-longer-than-others"))
+        app.draw()
+        assert len(rows(app)) == 2
+        app.redraw()
+        assert len(rows(app)) == 3
+        _, _, model, *_ = app.table.ordered_columns
+        assert model.width == len("a-model-with-a-name-that-is-longer-than-others")
+
+
+async def test_older_calls_are_there_for_who_goes_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the newest are looked at, few rows have to move when one comes."""
+    monkeypatch.setattr(source, "Admin", Gateway(*(call(number) for number in range(200))))
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(rows(app)) == 60, "the newest")
+        app.table.move_cursor(row=59)
+        await until(pilot, lambda: len(rows(app)) == 180, "older ones")
+        assert app.table.cursor_row == 59
+        app.table.move_cursor(row=179)
+        await until(pilot, lambda: len(rows(app)) == 200, "all of them")
+        app.table.move_cursor(row=0)
+        await until(pilot, lambda: app.table.cursor_row == 0 and app.table.scroll_y == 0, "the top")
+        app.state.take("http://gateway.test", call(200))
+        await until(pilot, lambda: len(rows(app)) == 60, "the newest again")
+
+
 async def test_a_gateway_that_ends_and_comes_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran there is lost; it is found again by itself."""
     monkeypatch.setattr(source, "LOOK_SECONDS", 0.01)
@@ -283,6 +319,10 @@ async def test_the_filter_is_that_of_flows(gateway: Gateway) -> None:
         await until(pilot, lambda: len(rows(app)) == 1, "only what failed")
         app.query_one("#filter", Input).value = "statsu:>=400"
         await until(pilot, lambda: "status" in text(app, "#said"), "the near miss")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(rows(app)) == 2, "all again")
+        await pilot.press("slash", *"id:x", "slash", "y")
+        assert app.query_one("#filter", Input).value == "id:x/y"
         await pilot.press("escape")
         await until(pilot, lambda: len(rows(app)) == 2, "all again")
         await pilot.press("e")

@@ -30,6 +30,7 @@ from strowger.ir.request import (
     ToolChoice,
     ToolResult,
 )
+from strowger.ir.response import Response
 from tests.unit.dialects.anthropic.transcripts import (
     MESSAGE_STOP,
     PING,
@@ -506,6 +507,24 @@ def test_deltas_of_two_blocks_do_not_mix() -> None:
         MESSAGE_STOP,
     )
     assert response.parts == (Text("ab"), ToolCall("t", "f", "{}"))
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+def test_an_empty_page_range_does_not_reach_claude_code(pieces: int) -> None:
+    """It refuses it, and the model asks the same again. [icebear0828/codex-proxy 533, OmniRoute 2889]"""
+    text = '{"file_path":"/a","offset":0,"pages":""}'
+    told = [text[at : at + pieces] for at in range(0, len(text), pieces)]
+    sent = _from_chat(
+        _call(0, "", id="call_1", name="Read"), *(_call(0, piece) for piece in told), _chunk("tool_calls")
+    )
+    assert _blocks(sent) == [("tool_use", '{"file_path":"/a","offset":0}')]
+    part = ToolCall("call_1", "Read", text)
+    whole = Response("openai_chat", "1", "gpt", (part, replace(part, name="Write")), Finish(StopReason.TOOL_USE))
+    rendered, losses = DIALECT.client.render_response(whole, encoder_setup())
+    assert [block["input"].get("pages") for block in json.loads(rendered)["content"]] == [None, ""]
+    assert paths(losses) == ["Read.pages"]
+    own = replace(whole, origin="anthropic")
+    assert b'"pages":""' in DIALECT.client.render_response(own, encoder_setup())[0]
 
 
 def test_a_tool_without_parameters_has_a_schema() -> None:

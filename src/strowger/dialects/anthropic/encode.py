@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import Json, render_part, tool_input
 from strowger.dialects.anthropic.errors import described, failure_object
+from strowger.dialects.anthropic.mending import may_need_mending, mended
 from strowger.dialects.anthropic.searching import Searches, whole_input
 from strowger.dialects.anthropic.wire import NAME, REDACTED, STOP_WORDS
 from strowger.dialects.base import EncoderSetup, Loss, Severity
@@ -125,6 +127,13 @@ class _Said:
         """Whether the part is of a tool that ran at another provider."""
         return not self.own and isinstance(part, ServerToolCall | ServerToolResult)
 
+    def mended(self, call: ToolCall, arguments: str) -> ToolCall:
+        """The call with these arguments, as far as its client takes them."""
+        better = mended(call.name, arguments)
+        if better is not arguments:
+            self.lose(f"{call.name}.pages", "an empty page range, which the client would refuse", "info")
+        return replace(call, arguments=better)
+
     def stop_reason(self, finish: Finish) -> str | None:
         """The word for why it stopped; a client must see tool_use to run the tools that were called."""
         if self.own and (finish.native or "stop_reason" in finish.extras):
@@ -182,6 +191,9 @@ class StreamEncoder:
         self._prefix = b""
         self._skipped = False
         self._wraps = False
+        # The call whose arguments are written when they are whole, and what there is of them.
+        self._mends: ToolCall | None = None
+        self._whole: list[str] = []
         # A block that so far holds nothing to show, and the one before that stayed so: each waits for what follows it.
         self._held = b""
         self._behind = b""
@@ -322,6 +334,9 @@ class StreamEncoder:
                 if part.kind == "custom":
                     self._skipped = self._wraps = True
                     return head, self._first('{"input":"') + self._free_text(part.arguments)
+                if not said.own and isinstance(part, ToolCall) and may_need_mending(part.name):
+                    self._skipped, self._mends, self._whole = True, part, [part.arguments]
+                    return head, b""
                 return head, self._first(part.arguments)
             case Opaque() if part.kind == "compaction":
                 return self._compaction(part)
@@ -368,6 +383,8 @@ class StreamEncoder:
         if self._held:
             held, self._held, self._skipped = self._held, b"", False
             return held + self._first(text)
+        if self._mends is not None:
+            self._whole.append(text)
         return self._free_text(text) if self._wraps else b""
 
     def _free_text(self, text: str) -> bytes:
@@ -378,6 +395,10 @@ class StreamEncoder:
         if self._wraps:
             self._skipped = self._wraps = False
             return self._first('"}') + self._close()
+        if self._mends is not None:
+            call = self._said.mended(self._mends, "".join(self._whole))
+            self._skipped, self._mends = False, None
+            return self._first(call.arguments) + self._close()
         stop = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index
         if self._held:
             self._behind, self._held = self._held + stop, b""
@@ -481,6 +502,8 @@ def _foreign_tool(part: Part, said: _Said) -> list[Json]:
 def _block(part: Part, said: _Said, path: str) -> Json | Raw:
     if not said.own:
         said.extras(getattr(part, "extras", NO_EXTRAS), path)
+        if isinstance(part, ToolCall) and may_need_mending(part.name):
+            part = said.mended(part, part.arguments)
     match part:
         case ToolCall() if not tool_input(part)[1]:
             said.lose(f"{path}.input", "the arguments are not a JSON object; they are given as raw_arguments", "error")

@@ -15,7 +15,7 @@ import click
 
 from strowger.cli import names
 from strowger.cli.main import Commands
-from strowger.errors import BadRequest, GatewayError
+from strowger.errors import BadRequest, ClientError, ErrorKind, GatewayError
 
 if TYPE_CHECKING:
     from strowger.flows.archive import Archive
@@ -171,7 +171,12 @@ def picked(kept: Kept, names: Sequence[str], where: str | None, limit: int, jq: 
 
 def one(kept: Kept, name: str) -> dict[str, object]:
     """A flow by its id, a beginning of it, `last`, or `last-1` for the one before. Raises GatewayError."""
-    return kept.archive.get(name)
+    try:
+        return kept.archive.get(name)
+    except ClientError as error:
+        if error.kind is ErrorKind.NOT_FOUND and not kept.archive.count():
+            raise GatewayError("no call is kept yet", hint="`strowger demo` makes some") from None
+        raise
 
 
 def nothing(where: str | None) -> int:

@@ -25,6 +25,7 @@ from strowger.cli.flows import (
     where_option,
 )
 from strowger.cli.render import count, hint
+from strowger.errors import GatewayError
 
 if TYPE_CHECKING:
     from strowger.flows.page import Call
@@ -146,6 +147,13 @@ def _write(content: Iterable[bytes], output: Path | None) -> None:
         return
     # What was said is nobody else's business until its owner gives it away; half a file is of no use to anybody.
     beside = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        _write_whole(content, output, beside)
+    except OSError as error:
+        raise GatewayError(f"{output} cannot be written: {error.strerror}") from None
+
+
+def _write_whole(content: Iterable[bytes], output: Path, beside: Path) -> None:
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for piece in content:

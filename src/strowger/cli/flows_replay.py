@@ -175,7 +175,7 @@ async def _replayed(kept: Kept, flow: str, models: Sequence[str]) -> list[dict[s
         except GatewayError as error:
             if len(models) == 1:
                 raise
-            told = {"flow": {}, "answer": {"status": 0, "error": error.message, "text": "", "calls": [], "stop": None}}
+            told = {"flow": {}, "answer": {"status": 0, "error": error.text, "text": "", "calls": [], "stop": None}}
         found[number] = {"to": to, **told}
 
     async with _gateway(kept) as admin:

@@ -82,7 +82,7 @@ def show(
         kind = BODIES[body or "upstream"]
         message = kept.archive.message(str(flow["id"]), kind, number)
         if message is None or not message.pieces:
-            return _absent(flow, kind, message)
+            return _absent(kept, flow, kind, number, message)
         if raw:
             sys.stdout.buffer.write(message.body)
         else:
@@ -196,9 +196,12 @@ def _events(message: Message) -> Iterator[str]:
         yield text if width is None or len(text) <= width else text[: width - 1] + "…"
 
 
-def _absent(flow: dict[str, Any], kind: str, message: Message | None) -> int:
+def _absent(kept: Kept, flow: dict[str, Any], kind: Kind, number: int | None, message: Message | None) -> int:
     from strowger.cli import render
 
+    if message is None and number is not None and (last := kept.archive.message(str(flow["id"]), kind)) is not None:
+        click.echo(f"{flow['id']}: {_TITLES[kind]} has no number {number}; the last one is {last.number}", err=True)
+        return NONE_FOUND
     if message is not None and not message.size:
         click.echo(f"{flow['id']}: {_TITLES[kind]} has no body", err=True)
         return NONE_FOUND

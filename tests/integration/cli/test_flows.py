@@ -31,6 +31,15 @@ def test_without_a_store_there_is_a_hint(tmp_path: Path, capfd: pytest.CaptureFi
     assert "`[flows] store = false`" in told
 
 
+def test_an_empty_store_is_told_of(kept: Path, flows: Flows, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not that the last call was not found."""
+    assert flows("clear", "--all", "--yes")[0] == 0
+    for command in ("show", "compare", "diff", "dump"):
+        code, out, err = flows(command)
+        assert (code, out) == (1, "")
+        assert "no call is kept yet\n\nhint: `strowger demo` makes some\n" in err
+
+
 def test_a_filter_that_is_wrong_is_shown(flows: Flows) -> None:
     """With a mark below the place; exit code 2."""
     code, out, err = flows("list", "--where", "model:opus stauts:200")

@@ -27,6 +27,9 @@ def test_calls_become_a_har_file(flows: Flows, tmp_path: Path) -> None:
     assert len(json.loads(target.read_text())["log"]["entries"]) == 2
     assert SECRET not in target.read_text()
     assert flows("dump", "--where", "model:none")[0] == 1
+    nowhere = tmp_path / "none" / "calls.har"
+    code, _, err = flows("dump", "-o", str(nowhere))
+    assert (code, err) == (1, f"error: {nowhere} cannot be written: No such file or directory\n")
 
 
 def test_a_page_has_nothing_secret(flows: Flows, tmp_path: Path) -> None:

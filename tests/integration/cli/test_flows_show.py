@@ -41,7 +41,7 @@ def test_messages_are_printed_readably_or_as_they_were(flows: Flows) -> None:
     assert flows("show", "0000000000000002", "--body", "upstream", "--number", "0", "--raw")[1] == '{"error":"busy"}'
     code, out, err = flows("show", "--body", "upstream", "--number", "7")
     assert (code, out) == (1, "")
-    assert "the provider's answer is not kept" in err
+    assert "the provider's answer has no number 7; the last one is 0\n" in err
     assert flows("show", "--raw")[0] == 2
 
 

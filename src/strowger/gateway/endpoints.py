@@ -40,7 +40,8 @@ class Verb(StrEnum):
 
 class Endpoint(Struct, frozen=True):
     """A matched URL. `dialect` is the one the client speaks there, `provider` is set when the path pins one,
-    `name` is the rest of the path where one matters (a model id, an admin path), `spot` what it says of the call.
+    `name` is the rest of the path where one matters (a model id, an admin path), `spot` what it says of the call,
+    `session` the conversation that the path names.
     """
 
     verb: Verb
@@ -48,6 +49,7 @@ class Endpoint(Struct, frozen=True):
     provider: str | None = None
     name: str = ""
     spot: Spot = NOWHERE
+    session: str = ""
 
 
 class Call(Struct, frozen=True):
@@ -78,6 +80,9 @@ _GET = ("GET", "HEAD")
 _FIXED: dict[str, tuple[tuple[str, ...], Verb, str]] = {
     "/v1/messages": (_POST, Verb.CREATE, ANTHROPIC),
     "/v1/messages/count_tokens": (_POST, Verb.COUNT_TOKENS, ANTHROPIC),
+    # of clients whose base URL is wanted with its version, and was given without
+    "/messages": (_POST, Verb.CREATE, ANTHROPIC),
+    "/messages/count_tokens": (_POST, Verb.COUNT_TOKENS, ANTHROPIC),
     "/v1/chat/completions": (_POST, Verb.CREATE, CHAT),
     "/chat/completions": (_POST, Verb.CREATE, CHAT),
     "/v1/responses": (_POST, Verb.CREATE, RESPONSES),
@@ -118,6 +123,9 @@ _GEMINI = re.compile(
     r"/(?:models|tunedModels)/(?P<model>.+):(?P<method>\w+)"
 )
 _STORED = re.compile(r"(?:/v1)?/responses/(?P<id>[^/]+)(?P<rest>/input_items|/cancel)?")
+# A conversation in the path, below a provider's name, as ccproxy-api has it.
+_SESSION = re.compile(r"/(?P<session>[^/]+)(?P<rest>(?:/v1)?/(?:responses|chat/completions))")
+_VERSION = re.compile(r"v\d\w*")
 _CODE_ASSIST = "/v1internal:"
 _GENERATES = {"generateContent": False, "streamGenerateContent": True}
 
@@ -126,6 +134,9 @@ _BEDROCK = re.compile(r"/model/(?P<model>.+)/(?P<method>invoke|invoke-with-respo
 _VERTEX = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>.+):(?P<method>rawPredict|streamRawPredict)"
 )
+
+# Words before a path that say nothing: ccproxy-api has its interface below `/api`.
+_UNPINNED = frozenset({"api"})
 
 ADMIN = "/_strowger"
 """Where the admin API is."""
@@ -159,17 +170,35 @@ def match(method: str, path: str, headers: Mapping[str, str], providers: Collect
     """The endpoint at `path`. Raises UnknownPath, which lists what is served."""
     path = _tidy(path)
     found = _found(method, path, headers, query)
-    if found is None:
-        first, _, rest = path[1:].partition("/")
-        if first in providers:
-            inner = _found(method, _tidy("/" + rest), headers, query)
-            if inner is not None and inner.verb is not Verb.ADMIN:
-                return replace(inner, provider=first)
+    if found is not None:
+        return found
+    first, _, rest = path[1:].partition("/")
+    inner = _below(method, _tidy("/" + rest), headers, query, pinned=first in providers)
+    if inner is not None and first in providers:
+        return replace(inner, provider=first)
+    if inner is not None and first in _UNPINNED:
+        return inner
+    if inner is not None and rest and not _VERSION.fullmatch(first):
+        known = ", ".join(f"/{name}/{rest[:100]}" for name in providers)
         raise UnknownPath(
-            f"nothing is served at {method} {path[:200]}",
-            hint="served are " + ", ".join(SERVED),
+            f"no provider is called {first[:60]!r}",
+            hint=f"/{rest[:100]} goes where the configuration says" + (f"; there are also {known}" if known else ""),
         )
-    return found
+    raise UnknownPath(
+        f"nothing is served at {method} {path[:200]}",
+        hint="served are " + ", ".join(SERVED),
+    )
+
+
+def _below(method: str, path: str, headers: Mapping[str, str], query: str, *, pinned: bool) -> Endpoint | None:
+    """The endpoint at what stands behind the first word of a path; below a provider's name a conversation may too."""
+    found = _found(method, path, headers, query)
+    if found is not None:
+        return None if found.verb is Verb.ADMIN else found
+    if not pinned or (named := _SESSION.fullmatch(path)) is None:
+        return None
+    inner = _found(method, named["rest"], headers, query)
+    return None if inner is None else replace(inner, session=named["session"])
 
 
 def _found(method: str, path: str, headers: Mapping[str, str], query: str) -> Endpoint | None:

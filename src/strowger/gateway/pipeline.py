@@ -357,6 +357,7 @@ def _is_final(error: GatewayError) -> bool:
 
 def notice(call: Call, session: str | None = None) -> Noticed:
     """What routes may ask of a call besides its model. It holds the body. `session` is what the body says of it."""
+    session = call.endpoint.session or session
     return Noticed(call.headers, call.body, session=session, compacts=call.endpoint.spot.form == "compact")
 
 

@@ -159,7 +159,9 @@ class Noticed:
     @_once
     def session(self) -> str:
         """The client's id of its session."""
-        return self._header("x-claude-code-session-id", "session-id", "x-session-id") or (self._session or "")
+        # with an underscore in older versions of Codex, and in what was written for ccproxy-api
+        named = self._header("x-claude-code-session-id", "session-id", "x-session-id", "session_id")
+        return named or self._session or ""
 
     # ---- by the body ----
 

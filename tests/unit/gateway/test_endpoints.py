@@ -19,6 +19,11 @@ ANTHROPIC = {"anthropic-version": "2023-06-01"}
         ("POST", "/v1/chat/completions", Verb.CREATE, "openai_chat"),
         ("POST", "/chat/completions", Verb.CREATE, "openai_chat"),
         ("POST", "/v1/v1/messages", Verb.CREATE, "anthropic"),
+        ("POST", "/messages", Verb.CREATE, "anthropic"),
+        ("POST", "/messages/count_tokens", Verb.COUNT_TOKENS, "anthropic"),
+        ("POST", "/api/v1/messages", Verb.CREATE, "anthropic"),
+        ("POST", "/api/v1/chat/completions", Verb.CREATE, "openai_chat"),
+        ("GET", "/api/models", Verb.MODELS, "openai_chat"),
         ("POST", "/v1/v1/chat/completions", Verb.CREATE, "openai_chat"),
         ("HEAD", "/", Verb.HELLO, "openai_chat"),
         ("HEAD", "/api/hello", Verb.HELLO, "openai_chat"),
@@ -50,7 +55,35 @@ def test_a_path_may_pin_a_provider() -> None:
     assert match("HEAD", "/groq", {}, ("groq",)).verb is Verb.HELLO
 
 
-@pytest.mark.parametrize("path", ["/v2/messages", "/v1/files", "/nobody/v1/messages", "/groq/_strowger/status"])
+@pytest.mark.parametrize(
+    "path, dialect, rest",
+    [
+        ("/codex/0199-a7/responses", "openai_responses", Verb.CREATE),
+        ("/codex/0199-a7/v1/responses", "openai_responses", Verb.CREATE),
+        ("/codex/0199-a7/chat/completions", "openai_chat", Verb.CREATE),
+    ],
+)
+def test_a_path_may_name_the_conversation(path: str, dialect: str, rest: Verb) -> None:
+    """Below a provider's name, as ccproxy-api has it."""
+    endpoint = match("POST", path, {}, ("codex",))
+    assert (endpoint.provider, endpoint.verb, endpoint.dialect) == ("codex", rest, dialect)
+    assert endpoint.session == "0199-a7"
+    assert match("POST", "/codex/responses", {}, ("codex",)).session == ""
+
+
+def test_a_provider_may_be_called_as_a_word_that_says_nothing() -> None:
+    """It goes before."""
+    assert match("POST", "/api/v1/messages", {}, ("api",)).provider == "api"
+
+
+def test_a_provider_that_is_not_there_is_named() -> None:
+    """And what there is: this is a base URL that somebody took from another program's manual."""
+    with pytest.raises(UnknownPath, match="no provider is called 'anthropic'") as caught:
+        match("POST", "/anthropic/v1/messages", {}, ("groq",))
+    assert caught.value.hint == "/v1/messages goes where the configuration says; there are also /groq/v1/messages"
+
+
+@pytest.mark.parametrize("path", ["/v2/messages", "/v1/files", "/nobody/v1/files", "/groq/_strowger/status"])
 def test_unknown_paths_say_what_is_served(path: str) -> None:
     """The hint is what helps."""
     with pytest.raises(UnknownPath) as caught:

@@ -61,6 +61,13 @@ def test_headers_that_say_it(
     assert noticed.known_class == request_class
 
 
+@pytest.mark.parametrize("name", ["x-claude-code-session-id", "session-id", "x-session-id", "session_id"])
+def test_a_session_is_named_by_a_header(name: str) -> None:
+    """Each client has its own, and what the body says comes after them."""
+    assert Noticed({name: "s1"}, b"{}", session="of the body").session == "s1"
+    assert Noticed({}, b"{}", session="of the body").session == "of the body"
+
+
 def framed(kind: str, **said: str) -> Noticed:
     """A call of Codex's on a connection that was opened for something else."""
     opened = {

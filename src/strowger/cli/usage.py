@@ -38,7 +38,7 @@ _HEADER = ("CALLS", "ERRORS", "INPUT", "CACHE READ", "WRITE", "HIT", "OUTPUT", "
     default="day",
     show_default=True,
     metavar="GROUP,…",
-    help="session, agent, subagent, project, model, provider, credential, day, program, profile, class.",
+    help="session, agent, subagent, project, model, provider, credential, day, hour, program, profile, class.",
 )
 @click.option("--since", default="30d", show_default=True, metavar="WHEN", help="2h, 7d, today, 2026-11-01, or all.")
 @click.option("--until", metavar="WHEN", help="Only calls that began before.")
@@ -66,6 +66,7 @@ def usage(
 
     \b
         strowger usage --by model,provider --since 7d
+        strowger usage --by hour --since today
         strowger usage --by session,agent        a tree of agents for each session
         strowger usage --by project --where "program:claude cost:>0" --csv
 
@@ -125,6 +126,8 @@ def _where(where: str, since: str, until: str | None) -> Filter:
 
 
 def _lines(names: Sequence[str], rows: Sequence[Row], whole: Usage, limit: int) -> Iterator[str]:
+    from strowger.flows.usage import PERIODS
+
     if names == ("session", "agent"):
         cells, left_out = _branches(rows, limit)
         groups: tuple[str, ...] = ("SESSION AND AGENT",)
@@ -133,8 +136,8 @@ def _lines(names: Sequence[str], rows: Sequence[Row], whole: Usage, limit: int) 
             ((*(_named(name, value) for name, value in zip(names, row.by, strict=True)),), row.usage) for row in rows
         ]
         groups, left_out = tuple(name.upper() for name in names), max(0, len(cells) - limit)
-        # Days go on to today, so the oldest are what is left out.
-        cells = cells[-limit:] if "day" in names else cells[:limit]
+        # Days and hours go on to now, so the oldest are what is left out.
+        cells = cells[-limit:] if set(PERIODS) & set(names) else cells[:limit]
     if groups:
         cells.append((("total", *("" for _ in groups[1:])), whole))
     header, *shown = _aligned([(*groups, *_HEADER), *((*left, *_sums(one)) for left, one in cells)], len(groups))

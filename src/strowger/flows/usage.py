@@ -24,12 +24,15 @@ _GROUPS: dict[str, str] = {
     "provider": "provider",
     "credential": "CASE WHEN provider != '' THEN provider || '/' || COALESCE(NULLIF(account, ''), 'default') END",
     "day": "day",
+    "hour": "strftime('%Y-%m-%d %H:00', started, 'unixepoch', 'localtime')",
     "program": "program",
     "profile": "profile",
     "class": "request_class",
 }
 GROUPS = tuple(_GROUPS)
 """By what calls can be put together: `agent` is each agent of a session by its id, `subagent` each kind of them."""
+PERIODS = ("day", "hour")
+"""Those of them that go on in time, and are told in its order."""
 
 _COUNTED = "(input IS NOT NULL OR output IS NOT NULL)"
 _SUMS: dict[str, str] = {
@@ -133,8 +136,8 @@ class Selecting(Protocol):
 def summed(archive: Selecting, by: Sequence[str] = (), where: Where | None = None) -> list[Row]:
     """Sums of all calls that are over, or of those that `where` chooses, by what they have in common.
 
-    By day in the order of days, else the dearest first. Raises BadGroup for a group that there is not, GatewayError
-    when the store cannot be read.
+    By day or hour in the order of time, else the dearest first. Raises BadGroup for a group that there is not,
+    GatewayError when the store cannot be read.
     """
     unknown = [name for name in by if name not in _GROUPS]
     if unknown:
@@ -159,7 +162,7 @@ def _row(row: tuple[Value, ...], groups: int) -> Row:
 
 
 def _order(by: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
-    days = [place for place, name in enumerate(by) if name == "day"]
+    days = [place for place, name in enumerate(by) if name in PERIODS]
 
     def order(row: Row) -> tuple[object, ...]:
         usage = row.usage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from strowger.flows.archive import Archive
 from strowger.flows.flow import Attempt, Flow
 from strowger.flows.query import parse
 from strowger.flows.store import Store
-from strowger.flows.usage import GROUPS, Row, Usage, plain, summed, total, trees
+from strowger.flows.usage import GROUPS, PERIODS, Row, Usage, plain, summed, total, trees
 from strowger.ir.events import Usage as Tokens
 
 NOON = 1_790_000_000.0
@@ -129,7 +130,7 @@ def test_each_group(fill: Fill) -> None:
         *("s1", "a1", "Explore", "/home/me/p", "opus-2", "anthropic", "anthropic/second", "claude", "work", "main"),
     )
     assert row.plain(names)["agent_type"] == "Explore"
-    assert set(names) | {"day"} == set(GROUPS)
+    assert set(names) | set(PERIODS) == set(GROUPS)
 
 
 def test_what_is_missing_has_no_name(fill: Fill) -> None:
@@ -150,6 +151,17 @@ def test_days_in_order_and_the_dearest_first(fill: Fill) -> None:
     days = [row.by for row in summed(archive, ("day", "model"))]
     assert days == sorted(days, key=lambda key: str(key[0]))
     assert [key[1] for key in days] == ["dear", "cheap", "cheap"]
+
+
+def test_hours_of_the_clock_here(fill: Fill) -> None:
+    """As the day is; a day's hours are what a chart of today is made of."""
+    noon = time.mktime((2026, 9, 21, 12, 0, 0, 0, 0, -1))
+    archive = fill(*(call(str(number), started=noon + number * 1800) for number in range(4)))
+    assert [(row.by, row.usage.calls) for row in summed(archive, ("hour",))] == [
+        (("2026-09-21 12:00",), 2),
+        (("2026-09-21 13:00",), 2),
+    ]
+    assert [row.by for row in summed(archive, ("day",))] == [("2026-09-21",)]
 
 
 def test_only_what_is_chosen(fill: Fill) -> None:

@@ -7,7 +7,7 @@ import { coalesced, fill, h, quoted } from './dom.js';
 import { dollars, DASH, percent, short, whole } from './format.js';
 import { live } from './live.js';
 
-const SPANS = [['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
+const SPANS = [['today', 'Today'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['model', 'Model'], ['provider', 'Provider'], ['credential', 'Account'], ['program', 'Client'], ['project', 'Project'], ['profile', 'Profile'], ['subagent', 'Sub-agent']];
 // How the filter calls what sums are put together by; what it cannot say is no link.
 const FIELDS = { model: 'model', provider: 'provider', program: 'program', project: 'project', profile: 'profile', subagent: 'agent_type' };
@@ -30,11 +30,13 @@ export class Usage {
     const chosen = (list, now, set) => list.map(([value, name]) => h('button', { type: 'button', 'aria-pressed': String(value === now), onclick: () => { set(value); this.load(); } }, name));
     fill(this.bar, h('span.chip-group', null, chosen(SPANS, this.span, (value) => { this.span = value; })),
       h('span.chip-group', null, chosen(GROUPS, this.group, (value) => { this.group = value; })));
-    const name = SPANS.find(([value]) => value === this.span)[1];
+    const name = this.span === 'today' ? 'today' : `in the last ${SPANS.find(([value]) => value === this.span)[1]}`;
+    const period = this.span === 'today' ? 'hour' : 'day';
     const asked = `${this.span}/${this.group}`;
     this.asked = asked;
     try {
-      const { rows } = await get('usage', { by: `day,${this.group}`, since: this.span });
+      const { rows } = await get('usage', { by: `${period},${this.group}`, since: this.span });
+      for (const row of rows) row.slot = row[period];
       if (this.asked === asked) this.render(rows, name);
     } catch (error) {
       fill(this.out, sorry(error));
@@ -43,22 +45,22 @@ export class Usage {
 
   render(rows, name) {
     if (!rows.length) {
-      fill(this.out, h('div.empty', null, h('h2', null, `Nothing in the last ${name}`), h('p.dim', null, 'Calls are counted here when they are over.')));
+      fill(this.out, h('div.empty', null, h('h2', null, `Nothing ${name}`), h('p.dim', null, 'Calls are counted here when they are over.')));
       return;
     }
     const groups = grouped(rows, this.group);
-    const slots = slotsOf(rows, Number.parseInt(this.span, 10));
+    const slots = this.span === 'today' ? hoursOf(rows) : daysOf(rows, Number.parseInt(this.span, 10));
     const top = groups.slice(0, SERIES);
     const others = new Set(groups.slice(SERIES).map((each) => each.name));
     const seriesOf = (figure) => {
-      const made = top.map((each) => ({ name: shown(each.name), values: slots.map((slot) => sum(rows, (row) => row.day === slot.key && row[this.group] === each.name, figure)) }));
-      if (others.size) made.push({ name: others.size === 1 ? [...others][0] || 'unknown' : `${others.size} others`, values: slots.map((slot) => sum(rows, (row) => row.day === slot.key && others.has(row[this.group]), figure)) });
+      const made = top.map((each) => ({ name: shown(each.name), values: slots.map((slot) => sum(rows, (row) => row.slot === slot.key && row[this.group] === each.name, figure)) }));
+      if (others.size) made.push({ name: others.size === 1 ? [...others][0] || 'unknown' : `${others.size} others`, values: slots.map((slot) => sum(rows, (row) => row.slot === slot.key && others.has(row[this.group]), figure)) });
       return made;
     };
     const names = slots.map((slot) => slot.name);
     const tokens = seriesOf((row) => row.input + row.output);
     const costs = seriesOf((row) => row.billed_usd);
-    const rates = slots.map((slot) => rate(rows.filter((row) => row.day === slot.key)));
+    const rates = slots.map((slot) => rate(rows.filter((row) => row.slot === slot.key)));
     const all = total(rows);
     fill(this.out,
       h('div.figures', null, [
@@ -133,12 +135,31 @@ function grouped(rows, group) {
 }
 
 /** Every day of the span, also those on which nothing happened; keys are in this machine's time, as the store's are. */
-function slotsOf(rows, count) {
-  const pad = (value) => String(value).padStart(2, '0');
+function daysOf(rows, count) {
   const today = new Date();
   const dates = Array.from({ length: count }, (_, at) => new Date(today.getFullYear(), today.getMonth(), today.getDate() - (count - 1 - at)));
-  const keys = new Map(dates.map((date) => [`${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`, date]));
-  for (const { day } of rows) if (!keys.has(day)) keys.set(day, new Date(`${day}T12:00`));
+  const keys = new Map(dates.map((date) => [dayKey(date), date]));
+  for (const { slot } of rows) if (!keys.has(slot)) keys.set(slot, new Date(`${slot}T12:00`));
   const name = (date) => date.toLocaleDateString('en-US', { month: 'short', day: 'numeric' });
-  return [...keys].map(([key, date]) => ({ key, name: name(date) })).sort((a, b) => (a.key < b.key ? -1 : 1));
+  return inOrder([...keys].map(([key, date]) => ({ key, name: name(date) })));
+}
+
+/** Every hour of today until now, and whatever else there is where the gateway's clock is another. */
+function hoursOf(rows) {
+  const now = new Date();
+  const keys = new Set(Array.from({ length: now.getHours() + 1 }, (_, hour) => `${dayKey(now)} ${pad(hour)}:00`));
+  for (const { slot } of rows) keys.add(slot);
+  return inOrder([...keys].map((key) => ({ key, name: key.slice(11) })));
+}
+
+function inOrder(slots) {
+  return slots.sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function dayKey(date) {
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+}
+
+function pad(value) {
+  return String(value).padStart(2, '0');
 }

@@ -59,7 +59,8 @@ _MORE = """\
 - **Claude Code** in both versions: calls in parallel, resumed sessions, tool search, `--json-schema`, sub-agents, web
   search, model discovery, full contexts (it compacts), rate limits, overload, quotas, and streams that break off.
 - **Codex** over SSE and over its WebSocket: free-text tools (`apply_patch`) where the provider has only JSON ones,
-  tools in namespaces, sub-agents, `exec resume`, summaries of the reasoning, "ran out of room", retries and reconnects.
+  the scripts by which its newest models call tools, tools in namespaces, sub-agents, `exec resume`, summaries of the
+  reasoning, "ran out of room", retries and reconnects.
 - **Gemini CLI** by an API key, as Vertex AI and as Code Assist; its model router; broken streams.
 - **Started by `strowger run`** in a home where all else leads elsewhere: Claude Code, Codex, opencode, kimi-code,
   qwen-code, pi and aider, joined to a gateway and on one of their own, and Gemini CLI on its own. No file of the user's

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strowger.launcher.agents import AGENTS
 from tests.e2e import clients
 from tests.e2e.clients import required, run
 from tests.e2e.codex import OPTIONS, codex, codex_home, items, said
@@ -176,3 +177,18 @@ def test_run_codex(exchange: Exchange, home: Path, program: str, provider: str) 
     assert RESULT in said(ran)
     assert len(exchange.upstream(provider)) == 2
     assert all("sk-of-the-user" not in str(seen.headers) for seen in exchange.vendors[provider].requests)
+
+
+@pytest.mark.parametrize("provider", ["codexb", *FOREIGN])
+def test_scripts(exchange: Exchange, home: Path, program: str, provider: str) -> None:
+    """A Codex that nobody has told of a model asks for its newest, which writes scripts that call its other tools: free
+    text in a namespace, with more results than calls. Others write them as well as they can.
+    """
+    env = {**exchange.env, **clean_env(home), "XDG_RUNTIME_DIR": exchange.env["XDG_RUNTIME_DIR"]}
+    command = [sys.executable, "-m", "strowger", "run", "--config", str(exchange.config)]
+    command += ["--via", MODELS[provider], program, "--", "exec", *OPTIONS, "RUN_TOOL RUN_NOTIFY"]
+    ran = run(command, home, env)
+    assert ran.code == 0, ran.err
+    assert RESULT in said(ran)
+    assert len(exchange.upstream(provider)) == 2
+    assert [flow["model"] for flow in exchange.flows()] == [asked for _, asked in AGENTS["codex"].asks[""]] * 2

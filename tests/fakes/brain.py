@@ -7,6 +7,7 @@ command reads a pipe, so a test holds the turn until it writes there; what it wr
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +26,13 @@ PATIENCE = 100_000
 HELLO = "FAKE-DONE: hello from the fake upstream, grüße, 電話交換機 ☎."
 
 _SHELLS = ("bash", "shell", "exec", "exec_command", "run_shell_command", "run_command", "terminal", "local_shell")
+# Codex has its newest models write a script that calls its other tools: in a namespace, where the dialect has such.
+_SCRIPTS = ("functions.exec", "functions__exec")
+_SCRIPT = """\
+// @exec: {{"yield_time_ms": {patience}}}
+{before}const ran = await tools.exec_command({{cmd: {command}, yield_time_ms: {patience}}});
+text(ran.output ?? ran);
+"""
 
 
 class View(Struct, frozen=True):
@@ -51,8 +59,6 @@ def answer(view: View) -> Reply:
     if calls:
         return Reply(parts=(*thoughts, Say("I will run a tool."), *calls))
     if view.schema is not None:
-        import json
-
         return Reply(parts=(*thoughts, Say(json.dumps(example(view.schema)))))
     return Reply(parts=(*thoughts, Say(HELLO)))
 
@@ -75,7 +81,7 @@ def _calls(view: View) -> tuple[Call, ...]:
     wanted = gate or "RUN_TOOL" in view.text or "run a tool" in view.text.lower()
     shell = shell_tool(view.tools) if wanted else None
     if shell is None:
-        return ()
+        return _script(view, f"cat {GATE}" if gate else COMMAND) if wanted else ()
     if gate:
         given = _shell_arguments(view.tools[shell], f"cat {GATE}")
         known = _members(view.tools[shell])
@@ -84,6 +90,14 @@ def _calls(view: View) -> tuple[Call, ...]:
     commands = WARY.get(shell, (COMMAND, SECOND_COMMAND))
     several = commands if "RUN_TOOLS" in view.text else commands[:1]
     return tuple(Call(shell, _shell_arguments(view.tools[shell], command)) for command in several)
+
+
+def _script(view: View, command: str) -> tuple[Call, ...]:
+    """The command by a script, if there is a tool for such; on RUN_NOTIFY it says something before it has ended."""
+    name = next((name for name in _SCRIPTS if name in view.tools), None)
+    before = 'notify("at it");\n' if "RUN_NOTIFY" in view.text else ""
+    script = _SCRIPT.format(patience=PATIENCE, before=before, command=json.dumps(command))
+    return (Call(name, {"input": script}),) if name else ()
 
 
 def shell_tool(tools: dict[str, dict[str, Any]]) -> str | None:

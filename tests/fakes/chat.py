@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Container
 from itertools import zip_longest
 from typing import Any
 
@@ -92,7 +93,7 @@ class FakeChat(FakeServer):
         if isinstance(step, Refuse):
             return web.Response(status=step.status, body=step.body, headers=dict(step.headers))
         await anyio.sleep(step.delay)
-        message = self._message(step)
+        message = self._message(step, customs(body))
         finish = self.flavour.stops_with_tools if step.reason == "tools" else STOPS[step.reason]
         frame = {"id": f"chatcmpl-{uuid.uuid4().hex[:24]}", "created": CREATED, "model": body["model"]}
         if not body.get("stream"):
@@ -105,11 +106,11 @@ class FakeChat(FakeServer):
         failure = event({"error": {"message": text, "type": kind, "param": None, "code": None}})
         return await stream(request, seen, [*events, b"data: [DONE]\n\n"], step, _headers(), failure)
 
-    def _message(self, reply: Reply) -> Json:
+    def _message(self, reply: Reply, custom: Container[str]) -> Json:
         """The assistant message of a whole answer, in the flavour's shape."""
         said = "".join(part.text for part in reply.parts if isinstance(part, Say))
         thought = "".join(part.text for part in reply.parts if isinstance(part, Think))
-        calls = [call_of(part) for part in reply.parts if isinstance(part, Call)]
+        calls = [call_of(part, part.name in custom) for part in reply.parts if isinstance(part, Call)]
         if thought and self.flavour.reasoning == "think":
             said = f"<think>\n{thought}\n</think>\n\n{said}"
         message: Json = {"role": "assistant", "content": said if said or not calls else None}
@@ -170,11 +171,23 @@ class FakeChat(FakeServer):
         return chunk
 
 
-def call_of(part: Call) -> Json:
-    """A scripted call as the dialect writes it: arguments are JSON text."""
+def customs(body: Json) -> dict[str, Json]:
+    """The tools of a request whose input is free text, by name; to the brain it is a member of theirs."""
+    offered = (tool["custom"]["name"] for tool in body.get("tools") or () if tool["type"] == "custom")
+    return dict.fromkeys(offered, _INPUT)
+
+
+_INPUT: Json = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+def call_of(part: Call, custom: bool = False) -> Json:
+    """A scripted call as the dialect writes it: arguments are JSON text, those of a `custom` tool any."""
     given = part.arguments
-    text = given if isinstance(given, str) else msgspec.json.encode(given).decode()
     identifier = part.id or f"call_{uuid.uuid4().hex[:24]}"
+    if custom:
+        text = given if isinstance(given, str) else str(given["input"])
+        return {"id": identifier, "type": "custom", "custom": {"name": part.name, "input": text}}
+    text = given if isinstance(given, str) else msgspec.json.encode(given).decode()
     return {"id": identifier, "type": "function", "function": {"name": part.name, "arguments": text}}
 
 
@@ -182,10 +195,11 @@ def _call_deltas(calls: list[Json], reply: Reply) -> list[Json]:
     """Each call opens with id, name and no arguments; pieces of several calls are mixed when `interleave`."""
     rows = []
     for index, call in enumerate(calls):
-        function = call["function"]
-        opened = {"name": function["name"], "arguments": ""}
-        row: list[Json] = [{"index": index, "id": call["id"], "type": "function", "function": opened}]
-        row += [{"index": index, "function": {"arguments": p}} for p in pieces(function["arguments"], reply.deltas)]
+        kind = call["type"]
+        member = "input" if kind == "custom" else "arguments"
+        opened = {"name": call[kind]["name"], member: ""}
+        row: list[Json] = [{"index": index, "id": call["id"], "type": kind, kind: opened}]
+        row += [{"index": index, kind: {member: piece}} for piece in pieces(call[kind][member], reply.deltas)]
         rows.append(row)
     if reply.interleave:
         flat = [piece for column in zip_longest(*rows) for piece in column if piece is not None]
@@ -224,7 +238,7 @@ def view(body: Json, flavour: Flavour) -> brain.View:
         tool["function"]["name"]: tool["function"].get("parameters") or {}
         for tool in body.get("tools") or ()
         if tool["type"] == "function"
-    }
+    } | customs(body)
     choice = body.get("tool_choice")
     messages = body["messages"]
     form = body.get("response_format") or {}

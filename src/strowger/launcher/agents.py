@@ -314,7 +314,7 @@ _CODEX = Spec(
     chosen=("-c", 'model="{model}"'),
     effort_arguments=("-c", 'model_reasoning_effort="{effort}"'),
     dialect="openai_responses",
-    asks={"": (("", "gpt-5.5"),)},  # 0.169, where nobody says so
+    asks={"": (("", "gpt-6.1-sol"),)},  # 0.169, where nobody says so
     # it compacts at nine tenths of it
     room_arguments=("-c", "model_context_window={context}"),
     strip=("OPENAI_API_KEY", "CODEX_API_KEY"),

@@ -14,6 +14,7 @@ from strowger.dialects.anthropic.wire import ATTRIBUTION, FAITHFUL, FOREIGN_ID, 
 from strowger.dialects.base import Capabilities, Peek, patch_member, values_of
 from strowger.dialects.efforts import EFFORTS
 from strowger.dialects.envelope import MARK, PREFIX
+from strowger.dialects.lately import Lately
 from strowger.dialects.obstacles import finder
 
 _ATTRIBUTION = ATTRIBUTION.encode()
@@ -57,10 +58,37 @@ class Message(Struct, gc=False):
     content: str | list[_Block] = ""
 
 
+_Looked = tuple[bool, bool, tuple[str, ...]]
+
+
 def look(system: Raw, messages: list[Message]) -> tuple[Seen, tuple[str, ...]]:
     """What there is to see in the messages, and their signatures. Texts may say anything; only what has a meaning to
     the API is looked at.
     """
+    strange, unsigned, signatures = _look(messages)
+    return Seen(system, strange, unsigned), signatures
+
+
+def look_again(system: Raw, messages: tuple[bytes, ...]) -> tuple[Seen, tuple[str, ...]]:
+    """The same for messages as they are written. Raises what msgspec raises of those that are not as usual."""
+    strange = unsigned = False
+    signatures: tuple[str, ...] = ()
+    for message in messages:
+        found = _look_lately(message)
+        strange, unsigned = strange or found[0], unsigned or found[1]
+        if found[2]:
+            signatures += found[2]
+    return Seen(system, strange, unsigned), signatures
+
+
+_MESSAGE = msgspec.json.Decoder(Message)
+_look_lately: Lately[_Looked] = Lately(
+    lambda data: _look([_MESSAGE.decode(data)]), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024
+)
+
+
+def _look(messages: list[Message]) -> _Looked:
+    """Whether there is something strange, whether something is not signed, and the signatures."""
     strange = unsigned = False
     signatures: list[str] = []
     for message in messages:
@@ -82,7 +110,7 @@ def look(system: Raw, messages: list[Message]) -> tuple[Seen, tuple[str, ...]]:
             if block.content != NULL and block.type != "tool_result" and MARK in bytes(block.content):
                 strange = True
     strange = strange or any(signature.startswith(PREFIX) for signature in signatures)
-    return Seen(system, strange, unsigned), tuple(signatures)
+    return strange, unsigned, tuple(signatures)
 
 
 def trim(body: bytes, caps: Capabilities, peek: Peek | None = None) -> bytes:

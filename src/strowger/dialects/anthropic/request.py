@@ -17,6 +17,7 @@ from strowger.dialects.anthropic.hosted import Servers, ability_of, bare_servers
 from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME, NULL
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
+from strowger.dialects.growing import Cut
 from strowger.errors import BadRequest
 from strowger.ir.request import (
     FunctionTool,
@@ -63,6 +64,7 @@ class _BarePeek(Struct):
 
 _PEEK = msgspec.json.Decoder(_PeekBody)
 _BARE_PEEK = msgspec.json.Decoder(_BarePeek)
+_FLAG = msgspec.json.Decoder(bool | None)
 _PEEK_METADATA = msgspec.json.Decoder(_PeekMetadata)
 _OLD_USER_ID = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 
@@ -77,12 +79,27 @@ _USER_ID = msgspec.json.Decoder(_UserId)
 def peek(body: bytes) -> Peek:
     """Model, stream flag and Claude Code's session id. Raises BadRequest when there is no object with a model."""
     try:
+        cut = usual.GROWING.cut(body)
+        if cut is not None:
+            return _peek_again(cut)
         seen = _PEEK.decode(body)
         model = msgspec.json.decode(seen.model, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _bare_peek(body)
     found, signatures = passing.look(seen.system, seen.messages)
     return Peek(model, bool(seen.stream), _session(seen.metadata), bytes(seen.model), signatures, found)
+
+
+def _peek_again(cut: Cut) -> Peek:
+    """At a conversation that is known but for its end. Raises what msgspec raises of what is not as usual."""
+    said = cut.members
+    written = said.get("model")
+    if written is None:
+        raise msgspec.ValidationError("there is no model")
+    model = msgspec.json.decode(written, type=str)
+    stream = _FLAG.decode(said.get("stream", NULL))
+    found, signatures = passing.look_again(said.get("system", NULL), cut.items)
+    return Peek(model, bool(stream), _session(said.get("metadata", NULL)), bytes(written), signatures, found)
 
 
 def _bare_peek(body: bytes) -> Peek:

@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE
 from strowger.dialects.envelope import opened
 from strowger.dialects.fields import check_utf_8
+from strowger.dialects.growing import Growing
 from strowger.dialects.lately import Lately
 from strowger.ir import request as ir
 from strowger.ir.request import NO_EXTRAS, Extras
@@ -196,6 +197,9 @@ class _Body(_Node):
 
 _BODY = msgspec.json.Decoder(_Body)
 _REST = tuple(name for name in _Body.__struct_fields__ if name not in {"messages", "tools"})
+_ALL = frozenset(_Body.__struct_fields__)
+GROWING = Growing("messages")
+"""Takes apart the bodies of this dialect."""
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _MESSAGE = msgspec.json.Decoder(_Message)
 _BLOCK: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(_Block)
@@ -211,14 +215,23 @@ def body(
     Tools are None where there are none, or where they are unusual: then they are among the other members.
     """
     try:
-        read = _BODY.decode(data)
-        said = tuple([_message_lately(bytes(message)) for message in read.messages])
-        rest = {key: value for key in _REST if (value := getattr(read, key)) is not UNSET}
+        cut = GROWING.cut(data)
+        if cut is None:
+            read = _BODY.decode(data)
+            said = tuple([_message_lately(bytes(message)) for message in read.messages])
+            rest = {key: value for key in _REST if (value := getattr(read, key)) is not UNSET}
+            written = read.tools
+        elif cut.members.keys() <= _ALL and "model" in cut.members:
+            said = tuple([_message_lately(message) for message in cut.items])
+            rest = {key: cut.members[key] for key in _REST if key in cut.members}
+            written = cut.members.get("tools", UNSET)
+        else:
+            return None
         offered = None
-        if read.tools is not UNSET:
-            offered = tools(read.tools)
+        if written is not UNSET:
+            offered = tools(written)
             if offered is None:
-                rest["tools"] = read.tools
+                rest["tools"] = written
         if not data.isascii():
             for value in rest.values():
                 check_utf_8(bytes(value))

@@ -1,6 +1,7 @@
-"""What became of the last few inputs of a function of bytes. Agents send the same tools and messages with every turn.
+"""What became of the last few inputs of a function. Agents send the same tools and messages with every turn.
 
-Inputs are compared whole, never by a digest. Pure: who calls gets what the function would have given.
+Bytes are compared whole, never by a digest; parts of requests, which never change, by being the same object. Pure: who
+calls gets what the function would have given.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 # Of inputs of one length the last bytes tell most apart; the rest is compared.
@@ -42,4 +44,26 @@ class Lately(Generic[T]):
                 oldest = next(iter(self._known))
                 del self._known[oldest]
                 self._held -= oldest[0]
+        return made
+
+
+class Same(Generic[K, T]):
+    """A function of an object that never changes, which remembers its results for the `kept` objects themselves; the
+    oldest go first.
+    """
+
+    def __init__(self, function: Callable[[K], T], *, kept: int) -> None:
+        self._function = function
+        self._kept = kept
+        self._known: dict[int, tuple[K, T]] = {}
+
+    def __call__(self, thing: K) -> T:
+        """The function's result, made now or earlier: it must not be changed."""
+        known = self._known.get(id(thing))
+        if known is not None:  # what is remembered is held, so that no other object has its id
+            return known[1]
+        made = self._function(thing)
+        self._known[id(thing)] = (thing, made)
+        if len(self._known) > self._kept:
+            del self._known[next(iter(self._known))]
         return made

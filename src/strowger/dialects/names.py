@@ -57,6 +57,7 @@ class ToolNames:
         self._request = request
         self._longest = longest
         self._clean = clean
+        self._takes_plain = clean is plain or clean is as_written
         self._sent: dict[str, str] = {}
         self._alike: dict[str, set[str]] | None = None
         """The request's names by what cleaning makes of them."""
@@ -68,9 +69,13 @@ class ToolNames:
         """
         known = self._sent.get(name)
         if known is None:
-            known = self._sent[name] = self._fitted(name)
-            if known != name:
-                self.client[known] = name
+            is_plain = self._takes_plain and name.isascii() and name.isidentifier()
+            if is_plain and (self._longest == 0 or len(name) <= self._longest):
+                known = self._sent[name] = name  # nearly all
+            else:
+                known = self._sent[name] = self._fitted(name)
+                if known != name:
+                    self.client[known] = name
         return known
 
     def _fitted(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strowger.dialects.lately import Lately
+from strowger.dialects.lately import Lately, Same
 
 
 def counted(kept: int = 2, longest: int = 200) -> tuple[Lately[bytes], list[bytes]]:
@@ -53,3 +53,21 @@ def test_all_together_have_bounded_room() -> None:
     for data in (b"z" * 60, b"y" * 70, alike[2]):
         lately(data)
     assert called[4:] == [b"z" * 60, b"y" * 70, alike[2]]
+
+
+def test_the_same_object_is_worked_on_once() -> None:
+    """What is remembered is of the object itself: an equal one is another, and what is gone is worked on again."""
+    called: list[list[int]] = []
+
+    def function(thing: list[int]) -> list[int]:
+        called.append(thing)
+        return list(thing)
+
+    same = Same(function, kept=2)
+    first, equal = [1], [1]
+    assert same(first) is same(first)
+    assert same(equal) is not same(first)
+    assert called == [first, equal]
+    same([2])
+    assert same(first) == [1]
+    assert len(called) == 4

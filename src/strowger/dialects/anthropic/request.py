@@ -18,6 +18,7 @@ from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME, NULL
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
 from strowger.dialects.growing import Cut
+from strowger.dialects.lately import Lately
 from strowger.errors import BadRequest
 from strowger.ir.request import (
     FunctionTool,
@@ -200,6 +201,14 @@ def _message(fields: Fields) -> Message:
     return Message(role, tuple(parts), extras=fields.extras())
 
 
+def _blocks(data: bytes) -> tuple[Text | Opaque, ...]:
+    return _system_blocks(Fields.of({"system": Raw(data)}))
+
+
+# It comes with every turn, and is long.
+_blocks_lately = Lately(_blocks, kept=64, longest=256 * 1024, room=2 * 1024 * 1024)
+
+
 def _system(fields: Fields, forms: set[str]) -> tuple[Text | Opaque, ...]:
     raw = fields.rest.get("system")
     if raw is not None and is_string(raw):
@@ -207,6 +216,13 @@ def _system(fields: Fields, forms: set[str]) -> tuple[Text | Opaque, ...]:
         return (Text(fields.need(fields.text("system"), "system")),)
     if fields.holds("system", b"[]"):
         return ()
+    if raw is None or bytes(memoryview(raw)[:1]) != b"[":
+        return _system_blocks(fields)
+    del fields.rest["system"]
+    return _blocks_lately(bytes(raw))
+
+
+def _system_blocks(fields: Fields) -> tuple[Text | Opaque, ...]:
     blocks = []
     for i, block in enumerate(fields.items("system") or ()):
         part = parse_block(block, f"system[{i}]")

@@ -57,9 +57,9 @@ from strowger.ir.request import (
 )
 
 
-def render_messages(job: Job) -> list[Json]:
-    """The `messages` list, the system text first."""
-    rendered: list[Json] = []
+def render_messages(job: Job) -> list[Json | Raw]:
+    """The `messages` list, the system text first. The last one is no Raw."""
+    rendered: list[Json | Raw] = []
     leading = _system(job)
     if leading is not None:
         rendered.append(leading)
@@ -72,7 +72,8 @@ def render_messages(job: Job) -> list[Json]:
             node = _message(job, path, message, mid=started)
             if node is not None:
                 rendered.append(node)
-    if rendered and rendered[-1]["role"] == "assistant" and not job.caps.prefill:
+    final = rendered[-1] if rendered else None
+    if isinstance(final, dict) and final["role"] == "assistant" and not job.caps.prefill:
         job.lose(
             place(job.request.origin, len(job.request.messages) - 1), "the model does not continue a message of its own"
         )
@@ -81,10 +82,15 @@ def render_messages(job: Job) -> list[Json]:
     return rendered
 
 
-def _straight(job: Job, rendered: list[Json]) -> None:
+def _straight(job: Job, rendered: list[Json | Raw]) -> None:
     """Add the messages of a straight conversation, the usual ones without a detour."""
     origin, started = job.request.origin, False
+    last = len(job.request.messages) - 1
     for i, message in enumerate(job.request.messages):
+        if i < last and (known := straight.written(job, message)) is not None:
+            started = True
+            rendered.extend(known)
+            continue
         path = place(origin, i)
         if message.role == "assistant":
             started = True
@@ -106,13 +112,14 @@ def _straight(job: Job, rendered: list[Json]) -> None:
             rendered.append(node)
 
 
-def _instruct(job: Job, rendered: list[Json]) -> None:
+def _instruct(job: Job, rendered: list[Json | Raw]) -> None:
     """Add instructions of ours to the system text."""
     if not job.instructions:
         return
     text = "\n\n".join(job.instructions)
     first = rendered[0] if rendered else None
-    if first is not None and first["role"] in {"system", "developer"} and isinstance(first.get("content"), str):
+    is_system = isinstance(first, dict) and first["role"] in {"system", "developer"}
+    if is_system and isinstance(first, dict) and isinstance(first.get("content"), str):
         first["content"] = f"{first['content']}\n\n{text}"
     else:
         rendered.insert(0, {"role": job.caps.system_role or "system", "content": text})

@@ -6,6 +6,9 @@ one. What comes of either way is the same.
 
 from __future__ import annotations
 
+import msgspec
+from msgspec import Raw
+
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json
 from strowger.dialects.openai_chat.regrouping import is_media
@@ -48,6 +51,65 @@ def is_straight(job: Job) -> bool:
 def _stays(job: Job, result: ToolResult) -> bool:
     """Whether the result keeps all that is in it."""
     return job.caps.tool_result_images or not any(type(item) is not Text and is_media(item) for item in result.content)
+
+
+_ENCODE = msgspec.json.Encoder().encode
+# Turns that are remembered, and the longest of them: a conversation is sent whole each time, and grows by two.
+_KEPT = 4096
+_LONGEST = 32 * 1024
+
+_Written = tuple[Message, tuple[Raw, ...], tuple[str, ...]]
+_known: dict[tuple[int, object], _Written] = {}
+
+
+def written(job: Job, message: Message) -> tuple[Raw, ...] | None:
+    """A usual turn as JSON, made now or earlier; None for one that is not usual, or that the names of other tools may
+    change.
+    """
+    caps = job.caps
+    # all that decides besides the names of tools
+    key = id(message), (caps.cache_hints, caps.empty_text, caps.thinking_required_in_tool_loops, caps.max_tool_id)
+    known = _known.get(key)  # what is remembered is held, so that no other message has its id
+    if known is None:
+        nodes = _nodes(job, message)
+        if nodes is None:
+            return None
+        raws = tuple([Raw(_ENCODE(node)) for node in nodes])
+        called = tuple([part.name for part in message.parts if type(part) is ToolCall])
+        known = message, raws, called
+        if all(job.tool_name(name) == name for name in called) and sum(map(len, raws)) <= _LONGEST:
+            _known[key] = known
+            if len(_known) > _KEPT:
+                del _known[next(iter(_known))]
+    for name in known[2]:
+        if job.tool_name(name) != name:
+            return None
+    return known[1]
+
+
+def _nodes(job: Job, message: Message) -> list[Json] | None:
+    """The messages that a turn becomes, if all of them are usual."""
+    if message.role == "assistant":
+        said = assistant(job, message)
+        return None if said is None else [said]
+    if message.role != "user" or message.name is not None or message.extras:
+        return None
+    nodes: list[Json] = []
+    rest: list[Part] = []
+    for part in message.parts:
+        if type(part) is ToolResult:
+            node = result(job, part)
+            if node is None:
+                return None
+            nodes.append(node)
+        else:
+            rest.append(part)
+    if rest or not nodes:
+        text = _joined(tuple(rest)) if rest else None
+        if text is None:
+            return None
+        nodes.append({"role": "user", "content": text})
+    return nodes
 
 
 def user(message: Message) -> Json | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.client_tools import described, loaded, one_kind
+from strowger.dialects.lately import Same
 from strowger.dialects.openai_chat.hosted import MEMBERS, ask_for_search
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
@@ -23,6 +25,7 @@ from strowger.ir.request import (
     HostedTool,
     Tool,
     ToolChoice,
+    ToolGroup,
     ToolSearch,
     WebSearch,
     plain_tools,
@@ -43,6 +46,11 @@ def render_tools(job: Job, body: Json) -> None:
     choice = request.tool_choice
     if choice is not None and choice.mode == "none" and tools and not caps.tool_choice:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
+        return
+    if (names := _all_written_before(job, body)) is not None:
+        if choice is not None:
+            _render_choice(job, body, choice, names)
+        _render_parallel(job, body)
         return
     tools, searches = _beside(job, body, tools)
     if not caps.tools:
@@ -68,26 +76,68 @@ def render_tools(job: Job, body: Json) -> None:
         job.lose("tool_choice", "the provider's own search cannot be forced", "info")
     elif choice is not None:
         _render_choice(job, body, choice, {_name(tool) for tool in shown})
-    if request.parallel is not None and (shown or job.ours):
-        if caps.parallel_switch:
-            body["parallel_tool_calls"] = request.parallel
-        elif not request.parallel:
-            job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
+    if shown or job.ours:
+        _render_parallel(job, body)
+
+
+def _render_parallel(job: Job, body: Json) -> None:
+    parallel = job.request.parallel
+    if parallel is None:
+        return
+    if job.caps.parallel_switch:
+        body["parallel_tool_calls"] = parallel
+    elif not parallel:
+        job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
+
+
+def _all_written_before(job: Job, body: Json) -> frozenset[str] | None:
+    """Set `tools` where each of them is written as it always is, and give their names. None where that is not so."""
+    if job.ours or not job.caps.tools or job.caps.tool_schema == "typed":
+        return None
+    known = _plain_list(job.request.tools)
+    if known is None:
+        return None
+    names, written = known
+    for name in names:
+        if job.tool_name(name) != name:
+            return None
+    body["tools"] = written
+    return names
+
+
+def _plain_tools(tools: tuple[Tool | ToolGroup, ...]) -> tuple[frozenset[str], Raw] | None:
+    written = [_plainly(tool) if isinstance(tool, FunctionTool) else None for tool in tools]
+    whole = [bytes(each) for each in written if each is not None]
+    if not whole or len(whole) < len(tools) or len(whole) > _MANY:
+        return None
+    names = frozenset([tool.name for tool in tools if isinstance(tool, FunctionTool)])
+    return names, Raw(b"[" + b",".join(whole) + b"]")
 
 
 def _written_before(job: Job, tool: Tool) -> Raw | None:
     """A tool of another dialect that is written as it always is: nothing of it can be lost or depends on the request.
     None where that is not so.
     """
-    if not isinstance(tool, FunctionTool) or job.ours or job.caps.tool_schema == "typed" or tool.deferred:
+    if job.ours or job.caps.tool_schema == "typed" or job.tool_name(tool.name) != tool.name:
         return None
-    if tool.cache is not None or tool.extras or tool.strict is not None or job.tool_name(tool.name) != tool.name:
+    return _plainly(tool)
+
+
+def _plain_tool(tool: Tool) -> Raw | None:
+    if not isinstance(tool, FunctionTool) or tool.deferred:
+        return None
+    if tool.cache is not None or tool.extras or tool.strict is not None:
         return None
     schema = b"" if tool.parameters is None else bytes(tool.parameters)
     return _written(tool.name, tool.description, schema) if len(schema) <= _SMALL else None
 
 
+_plainly = Same(_plain_tool, kept=1024)
+_plain_list = Same(_plain_tools, kept=16)
+
+
 _SMALL = 16_384
+_MANY = 64
 
 
 @lru_cache(maxsize=512)
@@ -255,7 +305,7 @@ def thinks(job: Job) -> bool:
     return reasoning.mode is not None or reasoning.effort is not None or reasoning.budget is not None
 
 
-def _render_choice(job: Job, body: Json, choice: ToolChoice, names: set[str]) -> None:
+def _render_choice(job: Job, body: Json, choice: ToolChoice, names: AbstractSet[str]) -> None:
     choice = _possible(job, choice, names)
     if choice.mode == "auto" and (not job.ours or not job.caps.tool_choice) and not choice.extras:
         return  # it is the default
@@ -285,7 +335,7 @@ def _render_choice(job: Job, body: Json, choice: ToolChoice, names: set[str]) ->
                 body["tool_choice"] = word
 
 
-def _possible(job: Job, choice: ToolChoice, names: set[str]) -> ToolChoice:
+def _possible(job: Job, choice: ToolChoice, names: AbstractSet[str]) -> ToolChoice:
     """The choice, or `auto` with the loss of what this target cannot promise."""
     auto = ToolChoice("auto")
     if choice.extras and not job.ours:

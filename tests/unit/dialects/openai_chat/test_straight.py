@@ -105,10 +105,13 @@ def rendered(messages: tuple[Message, ...], caps: Capabilities) -> Rendered:
     ),
 )
 def test_both_ways_lead_to_one_end(messages: tuple[Message, ...], caps: Capabilities) -> None:
-    """Bytes, losses and names are those of the long way, whatever the conversation holds and the target takes."""
-    short = rendered(messages, caps)
+    """Bytes, losses and names are those of the long way, whatever the conversation holds and the target takes: for the
+    first time, with the turns that are remembered then, and for another target.
+    """
+    other = replace(caps, empty_text=not caps.empty_text, cache_hints=not caps.cache_hints, max_tool_id=5)
+    short = [rendered(messages, each) for each in (caps, caps, other, other)]
     with patch.object(straight, "is_straight", return_value=False):
-        assert rendered(messages, caps) == short
+        assert [rendered(messages, each) for each in (caps, caps, other, other)] == short
 
 
 CALL = Message("assistant", (Text("Look:"), ToolCall("1", "run", "{}"), ToolCall("2", "run", "{}")))
@@ -142,6 +145,30 @@ def test_what_is_straight(messages: tuple[Message, ...], straight_on: bool) -> N
     """Turns in order, every call answered in the next turn of the user, in the order of the calls."""
     caps = replace(CAPS, tool_result_images=False)
     assert straight.is_straight(Job(Request("anthropic", "m", messages), caps)) is straight_on
+
+
+def test_a_turn_is_written_once() -> None:
+    """It is the same JSON in each turn that comes after, as long as its tools go by their own names."""
+    short = replace(CAPS, max_tool_name=2)
+    job, cut = (Job(Request("anthropic", "m", (CALL,)), caps) for caps in (CAPS, short))
+    assert straight.written(job, CALL) is straight.written(job, CALL)
+    assert straight.written(cut, CALL) is None
+    told = straight.written(job, ANSWER)
+    assert told is not None
+    assert [bytes(each)[:13] for each in told] == [b'{"role":"tool', b'{"role":"tool', b'{"role":"user']
+    assert straight.written(job, Message("user", (Image(Base64("image/png", "AAAA")),))) is None
+    assert straight.written(job, Message("user", ())) is None
+    assert straight.written(job, Message("system", (Text("a"),))) is None
+
+
+def test_few_turns_are_remembered() -> None:
+    """The oldest go, and long ones are not kept at all."""
+    job = Job(Request("anthropic", "m", ()), CAPS)
+    for number in range(straight._KEPT + 5):
+        straight.written(job, Message("user", (Text(str(number)),)))
+    long = Message("user", (Text("x" * straight._LONGEST),))
+    assert straight.written(job, long) is not straight.written(job, long)
+    assert len(straight._known) == straight._KEPT
 
 
 def test_usual_turns() -> None:

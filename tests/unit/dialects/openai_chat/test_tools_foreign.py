@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC
 from strowger.dialects.base import Capabilities, Rendered
-from strowger.dialects.openai_chat import DIALECT
+from strowger.dialects.openai_chat import DIALECT, tools
 
 
 def rendered(**members: Any) -> Rendered:
@@ -50,3 +51,33 @@ def test_no_call_is_forbidden_where_there_is_nothing_to_call() -> None:
     asked = rendered(tool_choice={"type": "none"})
     assert "tool_choice" not in json.loads(asked.body)
     assert asked.losses == ()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"tool_choice": {"type": "tool", "name": "b", "disable_parallel_tool_use": True}},
+        {"tool_choice": {"type": "any"}},
+        {"tool_choice": {"type": "tool", "name": "elsewhere"}},
+        {"tool_choice": {"type": "none"}},
+    ],
+)
+@pytest.mark.parametrize(
+    "caps",
+    [
+        Capabilities(),
+        Capabilities(parallel_switch=False, tool_choice=False),
+        Capabilities(max_tool_name=3),
+        Capabilities(tools=False),
+        Capabilities(tool_schema="typed"),
+    ],
+)
+def test_tools_that_were_all_written_before(members: dict[str, Any], caps: Capabilities) -> None:
+    """A list of which each tool is written as always comes out as it does one by one, with all that goes beside it."""
+    plain = [{"name": name, "description": "d", "input_schema": {"type": "object"}} for name in ("a", "b", "called")]
+    body = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}], "tools": plain, **members}
+    request = ANTHROPIC.client.parse_request(json.dumps(body).encode())
+    first, again = (DIALECT.upstream.render_request(request, "m", caps) for _ in range(2))
+    with patch.object(tools, "_all_written_before", return_value=None):
+        assert first == again == DIALECT.upstream.render_request(request, "m", caps)

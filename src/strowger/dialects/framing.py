@@ -217,7 +217,8 @@ class ArrayDecoder:
                 self._depth -= 1
                 if self._depth <= 0:
                     self.done = True
-                    self._cut(data[begun : at - 1], found)
+                    if self._depth == 0:  # else it was never opened
+                        self._cut(data[begun : at - 1], found)
                 elif self._depth == 1:
                     self._cut(data[begun:at], found)
                     begun = at

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strowger.dialects.framing import ArrayDecoder, FrameTooLargeError, SSEDecoder
@@ -104,6 +104,7 @@ def test_an_array_gives_its_elements(values: list[Any], indent: int | None, plac
     assert decoder.done
 
 
+@example(b"ab}", [500])
 @given(st.binary(max_size=200) | st.text('[]{},"\\ a').map(str.encode), cuts())
 def test_any_bytes_are_an_array_of_something(stream: bytes, places: list[int]) -> None:
     """Bytes that are no JSON are cut the same way, wherever the pieces end."""

@@ -22,9 +22,10 @@ LONGEST = 8000
 """Characters that are shown of one thing."""
 WITH_PROCESSES = tuple(TESTS / folder for folder in ("bench", "browser", "docs", "e2e", "integration"))
 
-# `ci` gives the same examples at each run, so a red build can be repeated; `dev` looks for new ones; `deep` looks long.
+# `ci` gives the same examples at each run, so a red build can be repeated, and more of them would be the same again;
+# `dev` looks for new ones; `deep` looks long.
 # The name is taken from $HYPOTHESIS_PROFILE. No deadlines: a busy machine must not fail a test.
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, print_blob=True)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50, print_blob=True)
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=100)
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=5_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -31,7 +31,7 @@ def test_what_was_found(dialect: str, data: bytes) -> None:
         judge(dialect, data, f"found {seed}")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_broken_answers(seed: int) -> None:
     """Whatever becomes of an upstream's bytes: legal events, an end, the same for any cutting, never an exception."""
     assert fuzz(seed, lambda number: number < 1000) == 1000
@@ -45,7 +45,7 @@ def test_seeds_cut_everywhere(dialect: str) -> None:
             judge(dialect, data[:end], f"cut {end}")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_broken_requests(seed: int) -> None:
     """Whatever a client sends: a refusal that says why, or a request that goes to either dialect's upstreams."""
     judged, taken = fuzz_requests.fuzz(seed, lambda number: number < 600)

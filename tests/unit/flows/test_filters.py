@@ -103,7 +103,7 @@ def row(summary: dict[str, Any]) -> dict[str, Any]:
 
 @given(summaries(), filters())
 @example(NOTHING, "-model:a cost:<1")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_both_forms_say_the_same(base: sqlite3.Connection, summary: dict[str, Any], text: str) -> None:
     """Whatever the flow, whatever the filter; and a negated term holds exactly where the term does not."""
     found = parse(text, now=NOW)

@@ -38,6 +38,7 @@ from strowger.gateway.health import Health
 from strowger.gateway.history import History
 from strowger.gateway.keeping import keeping
 from strowger.gateway.models import Models, one, page
+from strowger.gateway.other_paths import OtherPaths
 from strowger.gateway.pipeline import Line
 from strowger.gateway.pulse import Spawn
 from strowger.gateway.recall import Memory
@@ -86,6 +87,7 @@ class Gateway:
         self.models = models
         self._counting = counting
         self._stored = Stored(line)
+        self._others = OtherPaths(line)
         self._admin = admin
         self.feed = feed
         self.scraping = scraping
@@ -130,6 +132,8 @@ class Gateway:
                 await self._counting.answer(call, reply)
             case Verb.STORED:
                 await self._stored.answer(call, reply)
+            case Verb.OTHER:
+                await self._others.answer(call, reply)
             case Verb.CODE_ASSIST:
                 self.access.admit(call.headers)
                 await reply.whole(200, _JSON, msgspec.json.encode(code_assist.answer(call.endpoint.name)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext, suppress
 from enum import StrEnum
 from urllib.parse import parse_qs
 
@@ -36,12 +37,13 @@ class Verb(StrEnum):
     HEALTH = "health"
     ADMIN = "admin"
     METRICS = "metrics"
+    OTHER = "other"
 
 
 class Endpoint(Struct, frozen=True):
     """A matched URL. `dialect` is the one the client speaks there, `provider` is set when the path pins one,
-    `name` is the rest of the path where one matters (a model id, an admin path), `spot` what it says of the call,
-    `session` the conversation that the path names.
+    `name` is the rest of the path where one matters (a model id, an admin path, what a provider may serve), `spot` what
+    it says of the call, `session` the conversation that it names.
     """
 
     verb: Verb
@@ -125,7 +127,9 @@ _GEMINI = re.compile(
 _STORED = re.compile(r"(?:/v1)?/responses/(?P<id>[^/]+)(?P<rest>/input_items|/cancel)?")
 # A conversation in the path, below a provider's name, as ccproxy-api has it.
 _SESSION = re.compile(r"/(?P<session>[^/]+)(?P<rest>(?:/v1)?/(?:responses|chat/completions))")
-_VERSION = re.compile(r"v\d\w*")
+_VERSION = re.compile(r"v1(?:beta1?|alpha)?")
+# With these, what is none of ours is passed on to a provider.
+_PASSED = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _CODE_ASSIST = "/v1internal:"
 _GENERATES = {"generateContent": False, "streamGenerateContent": True}
 
@@ -173,17 +177,24 @@ def match(method: str, path: str, headers: Mapping[str, str], providers: Collect
     if found is not None:
         return found
     first, _, rest = path[1:].partition("/")
-    inner = _below(method, _tidy("/" + rest), headers, query, pinned=first in providers)
+    inner = None
+    # a path that is nobody's is not asked for with the wrong method
+    with nullcontext() if first in providers else suppress(ClientError):
+        inner = _below(method, _tidy("/" + rest), headers, query, pinned=first in providers)
     if inner is not None and first in providers:
         return replace(inner, provider=first)
     if inner is not None and first in _UNPINNED:
         return inner
-    if inner is not None and rest and not _VERSION.fullmatch(first):
+    if method in _PASSED and rest and first in providers and not rest.startswith(ADMIN[1:]):
+        return Endpoint(Verb.OTHER, spoken_at(path, headers), provider=first, name=_tidy("/" + rest))
+    if inner is not None and rest and not re.match(r"v\d", first):
         known = ", ".join(f"/{name}/{rest[:100]}" for name in providers)
         raise UnknownPath(
             f"no provider is called {first[:60]!r}",
             hint=f"/{rest[:100]} goes where the configuration says" + (f"; there are also {known}" if known else ""),
         )
+    if method in _PASSED and _VERSION.fullmatch(first) and rest:
+        return Endpoint(Verb.OTHER, spoken_at(path, headers), name=path)
     raise UnknownPath(
         f"nothing is served at {method} {path[:200]}",
         hint="served are " + ", ".join(SERVED),

@@ -363,7 +363,7 @@ def notice(call: Call, session: str | None = None) -> Noticed:
 
 def match_route(routes: RouteTable, call: Call, model: str, noticed: Noticed | None = None) -> Route:
     """The route of a call; its path or its key may name the provider. Raises UnknownModel and CredentialError."""
-    pinned = call.endpoint.provider or _named_by_key(routes, call)
+    pinned = call.endpoint.provider or named_by_key(routes, call)
     name = f"{pinned}:{model}" if pinned else model
     dialect = call.endpoint.dialect
     route = routes.match(name, hints=noticed or notice(call), dialect=dialect)
@@ -373,7 +373,7 @@ def match_route(routes: RouteTable, call: Call, model: str, noticed: Noticed | N
     return replace(route, targets=targets)
 
 
-def _named_by_key(routes: RouteTable, call: Call) -> str | None:
+def named_by_key(routes: RouteTable, call: Call) -> str | None:
     """The provider that the client's key names. Raises CredentialError for one that is not there."""
     name = sentinel(call.headers)
     if name is None or name in routes.providers:

@@ -97,6 +97,8 @@ class _Profiles(Struct, rename="camel"):
 class BedrockTerms(Terms):
     """The terms of one region."""
 
+    passes_paths = False
+
     def __init__(self, config: ProviderConfig) -> None:
         self._base = (config.base_url or "").rstrip("/")
         named = _REGION.search(self._base)

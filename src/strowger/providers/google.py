@@ -76,6 +76,8 @@ _FAILED = msgspec.json.Decoder(_Failed | list[_Failed])
 class VertexTerms(Terms):
     """The terms for Gemini."""
 
+    passes_paths = False
+
     def __init__(self, config: ProviderConfig) -> None:
         self._base = (config.base_url or "").rstrip("/")
 

@@ -17,7 +17,7 @@ from strowger.auth.credential import Credential
 from strowger.providers.quota import Reading
 from strowger.upstreams.base import Incoming, Outgoing
 
-Purpose = Literal["call", "count", "models", "stored"]
+Purpose = Literal["call", "count", "models", "stored", "other"]
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -44,6 +44,9 @@ class Terms:
 
     lists_models = False
     """Its list of models says what they accept, so it is read when a call shows that it is there, or has changed."""
+
+    passes_paths = True
+    """What it serves beside calls, counts and models is at the addresses that the dialect's vendor has."""
 
     def outgoing(self, out: Outgoing, facts: Facts, used: Sequence[Credential]) -> Outgoing:
         """The request as the host wants it. `out` has its credentials in its headers already, those in `used`."""

@@ -117,7 +117,7 @@ async def test_an_unknown_model_lists_what_there_is(rig: Rig, path: str) -> None
     assert "gpt-*" in error["message"]
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/messages/batches", "/favicon.ico", "/../etc/passwd", "/%ff"])
+@pytest.mark.parametrize("path", ["/v2/nothing", "/messages/batches", "/favicon.ico", "/../etc/passwd", "/%ff"])
 async def test_an_unknown_path_says_what_is_served(rig: Rig, path: str) -> None:
     """A wrong base URL is the commonest mistake."""
     status, _, body = await rig.post(path, {})

@@ -83,12 +83,34 @@ def test_a_provider_that_is_not_there_is_named() -> None:
     assert caught.value.hint == "/v1/messages goes where the configuration says; there are also /groq/v1/messages"
 
 
-@pytest.mark.parametrize("path", ["/v2/messages", "/v1/files", "/nobody/v1/files", "/groq/_strowger/status"])
+@pytest.mark.parametrize("path", ["/v2/messages", "/files", "/nobody/v1/files", "/groq/_strowger/status"])
 def test_unknown_paths_say_what_is_served(path: str) -> None:
     """The hint is what helps."""
     with pytest.raises(UnknownPath) as caught:
         match("POST", path, {}, ("groq",))
     assert "/v1/messages" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "path, headers, dialect, provider, name",
+    [
+        ("/v1/files", {}, "openai_chat", None, "/v1/files"),
+        ("/v1/files", ANTHROPIC, "anthropic", None, "/v1/files"),
+        ("/v1/messages/batches/b1", {}, "anthropic", None, "/v1/messages/batches/b1"),
+        ("/v1beta/cachedContents", {}, "gemini", None, "/v1beta/cachedContents"),
+        ("/groq/v1/embeddings/", {}, "openai_chat", "groq", "/v1/embeddings"),
+        ("/groq/files", {}, "openai_chat", "groq", "/files"),
+    ],
+)
+def test_what_is_none_of_ours_is_a_providers(
+    path: str, headers: dict[str, str], dialect: str, provider: str | None, name: str
+) -> None:
+    """Below a version as vendors have it, or below a provider's name; with any method that means a thing."""
+    for method in ("GET", "DELETE", "POST"):
+        found = match(method, path, headers, ("groq",))
+        assert (found.verb, found.dialect, found.provider, found.name) == (Verb.OTHER, dialect, provider, name)
+    with pytest.raises(UnknownPath):
+        match("TRACE", path, headers, ("groq",))
 
 
 def test_the_wrong_method_is_named() -> None:

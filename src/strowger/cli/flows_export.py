@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from strowger.cli import flows_words as words
 from strowger.cli.flows import (
     NONE_FOUND,
     Kept,
@@ -24,8 +23,10 @@ from strowger.cli.flows import (
     picked,
     where_option,
 )
+from strowger.cli.flows_words import short
 from strowger.cli.render import count, hint
 from strowger.errors import GatewayError
+from strowger.flows import words
 
 if TYPE_CHECKING:
     from strowger.flows.page import Call
@@ -173,7 +174,7 @@ def _page(kept: Kept, flows: Sequence[dict[str, Any]], cleaner: Cleaner, output:
     calls = list(without_repeats(every))
     title = calls[0].title if len(calls) == 1 else f"{len(calls)} calls"
     made = time.strftime("exported %Y-%m-%d %H:%M from Strowger; credentials and names of accounts are taken out")
-    target = output or Path(f"strowger-{words.short(flows[-1])}.html")
+    target = output or Path(f"strowger-{short(flows[-1])}.html")
     _write((piece.encode("utf-8", "replace") for piece in render(calls, title=title, made=made)), target)
     if str(target) != "-":
         click.echo(f"wrote {target}: look at it before you send it", err=True)
@@ -250,7 +251,7 @@ def _case(kept: Kept, flow: dict[str, Any], cleaner: Cleaner, output: Path | Non
     answer = cleaner.message(answers[-1]) if answers else None
     asked = None if client is None or client is request else cleaner.message(client)
     made = files(cleaner.plain(flow), cleaner.message(request), answer, asked=asked)
-    target = output or Path(f"case-{words.short(flow)}")
+    target = output or Path(f"case-{short(flow)}")
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, content in made.items():
         _write([content], target / name)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from strowger.cli import flows_words as words
 from strowger.cli import names, render
 from strowger.cli.flows import Kept, one, pass_kept
 from strowger.cli.loop import run_async
 from strowger.cli.render import plain, table
 from strowger.errors import GatewayError
+from strowger.flows import words
 
 if TYPE_CHECKING:
     from strowger.client import Admin

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from strowger.cli import flows_words as words
 from strowger.cli import names
 from strowger.cli.flows import NONE_FOUND, Kept, one, pass_kept
 from strowger.cli.flows_list import terminal_width
 from strowger.cli.render import plain, table
+from strowger.flows import words
 
 if TYPE_CHECKING:
     from strowger.flows.tape import Kind, Message

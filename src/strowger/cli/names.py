@@ -43,7 +43,8 @@ def choices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def flows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The last calls that are kept, each with what it asked for."""
-    from strowger.cli.flows_words import goal, short, status
+    from strowger.cli.flows_words import short
+    from strowger.flows.words import goal, status
 
     begin = f"flow_{incomplete.removeprefix('flow_')}"
     found = [flow for flow in _kept(ctx) if str(flow["id"]).startswith(begin)][:_MOST]

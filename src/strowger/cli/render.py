@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import click
 
+from strowger.flows.words import count, duration, milliseconds, plain
+
+__all__ = ["below_home", "count", "duration", "hint", "milliseconds", "plain", "table"]
+
 
 def hint(text: str) -> str:
     """What to do next, a line below whatever it is about."""
@@ -30,35 +34,3 @@ def below_home(path: str) -> str:
     """A path as a shell has it: `~` for the user's home."""
     home = os.path.expanduser("~")
     return f"~{path.removeprefix(home)}" if path == home or path.startswith(f"{home}{os.sep}") else path
-
-
-def plain(text: str) -> str:
-    """A text of somebody else's as a terminal may show it: signs that would steer it are none that are meant."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-    )
-
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units: `3d 4h`, `12m 5s`, `7s`."""
-    left = int(seconds)
-    parts: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or parts or unit == "s":
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
-
-
-def milliseconds(value: float | None) -> str:
-    """Milliseconds with one decimal where that says something."""
-    if value is None:
-        return "-"
-    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: `1 call`, `2 calls`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -22,6 +22,7 @@ from textual.widgets.tree import TreeNode
 
 from strowger.errors import GatewayError
 from strowger.flows.query import parse
+from strowger.flows.words import plain
 from strowger.tui import words
 from strowger.tui.curl import as_curl
 from strowger.tui.details import Details
@@ -437,7 +438,7 @@ class Monitor(App[None]):
             self.notify(error.message, severity="error", markup=False)
             return
         said = told.answer.error or told.answer.text or ", ".join(each["name"] for each in told.answer.calls)
-        self.notify(words.plain(said)[:300], title="replayed", markup=False)
+        self.notify(plain(said)[:300], title="replayed", markup=False)
 
     @work
     async def action_switch(self) -> None:

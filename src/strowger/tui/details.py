@@ -16,7 +16,7 @@ from textual.widgets import Static, TabbedContent, TabPane
 
 from strowger.client import Admin
 from strowger.errors import GatewayError
-from strowger.tui import words
+from strowger.flows.words import overview, plain
 from strowger.tui.state import Call
 
 # More of a body than this nobody reads in a terminal.
@@ -85,7 +85,8 @@ class Details(Vertical):
             for page in self.query(Page):
                 page.scroll_home(animate=False)
         self._call, self._admin = call, admin
-        lines = [Text.assemble((f"{name:>8}  ", "bold"), words.plain(text)) for name, text in words.overview(call)]
+        facts = (("id", str(call["id"])), *overview(call, None))
+        lines = [Text.assemble((f"{name:>13}  ", "bold"), plain(text)) for name, text in facts]
         self._write("overview", Text("\n").join(lines))
         self._fill()
 
@@ -119,7 +120,7 @@ class Details(Vertical):
         try:
             text = await ask(admin, call)
         except GatewayError as error:
-            text = Text(words.plain(error.message), style="yellow")
+            text = Text(plain(error.message), style="yellow")
         if self._call is not None and self._call["id"] == call:
             self._write(name, text)
 
@@ -134,8 +135,8 @@ async def _events(admin: Admin, call: str) -> Text:
     text = Text()
     for event in found.events:
         text.append(f"{event.ms:>9,.1f} ms  ", style="dim")
-        text.append(f"{words.plain(event.kind):<22}", style="cyan")
-        text.append(words.plain(event.data) + "\n")
+        text.append(f"{plain(event.kind):<22}", style="cyan")
+        text.append(plain(event.data) + "\n")
     if found.total > len(found.events):
         text.append(f"… {found.total - len(found.events):,} more", style="dim")
     return text if found.total else Text("no event has come", style="dim")
@@ -145,14 +146,14 @@ async def _compared(admin: Admin, call: str) -> Text:
     found = await admin.compare(call)
     text = Text()
     if found.line[0] != found.line[1]:
-        text.append(f"- {words.plain(found.line[0])}\n", style="red")
-        text.append(f"+ {words.plain(found.line[1])}\n", style="green")
+        text.append(f"- {plain(found.line[0])}\n", style="red")
+        text.append(f"+ {plain(found.line[1])}\n", style="green")
     for line in found.headers:
-        text.append(words.plain(line) + "\n", style=_COLOURS.get(line[:1], ""))
+        text.append(plain(line) + "\n", style=_COLOURS.get(line[:1], ""))
     if found.likeness == "identical":
         text.append("\nrequest bodies are identical", style="dim")
     for line in found.body[:_LINES]:
-        text.append(words.plain(line) + "\n", style=_COLOURS.get(line[:1], ""))
+        text.append(plain(line) + "\n", style=_COLOURS.get(line[:1], ""))
     return text
 
 
@@ -169,14 +170,14 @@ async def _body(admin: Admin, call: str, kind: str) -> Text:
     head = next((one for one in reversed(heads) if one.kind == kind), None)
     if head is None:
         return Text("not there yet, or not kept", style="dim")
-    text = Text(words.plain(head.line) + "\n", style="bold")
+    text = Text(plain(head.line) + "\n", style="bold")
     for name, value in head.headers:
-        text.append(f"{words.plain(name)}: ", style="cyan not bold")
-        text.append(words.plain(value) + "\n", style="not bold")
+        text.append(f"{plain(name)}: ", style="cyan not bold")
+        text.append(plain(value) + "\n", style="not bold")
     text.append("\n")
     found = await admin.lines(call, kind, limit=_LINES)
     for line in found.lines:
-        text.append(words.plain(line) + "\n", style="not bold")
+        text.append(plain(line) + "\n", style="not bold")
     if found.total > len(found.lines):
         text.append(f"… {found.total - len(found.lines):,} more lines", style="dim")
     return text

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from strowger.client import Status
+from strowger.flows.words import dollars, goal, plain
 from strowger.tui import words
 from strowger.tui.state import Call
 
@@ -53,12 +54,12 @@ class Replay(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """A line to write on."""
-        cost = words.cost(self._call)
+        cost = dollars(self._call)
         price = f" This one cost {cost}." if cost not in ("-", "free") else ""
         with Vertical():
             yield Static(Text("Ask the same again", style="bold"))
             yield Static(Text(f"It costs what such a call costs.{price} What it calls for is not done."))
-            yield Input(placeholder=f"{words.plain(words.target(self._call))}, or another provider:model")
+            yield Input(placeholder=f"{plain(goal(self._call))}, or another provider:model")
 
     @on(Input.Submitted)
     def _asked(self, event: Input.Submitted) -> None:
@@ -88,11 +89,11 @@ class Switch(ModalScreen[tuple[str, str] | None]):
             yield Input(placeholder="a profile, a provider, or provider:model", id="other")
 
     def _clients(self) -> list[Option]:
-        return [Option(Text(words.plain(f"{one.name}, process {one.pid}")), id=one.id) for one in self._status.launches]
+        return [Option(Text(plain(f"{one.name}, process {one.pid}")), id=one.id) for one in self._status.launches]
 
     def _places(self) -> list[Option]:
         names = ["default", *(provider.name for provider in self._status.providers)]
-        return [Option(Text(words.plain(name))) for name in names]
+        return [Option(Text(plain(name))) for name in names]
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:

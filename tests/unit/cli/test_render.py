@@ -17,8 +17,7 @@ def test_columns_are_aligned() -> None:
 
 def test_nobody_else_steers_the_terminal() -> None:
     """What a vendor calls a model or a limit cannot set a title, move the cursor or begin a line."""
-    assert render.table([("a\x1b]0;owned\x07b", "c\rd\n")]) == ["a\ufffd]0;owned\ufffdb  c\ufffdd\ufffd"]
-    assert render.plain("grüße, 電話") == "grüße, 電話"
+    assert render.table([("a\x1b]0;owned\x07b", "c\rd\n")]) == ["a\ufffd]0;owned\ufffdb  c d"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -19,21 +20,8 @@ def test_counts_are_short(number: int | None, said: str) -> None:
     assert words.amount(number) == said
 
 
-@pytest.mark.parametrize(
-    "value, said",
-    [(0.0005, "0 ms"), (0.25, "250 ms"), (5.04, "5.0 s"), (65, "1m 05s"), (3_700, "1h 01m"), (90_000, "1d 01h")],
-)
-def test_times_are_short(value: float, said: str) -> None:
-    """In the unit that fits."""
-    assert words.seconds(value) == said
-
-
 def test_who_pays_is_seen() -> None:
-    """Money, the value of a plan's traffic in brackets, and what is free."""
-    assert words.cost({"billing": "metered", "billed_usd": 0.0123}) == "$0.0123"
-    assert words.cost({"billing": "plan", "billed_usd": 2.5}) == "($2.50)"
-    assert words.cost({"billing": "free", "billed_usd": 0.0}) == "free"
-    assert words.cost({"billing": "metered", "billed_usd": None}) == "-"
+    """Money, and the value of a plan's traffic in brackets."""
     assert words.spent(Tally(money=1.5, value=3.0)) == "$1.50 ($3.00)"
     assert words.spent(Tally(value=3.0)) == "($3.00)"
 
@@ -58,9 +46,15 @@ def test_limits_say_when_they_begin_anew() -> None:
         ("up", {"name": "tokens", "limit": 1000, "remaining": 250}),
         ("up", {"name": "odd"}),
     ]
-    assert list(words.windows(iter(known), 1000.0)) == ["codex 5h 81% used, anew in 1h 00m", "up tokens 75% used"]
+    assert list(words.windows(iter(known), 1000.0)) == ["codex 5h 81% used, anew in 1h 0m", "up tokens 75% used"]
 
 
-def test_control_characters_are_not_shown() -> None:
-    """A model's name may try to move the cursor."""
-    assert words.plain("a\x1b[2Jb\nc") == "a [2Jb c"
+def test_a_row_has_a_cell_for_each_column() -> None:
+    """Names of models may try to move the cursor; a call of another day says on which."""
+    now = time.mktime((2026, 11, 21, 12, 0, 0, 0, 0, -1))
+    call = {"outcome": "ok", "started": now - 60, "model": "a\x1b[2Jb\nc", "status": 200, "duration_ms": 65_000.0}
+    row = words.cells(call, (0, 0), now)
+    assert row == ("✓", "11:59:00", "a\ufffd[2Jb c", "-", "200", "-", "-", "-", "-", "1m 5s")
+    assert len(row) == len(words.COLUMNS)
+    assert words.cells({**call, "started": now - 86_400}, (0, 0), now)[1] == "2026-11-20 12:00"
+    assert words.cells({**call, "outcome": "running"}, (7, 900), now)[4:] == ("7 ev", "-", "-", "-", "-", "1m 0s")

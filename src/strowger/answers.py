@@ -348,41 +348,40 @@ class Usage(Struct, frozen=True):
     rows: tuple[dict[str, Any], ...] = ()
 
 
-class AgentUse(Struct, frozen=True):
-    """An agent of a session: sums of it and of all that it started, its `own`, and whom it started. Money is in US
-    dollars; `plan_usd` is the value of what a plan paid for. The main agent has no id.
+class Sums(Struct, frozen=True, kw_only=True):
+    """What some calls come to, and the models that answered them. Money is in US dollars; `plan_usd` is the value of
+    what a plan paid for. Calls that a budget `stopped` are no errors.
     """
 
-    agent_id: str | None = None
-    agent_type: str = ""
     models: tuple[str, ...] = ()
     calls: int = 0
     errors: int = 0
+    stopped: int = 0
     input: int = 0
     output: int = 0
     cache_rate: float | None = None
     billed_usd: float = 0.0
     plan_usd: float = 0.0
     unpriced: int = 0
+
+
+class AgentUse(Sums, frozen=True, kw_only=True):
+    """An agent of a session: sums of it and of all that it started, its `own`, and whom it started. The main agent has
+    no id.
+    """
+
+    agent_id: str | None = None
+    agent_type: str = ""
     own: dict[str, Any] = {}
     children: tuple[AgentUse, ...] = ()
 
 
-class SessionUse(Struct, frozen=True):
+class SessionUse(Sums, frozen=True, kw_only=True):
     """A session of a client, its sums and its agents. `first` and `last` are when calls began, as Unix times."""
 
     session: str
     program: str = ""
     project: str = ""
-    models: tuple[str, ...] = ()
-    calls: int = 0
-    errors: int = 0
-    input: int = 0
-    output: int = 0
-    cache_rate: float | None = None
-    billed_usd: float = 0.0
-    plan_usd: float = 0.0
-    unpriced: int = 0
     first: float = 0.0
     last: float = 0.0
     agents: tuple[AgentUse, ...] = ()

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from strowger import __version__
-from tests.e2e import clients
+from tests.e2e import clients, codex_server
 from tests.e2e.chatgpt import HOUR, Subscription, subscribed
-from tests.e2e.clients import claude, required
+from tests.e2e.clients import SECONDS, claude, required, run
 from tests.e2e.codex import codex, codex_home, items, said
-from tests.fakes.brain import RESULT
+from tests.e2e.exchange import clean_env
+from tests.e2e.gate import Gate
+from tests.e2e.test_run import STROWGER
+from tests.fakes.brain import AT_GATE, RESULT
 from tests.fakes.responses import connection_limit
 from tests.fakes.responses_parts import at_capacity, rate_limited_inside
 from tests.fakes.script import Call, Reply, Say, Step, Think
@@ -32,6 +35,11 @@ def step(number: int, *, thinks: bool = True) -> Reply:
 def spoken(context: list[dict[str, Any]]) -> list[str]:
     """What the client's tools said, of all that the model has before it."""
     return [str(item["output"]) for item in context if item.get("type") == "function_call_output"]
+
+
+def spoken_by_scripts(context: list[dict[str, Any]]) -> list[str]:
+    """The same of the scripts by which Codex's newest models call tools."""
+    return [str(item["output"]) for item in context if item.get("type") == "custom_tool_call_output"]
 
 
 def attempts(flow: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -127,3 +135,31 @@ def test_codex_through_the_gateway(home: Path, sockets: bool) -> None:
         thread = next(line["thread_id"] for line in ran.lines if line["type"] == "thread.started")
         assert {seen.header("thread-id") for seen in asked} == {thread}
         assert [RESULT in "".join(spoken(context)) for context in it.codex.contexts] == [False, True]
+
+
+def test_codex_leaves_and_comes_back(home: Path) -> None:
+    """Switched to another provider in the middle of a turn, and back: on one socket of its own, and one of the
+    backend's, which is told what it has missed, and nothing that it knows.
+    """
+    program = required(clients.codex(), "codex")
+    with subscribed(home) as it:
+        folder = home / "gateway"
+        env = {**clean_env(home), "XDG_RUNTIME_DIR": str(folder / "run")}
+        command = [*STROWGER, "run", "--config", str(folder / "config.toml"), "--via", "codex:gpt-5.5", program, "--"]
+        gate = Gate(home)
+        with codex_server.talking([*command, "app-server"], home, env, 3 * SECONDS) as thread:
+            assert RESULT in thread.say("At first: RUN_TOOL")
+            thread.begin(f"Away: {AT_GATE}")
+            for to, text in (("other:gpt-5.5", f"once more: {AT_GATE}\n"), ("codex:gpt-5.5", "home-again-42\n")):
+                with gate.held(text):
+                    ran = run([*STROWGER, "switch", "codex", to], home, env)
+                    assert ran.code == 0, ran.err
+            assert "home-again-42" in thread.end()
+            assert RESULT in thread.say("At last: RUN_TOOL")
+        assert [flow["provider"] for flow in it.flows()] == ["codex"] * 3 + ["other"] + ["codex"] * 3
+        assert {flow["outcome"] for flow in it.flows()} == {"ok"}
+        assert [seen.refused for seen in (*it.codex.inferences(), *it.other.inferences()) if seen.refused] == []
+        assert len({seen.connection for seen in it.codex.inferences()}) == 1
+        assert ["previous_response_id" in seen.body for seen in it.codex.inferences()] == [False] + [True] * 5
+        told = spoken_by_scripts(it.codex.contexts[-1])
+        assert [RESULT in told[0], AT_GATE in told[1], "home-again-42" in told[2], RESULT in told[3]] == [True] * 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,28 @@ def init(path: Path | None, force: bool) -> None:
     click.echo(f"wrote {path}")
     named = f" --config {path}" if given else ""
     click.echo(f"next: `strowger config check{named}`, then `strowger run{named} claude`", err=True)
+
+
+@config.command()
+@click.option("--path", type=FILE, help="Where to write it, instead of client.token beside the configuration.")
+@click.option("--force", is_flag=True, help="Replace a file that is there: what clients send today is refused then.")
+@click.option("--print", "printed", is_flag=True, help="Print the token, and write nothing.")
+def token(path: Path | None, force: bool, printed: bool) -> None:
+    """Make a token that clients must send, and say what to put into the configuration for it.
+
+    It is written to a file that only you can read. Clients send it in the place of their key.
+    """
+    from strowger.config.paths import config_file
+    from strowger.config.starter import write_new
+
+    made = secrets.token_urlsafe(32)
+    if printed:
+        click.echo(made)
+        return
+    path = (path or config_file(os.environ).with_name("client.token")).absolute()
+    write_new(path, f"{made}\n", force=force)
+    click.echo(f"wrote {path}; what the configuration needs is", err=True)
+    click.echo(f"[server]\nclient_token = {json.dumps(f'file:{path}', ensure_ascii=False)}")
 
 
 @config.command()

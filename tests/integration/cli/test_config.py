@@ -43,6 +43,34 @@ def test_init_then_check(home: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert err.startswith("next: `strowger config check`")
 
 
+def test_a_token_for_clients(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed is a configuration with it; the token itself is nowhere but in a file of the user's own."""
+    kept = home / "strowger" / "client.token"
+    assert run(["config", "token"]) == 0
+    out, err = capsys.readouterr()
+    made = kept.read_text().strip()
+    assert len(made) > 40
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert made not in out + err
+    path = write(home / "mine.toml", out)
+    assert tomllib.loads(out) == {"server": {"client_token": f"file:{kept}"}}
+    assert run(["config", "check", "--config", str(path)]) == 0
+    assert run(["config", "token"]) == 2
+    assert kept.read_text().strip() == made
+    assert run(["config", "token", "--force"]) == 0
+    assert kept.read_text().strip() != made
+
+
+def test_a_token_to_be_kept_elsewhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a keychain, say; each is another one."""
+    tokens = set()
+    for _ in range(2):
+        assert run(["config", "token", "--print"]) == 0
+        tokens.add(capsys.readouterr().out.strip())
+    assert [len(made) > 40 for made in tokens] == [True, True]
+    assert list(home.iterdir()) == []
+
+
 def test_init_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What to do next names the file that is not in the usual place."""
     path = tmp_path / "mine.toml"

@@ -36,8 +36,8 @@ list of calls itself, as `--jq` programs take and give it, and `flows tail` and 
 | 130 | interrupted |
 | 141 | the reader of the output went away |
 
-`strowger run` gives its client's own code, and 128 + n when signal n ended the client. Shell completion is click's:
-`_STROWGER_COMPLETE=bash_source strowger` prints what to source (`zsh_source`, `fish_source` likewise).
+`strowger run` gives its client's own code, and 128 + n when signal n ended the client. `strowger completion SHELL`
+prints what makes a shell complete all of this.
 """
 
 

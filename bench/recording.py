@@ -33,19 +33,28 @@ _LOOKS = 80
 
 
 class Loads(msgspec.Struct, frozen=True):
-    """How much: turns of so many bytes, paced streams, answers of 300 events at once."""
+    """How much: turns that are answered in a word, whole turns, paced streams, answers of 300 events at once."""
 
     turns: int = 400
+    whole_turns: int = 48
+    whole_events: int = 100
     paced_streams: int = 16
     paced_events: int = 300
     bursts: int = 120
 
 
 FULL = Loads()
-QUICK = Loads(20, 2, 10, 4)
+QUICK = Loads(turns=20, whole_turns=4, whole_events=10, paced_streams=2, paced_events=10, bursts=4)
 
 # (heading, figure, decimals)
-_COLUMNS = (("request of 93 KB µs", "turn_us", 0), ("paced µs/event", "paced_us", 1), ("burst µs/event", "burst_us", 2))
+_COLUMNS = (
+    ("request of 93 KB µs", "turn_us", 0),
+    ("whole turn µs", "whole_us", 0),
+    ("paced µs/event", "paced_us", 1),
+    ("burst µs/event", "burst_us", 2),
+)
+# What is told for each request, however many events it was answered with.
+_BY_REQUEST = ("turn_us", "whole_us")
 
 
 def _jobs(loads: Loads) -> dict[str, Job]:
@@ -53,6 +62,10 @@ def _jobs(loads: Loads) -> dict[str, Job]:
     streams = loads.paced_streams
     return {
         "turn_us": Job(0, body="turns", connections=4, requests=loads.turns, pause=0.01, limit=120),
+        # As agents have them: a long conversation goes there, and some sentences come back as they are thought of.
+        "whole_us": Job(
+            0, body="turns", connections=16, requests=loads.whole_turns, events=loads.whole_events, rate=50, limit=120
+        ),
         "paced_us": Job(
             0, body="small", connections=streams, requests=streams, events=loads.paced_events, rate=50, limit=120
         ),
@@ -89,7 +102,8 @@ def run(
                 say(f"  round {number + 1} of {rounds}: {figure}")
                 for subject in random.sample(alive, len(alive)):
                     try:
-                        results.add(subject.subject.name, way, {figure: _measured(subject, load, job)})
+                        by_request = figure in _BY_REQUEST
+                        results.add(subject.subject.name, way, {figure: _measured(subject, load, job, by_request)})
                     except LoadFailed as error:
                         results.fail(subject.subject.name, way, figure, str(error))
         for subject in alive:
@@ -98,12 +112,12 @@ def run(
     return results
 
 
-def _measured(subject: Running, load: LoadProcess, job: Job) -> float:
-    """Microseconds of the processor for each request, or for each event where a request has many."""
+def _measured(subject: Running, load: LoadProcess, job: Job, by_request: bool) -> float:
+    """Microseconds of the processor for each request, or for each event."""
     assert subject.pid is not None
     before = cpu_seconds(subject.pid)
     seen = load.do(msgspec.structs.replace(job, port=subject.port))
-    return (_settled(subject.pid) - before) / (seen.events if job.events > 1 else seen.requests) * 1e6
+    return (_settled(subject.pid) - before) / (seen.requests if by_request else seen.events) * 1e6
 
 
 def _settled(pid: int) -> float:

@@ -65,9 +65,9 @@ def test_measures_what_recording_costs(tmp_path: Path) -> None:
     figures = {each["name"]: each["median"] for each in json.loads((tmp_path / "out.json").read_text())["subjects"]}
     assert figures.keys() == {f"{lane}, {word}" for lane in ("verbatim", "translated") for word in ("off", "on")}
     for name, each in figures.items():
-        assert min(each[figure] for figure in ("turn_us", "paced_us", "burst_us")) > 0
+        assert min(each[figure] for figure in ("turn_us", "whole_us", "paced_us", "burst_us")) > 0
         assert each.get("dropped") == (0 if name.endswith("on") else None)
-    assert ended.stdout.count("%)") == 6
+    assert ended.stdout.count("%)") == 8
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bench reads CPU and memory from /proc")

@@ -7,6 +7,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -16,6 +17,9 @@ from strowger.cli.loop import run_async
 from strowger.cli.render import below_home, count, table
 from strowger.launcher.doctor import Agent, Finding, Report, examine
 from strowger.launcher.features import MODES, Feature
+
+if TYPE_CHECKING:
+    from strowger.launcher.supply import Package
 
 NEEDS_ATTENTION = 1
 
@@ -27,14 +31,20 @@ _WIDEST = 120
 @config_option
 @profile_option
 @click.option("--online", is_flag=True, help="Ask each provider for its models: shows that its credential is taken.")
+@click.option("--supply-chain", "supply", is_flag=True, help="Hold every package against its own list.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def doctor(path: Path | None, profile: str | None, online: bool, as_json: bool) -> int:
+def doctor(path: Path | None, profile: str | None, online: bool, supply: bool, as_json: bool) -> int:
     """Say what is installed, what works, and what stands in the way.
 
     Looks at the configuration, running gateways, credentials, agents and the environment, and says which features of
     the Claude Code that is installed survive behind the gateway. Changes nothing, and shows no secret. Exit code 0 when
     all is well, 1 when something needs attention.
+
+    With --supply-chain it reads every file of Strowger and of the packages that it needs. MARK is the same wherever the
+    same package was installed.
     """
+    if supply:
+        return _supply_chain(as_json)
     report = run_async(lambda: examine(dict(os.environ), Path.cwd(), path=path, profile=profile, online=online))
     if as_json:
         plain = {"ok": not report.attention, "attention": report.attention, **msgspec.to_builtins(report)}
@@ -44,6 +54,30 @@ def doctor(path: Path | None, profile: str | None, online: bool, as_json: bool) 
         for line in _lines(report, width):
             click.echo(line)
     return NEEDS_ATTENTION if report.attention else 0
+
+
+def _supply_chain(as_json: bool) -> int:
+    from strowger.launcher.supply import packages
+
+    found = packages()
+    changed = [each for each in found if each.changed]
+    if as_json:
+        plain = {"ok": not changed, "packages": msgspec.to_builtins(found)}
+        click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode())
+    else:
+        rows = [(each.name, each.version, str(each.files), each.mark, _as_installed(each)) for each in found]
+        for line in table(rows, header=("PACKAGE", "VERSION", "FILES", "MARK", "STATE")):
+            click.echo(line)
+    return NEEDS_ATTENTION if changed else 0
+
+
+def _as_installed(package: Package) -> str:
+    if not package.files:
+        return "it has no list of its files"
+    if not package.changed:
+        return "as installed"
+    rest = len(package.changed) - 3
+    return f"changed: {', '.join(package.changed[:3])}{f' and {rest} more' if rest > 0 else ''}"
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:

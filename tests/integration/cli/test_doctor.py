@@ -17,6 +17,8 @@ from strowger.auth.oauth import Tokens
 from strowger.auth.stores import Login, LoginStore
 from strowger.cli.main import run
 from strowger.config.references import Secret
+from strowger.launcher import supply
+from strowger.launcher.supply import Package
 from tests.fakes.chat import KEY, FakeChat
 from tests.integration.cli.conftest import Served, Strowger
 
@@ -255,3 +257,21 @@ def test_it_fits_the_terminal(
     out = capsys.readouterr().out
     assert "ENABLE_TOOL_SEARCH=true" in out
     assert [line for line in out.splitlines() if len(line) > columns and len(line.split()) > 2] == []
+
+
+def test_the_supply_chain(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed package is told and makes it a failure, in words and in JSON."""
+    good = Package("anyio", "4.0", "pip", "ab12", 3)
+    bad = Package("click", "8.0", "pip", "cd34", 9, ("click/a.py", "click/b.py", "click/c.py", "click/d.py"))
+    monkeypatch.setattr(supply, "packages", lambda: [good])
+    assert run(["doctor", "--supply-chain"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["anyio", "4.0", "3", "ab12", "as", "installed"]
+    monkeypatch.setattr(supply, "packages", lambda: [good, bad, Package("mine", "1", "", "", 0)])
+    assert run(["doctor", "--supply-chain"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("changed: click/a.py, click/b.py, click/c.py and 1 more")
+    assert lines[3].endswith("it has no list of its files")
+    assert run(["doctor", "--supply-chain", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    assert [each["name"] for each in told["packages"]] == ["anyio", "click", "mine"]

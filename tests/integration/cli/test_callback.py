@@ -78,8 +78,8 @@ def test_anything_may_come_in(codex: CodexIssuer) -> None:
         crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         for stray in STRAYS:
             with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as caller:
-                caller.sendall(stray.replace(b"PORT", str(port).encode()))
-                with suppress(ConnectionResetError):
+                with suppress(ConnectionResetError, BrokenPipeError):  # it need not read all of it
+                    caller.sendall(stray.replace(b"PORT", str(port).encode()))
                     caller.shutdown(socket.SHUT_WR)
                     assert not caller.recv(65536).startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
         assert ask(back) == (302, "/success")

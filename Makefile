@@ -14,6 +14,8 @@ endif
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# The pins are complete, so there is nothing to resolve; and pip would compile with one processor only.
+INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile
 JOBS ?= 3
 UV ?= uv
 say = @printf '\n==> %s\n'
@@ -95,16 +97,17 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	$(say) 'environment: Strowger and what it needs, pinned'
-	@$(PIP) install --quiet --require-hashes -r requirements/runtime.txt
+	@$(INSTALL) -r requirements/runtime.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(say) 'environment: the tools for checks and tests, pinned'
-	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(INSTALL) -r requirements/dev.txt
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.e2e: requirements/e2e.txt $(VENV)/.dev
 	$(say) 'environment: real clients, pinned  (Claude Code alone is about 100 MB to fetch)'
-	@$(PIP) install --quiet --require-hashes -r requirements/e2e.txt
+	@$(INSTALL) -r requirements/e2e.txt
 	@touch $@

@@ -1,7 +1,7 @@
 """The configuration of claude-code-proxy (github.com/raine/claude-code-proxy): `config.json`.
 
 A gateway to subscriptions by login: `codex`, `kimi` and others, each with a few settings; `aliasProvider` says who
-answers for Claude's names. Logins are not in it.
+answers for Claude's names. Logins are not in it. Variables go over the file there, so they do when it is read here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,24 @@ _NAMED = {"originator", "userAgent", "clientVersion"}
 _OWN_NAME = "every request says who we are: our own name is sent"
 _LOGIN = "its credentials are of no login that is known here"
 
+_VARIABLES = {
+    "CCP_ALIAS_PROVIDER": "aliasProvider",
+    "CCP_CODEX_MODEL": "codex.model",
+    "CCP_CODEX_EFFORT": "codex.effort",
+    "CCP_CODEX_REASONING_SUMMARY": "codex.reasoningSummary",
+    "CCP_CODEX_SERVICE_TIER": "codex.serviceTier",
+    "CCP_CODEX_BASE_URL": "codex.baseUrl",
+    "CCP_CODEX_TRANSPORT": "codex.transport",
+    "CCP_CODEX_PREVIOUS_RESPONSE_ID": "codex.previousResponseId",
+    "CCP_CODEX_ORIGINATOR": "codex.originator",
+    "CCP_CODEX_USER_AGENT": "codex.userAgent",
+    "CCP_KIMI_BASE_URL": "kimi.baseUrl",
+    "CCP_KIMI_OAUTH_HOST": "kimi.oauthHost",
+    "CCP_KIMI_USER_AGENT": "kimi.userAgent",
+    "CCP_LOG_VERBOSE": "log.verbose",
+}
+"""What each of its variables stands for in the file. `PORT` is not among them: that may be any program's."""
+
 
 def recognised(table: Mapping[str, object]) -> bool:
     """Whether a table is one of this program."""
@@ -27,6 +45,7 @@ def recognised(table: Mapping[str, object]) -> bool:
 def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, str]) -> Imported:
     """Our configuration for theirs."""
     draft = Draft("claude-code-proxy", presets, env)
+    table = _with_variables(draft, table, env)
     alias = (text(table.get("aliasProvider")) or "codex").lower()
     asked = {name for name in ("codex", "kimi") if isinstance(table.get(name), dict)} | {alias}
     if "codex" in asked:
@@ -47,6 +66,22 @@ def imported(table: Mapping[str, object], presets: Presets, env: Mapping[str, st
     known = {*_SIGNS, "port", "log"}
     draft.leave_rest("", table, known, "it has no counterpart")
     return draft.done()
+
+
+def _with_variables(draft: Draft, table: Mapping[str, object], env: Mapping[str, str]) -> Table:
+    """The table with what the environment says instead."""
+    made = dict(table)
+    for variable, key in _VARIABLES.items():
+        value = env.get(variable)
+        if not value:
+            continue
+        section, _, name = key.rpartition(".")
+        if section:
+            made[section] = {**table_of(made.get(section)), name: value}
+        else:
+            made[name] = value
+        draft.took(variable, f"read as {key}, which it goes before")
+    return made
 
 
 def _codex(draft: Draft, codex: Table, *, is_alias: bool) -> None:

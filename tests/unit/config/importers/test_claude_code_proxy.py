@@ -51,3 +51,27 @@ def test_settings() -> None:
     assert table["server"] == {"bind": "127.0.0.1", "port": 18765}
     assert table["log"] == {"level": "debug"}
     assert "server" not in of({"aliasProvider": "kimi", "bindAddress": "0.0.0.0"})
+
+
+def test_variables_go_over_the_file() -> None:
+    """As they do there; what they name is looked at as if it stood in the file, and said to be from where it is."""
+    env = {
+        "CCP_CODEX_MODEL": "gpt-5.5",
+        "CCP_CODEX_EFFORT": "xhigh",
+        "CCP_CODEX_PREVIOUS_RESPONSE_ID": "1",
+        "CCP_CODEX_ORIGINATOR": "somebody_else",
+        "CCP_LOG_VERBOSE": "true",
+        "CCP_KIMI_BASE_URL": "",
+        "PORT": "1",
+    }
+    given = {"aliasProvider": "codex", "codex": {"model": "gpt-5.4", "transport": "http"}}
+    found = import_table(given, PRESETS, env, "claude-code-proxy")
+    table: Any = found.table
+    assert table["providers"] == {"codex": {"transport": "http", "continuation": True}}
+    assert table["routes"][0]["to"] == "codex:gpt-5.5:xhigh"
+    assert table["log"] == {"level": "debug"}
+    assert "server" not in table
+    assert given["codex"] == {"model": "gpt-5.4", "transport": "http"}
+    taken = {note.what: note.text for note in found.taken}
+    assert taken["CCP_CODEX_MODEL"] == "read as codex.model, which it goes before"
+    assert "codex.originator" in {note.what for note in found.left}

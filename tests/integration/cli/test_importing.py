@@ -110,7 +110,7 @@ def test_names_of_a_foreign_file(home: Path, capsys: pytest.CaptureFixture[str])
     assert run(["config", "import", str(put(home, "x.json", text)), "--print"]) == 0
     err = capsys.readouterr().err
     assert "\x1b" not in err
-    assert "  left  �[2J�x: it has no counterpart\n" in err
+    assert "  left  �[2J x: it has no counterpart\n" in err
 
 
 def test_unknown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

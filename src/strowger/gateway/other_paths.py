@@ -18,13 +18,13 @@ from strowger.gateway.delivery import ClientGone, Reply
 from strowger.gateway.endpoints import CHAT, GEMINI, RESPONSES, SERVED, Call
 from strowger.gateway.headers import forwarded, returned
 from strowger.gateway.lanes import VERBATIM
-from strowger.gateway.pipeline import Line, flow_headers, named_by_key, new_flow
+from strowger.gateway.pipeline import Line, named_by_key, new_flow
 from strowger.gateway.sending import Sent
 from strowger.gateway.taping import TapedReply
 from strowger.providers.base import Provider
 from strowger.providers.terms import Facts
 from strowger.routing.table import RouteTable
-from strowger.upstreams.base import Incoming, Outgoing
+from strowger.upstreams.base import Headers, Incoming, Outgoing
 
 _OPENAI = frozenset({CHAT, RESPONSES})
 # Versions that a client puts before its paths where a provider's address has them already.
@@ -41,14 +41,19 @@ class OtherPaths:
         self._line = line
 
     async def answer(self, call: Call, reply: Reply) -> None:
-        """Answer one call. Raises only ClientGone and cancellation."""
+        """Answer one call. Raises ClientGone, and GatewayError where it is nobody's: then it never became a call."""
+        line = self._line
+        client = line.access.admit(call.headers)
+        provider = _provider(call, line.routes_for(client))
+        url = address(provider, call.endpoint.name, call.query)
         flow = new_flow(call)
-        self._line.recorder.begin(flow)
-        if flow.tape is not None:
-            reply = TapedReply(reply, flow.tape)
+        flow.client, flow.launch, flow.project = client.name, client.launch, client.project
+        flow.profile = line.profiles.get(client.launch, line.profile)
+        flow.route, flow.provider, flow.upstream_dialect, flow.lane = "path", provider.name, provider.dialect, VERBATIM
+        line.recorder.begin(flow)
         try:
-            await self._pass(call, reply, flow)
-            flow.outcome = "ok"
+            await self._pass(call, reply, flow, provider, url, client)
+            flow.outcome = "failed" if flow.error_kind else "ok"
         except ClientGone:
             flow.outcome = "cancelled"
             raise
@@ -57,29 +62,24 @@ class OtherPaths:
             flow.error_kind, flow.error = error.kind, error.message
             if reply.started:
                 raise ClientGone from None  # of bytes that we do not know, only a transfer that is cut says that it was
-            rendered = self._line.dialects[call.endpoint.dialect].client.render_error(error)
+            rendered = line.dialects[call.endpoint.dialect].client.render_error(error)
             flow.status = rendered.status
-            await reply.whole(rendered.status, (*rendered.headers, *flow_headers(flow)), rendered.body)
+            await reply.whole(rendered.status, (*rendered.headers, *_marks(flow)), rendered.body)
         finally:
             if flow.outcome == "running":
                 flow.outcome = "cancelled"
             flow.duration = time.monotonic() - flow.clock
-            self._line.recorder.finish(flow)
+            line.recorder.finish(flow)
 
-    async def _pass(self, call: Call, reply: Reply, flow: Flow) -> None:
+    async def _pass(self, call: Call, reply: Reply, flow: Flow, provider: Provider, url: str, client: Client) -> None:
         line = self._line
-        client = line.access.admit(call.headers)
-        flow.client, flow.launch, flow.project = client.name, client.launch, client.project
-        flow.profile = line.profiles.get(client.launch, line.profile)
         if flow.tape is not None:
             target = f"{call.path}?{call.query}" if call.query else call.path
             flow.tape.begin("client_request", f"{call.method} {target}", call.header_items, call.body)
-        provider = _provider(call, line.routes_for(client))
-        url = address(provider, call.endpoint.name, call.query)
-        flow.route, flow.provider, flow.upstream_dialect = "path", provider.name, provider.dialect
-        flow.lane = VERBATIM
+            reply = TapedReply(reply, flow.tape)
         line.recorder.began(flow)
         await line.budgets.allow(flow)
+        flow.sent = time.monotonic() - flow.clock
         sent = await self._open(provider, url, call, client, flow)
         try:
             await self._deliver(sent, call, reply, flow)
@@ -115,13 +115,16 @@ class OtherPaths:
         """The answer, piece by piece as it comes; an error whole, without what it may quote of our credentials."""
         incoming = sent.incoming
         flow.status = incoming.status
-        headers = (*returned(incoming.header_items, incoming.headers), *flow_headers(flow))
+        headers = (*returned(incoming.header_items, incoming.headers), *_marks(flow))
         self._line.recorder.opened(flow)
         if call.method == "HEAD" or incoming.status in _EMPTY:
             await reply.whole(incoming.status, headers, b"")
         elif incoming.status >= 400:
             body = sent.masked(await incoming.read_all(_ERROR_LIMIT))
             self._count(flow, body)
+            side = self._line.dialects[flow.upstream_dialect].upstream
+            refused = side.parse_error(incoming.status, incoming.headers, body)
+            flow.error_kind, flow.error = refused.kind, refused.message
             await reply.whole(incoming.status, headers, body)
         else:
             await reply.start(incoming.status, headers)
@@ -149,25 +152,32 @@ def _silent(who: str, seconds: float) -> TimedOut:
     )
 
 
+def _marks(flow: Flow) -> Headers:
+    """What we add to an answer. There is no model that could be named."""
+    return (("x-strowger-flow", flow.id), ("x-strowger-route", flow.provider), ("x-strowger-lane", flow.lane))
+
+
 def _provider(call: Call, routes: RouteTable) -> Provider:
     """Whom to ask. Raises UnknownPath where that is not plain, and CredentialError for a key that names nobody."""
     dialect = call.endpoint.dialect
+    what = f"{call.method} {call.path[:200]}"
     named = call.endpoint.provider or named_by_key(routes, call)
     if named is not None:
-        asked = (routes.providers[named],) if named in routes.providers else ()
-        found = [one.speaking(dialect) if _speaks(one, dialect) else one for one in asked]
-    else:
-        found = [one.speaking(dialect) for one in routes.providers.values() if _speaks(one, dialect)]
-    if len(found) == 1 and found[0].terms.passes_paths and found[0].preset != "demo":
+        one = routes.providers.get(named)
+        if one is None or not _passes(one):
+            raise UnknownPath(f"provider {named} has no {what}", hint="of it there are only calls, counts and models")
+        return one.speaking(dialect) if _speaks(one, dialect) else one
+    found = [one.speaking(dialect) for one in routes.providers.values() if _passes(one) and _speaks(one, dialect)]
+    if len(found) == 1:
         return found[0]
-    what = f"{call.method} {call.path[:200]}"
-    if named is not None:
-        raise UnknownPath(f"provider {named} has no {what}", hint="of it there are only calls, counts and its models")
-    able = [one.name for one in found if one.terms.passes_paths and one.preset != "demo"]
-    if len(able) > 1:
-        ways = ", ".join(f"/{name}{call.path[:100]}" for name in able)
+    if found:
+        ways = ", ".join(f"/{one.name}{call.path[:100]}" for one in found)
         raise UnknownPath(f"{what} could go to several providers", hint=f"name one in the path: {ways}")
     raise UnknownPath(f"nothing is served at {what}", hint="served are " + ", ".join(SERVED))
+
+
+def _passes(provider: Provider) -> bool:
+    return provider.terms.passes_paths and provider.preset != "demo"
 
 
 def _speaks(provider: Provider, dialect: str) -> bool:

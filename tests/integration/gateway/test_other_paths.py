@@ -6,6 +6,7 @@ import anyio
 import pytest
 from aiohttp import ClientPayloadError, web
 
+from strowger.config.schema import ProviderConfig
 from tests.integration.gateway.rig import KEY, Rig, config, gateway, provider, upstream
 
 pytestmark = pytest.mark.anyio
@@ -80,11 +81,25 @@ async def test_nobody_guesses_whom_to_ask() -> None:
             assert status == 404
             assert b"nothing is served at GET /v1/files" in answer
             assert echo.seen == []
+            assert rig.gateway.recorder.calls == 0
             assert (await ask(rig, "POST", "/two/v1/embeddings", b"{}"))[0] == 200
             assert (await rig.flow())["provider"] == "two"
             key = {"authorization": "Bearer sk-strowger-one"}
             assert (await ask(rig, "POST", "/v1/embeddings", b"{}", **key))[0] == 200
             assert (await rig.flow())["provider"] == "one"
+
+
+async def test_the_demo_is_nobody_to_be_asked() -> None:
+    """It answers calls only, so beside it one provider is the only one; alone, there is none."""
+    echo = Echo()
+    demo = ProviderConfig(preset="demo", dialect="openai_chat", base_url="demo:")
+    async with upstream(echo) as url:
+        async with gateway(config({"demo": demo, "up": provider("openai_chat", url)}), demo_pace=0.0) as rig:
+            status, headers, _ = await ask(rig, "POST", "/v1/embeddings", b"{}")
+            assert (status, headers["x-strowger-route"]) == (200, "up")
+            assert (await ask(rig, "GET", "/demo/v1/files"))[0] == 404
+        async with gateway(config({"demo": demo}), demo_pace=0.0) as rig:
+            assert (await ask(rig, "POST", "/v1/embeddings", b"{}"))[0] == 404
 
 
 @pytest.mark.parametrize("path", ["/up/v1/../secrets", "/up/%2e%2e/secrets", "/v1/files/%2e%2e/x", "/up/v1/./x"])
@@ -106,6 +121,9 @@ async def test_errors_come_back_without_our_key() -> None:
     async with upstream(Echo()) as url, gateway(config({"up": provider("openai_chat", url)})) as rig:
         status, _, answer = await ask(rig, "DELETE", "/v1/files/wrong")
         assert (status, answer) == (404, b'{"error": "no such thing, ***"}')
+        flow = await rig.flow()
+        assert (flow["outcome"], flow["status"], flow["error_kind"]) == ("failed", 404, "not_found")
+        assert flow["error"] == "no such thing, ***"
         status, _, answer = await ask(rig, "GET", "/v1/refused")
         assert status == 403
         assert b"provider up refused the configured credential" in answer

@@ -29,6 +29,7 @@ from strowger.tui.details import Details
 from strowger.tui.dialogs import Help, Replay, Switch
 from strowger.tui.source import Find, Source
 from strowger.tui.state import Call, Group, Place, State
+from strowger.tui.table import Table
 
 _DRAW_SECONDS = 0.1
 # Drawing takes no more than this part of the time: keys come first, and the gateway may run on the same machine.
@@ -40,6 +41,10 @@ _ROWS = 300
 _STEP = 60
 _NARROW = 100
 """Columns of a terminal below which the sessions are not shown beside the calls."""
+
+# What the sign in the first column says, by a colour too; and which columns have it.
+_COLOURS = dict(words.SIGNS.values())
+_COLOURED = (0, 4)
 
 Filter = Callable[[Call], bool]
 
@@ -108,7 +113,7 @@ class Monitor(App[None]):
         with Horizontal():
             yield Tree[Place | None]("all calls", id="sessions")
             with Vertical():
-                yield DataTable[Text](id="calls", cursor_type="row", zebra_stripes=False)
+                yield Table(id="calls", cursor_type="row", zebra_stripes=False)
                 yield Static(id="said", markup=False)
                 yield Input(placeholder="model:gpt-5* status:>=400 session:…", id="filter", compact=True)
                 yield Details(id="details")
@@ -117,7 +122,7 @@ class Monitor(App[None]):
     def on_mount(self) -> None:
         """Begin to listen and to draw."""
         for column in words.COLUMNS:
-            self.table.add_column(column, width=len(column))
+            self.table.add_column(Text(column, justify="right" if column in words.RIGHT else "left"), width=len(column))
         self.sessions.show_root = True
         self.sessions.root.expand()
         self.table.focus()
@@ -132,9 +137,9 @@ class Monitor(App[None]):
         await self.source.run()
 
     @property
-    def table(self) -> DataTable[Text]:
+    def table(self) -> Table:
         """The calls."""
-        return self.query_one("#calls", DataTable)
+        return self.query_one("#calls", Table)
 
     @property
     def sessions(self) -> Tree[Place | None]:
@@ -253,18 +258,30 @@ class Monitor(App[None]):
         return found[: self._most]
 
     def _draw_calls(self) -> None:
-        now = time.time()
+        """Rows take what they show from now on, in their places: to lay out a table anew takes a tenth of a second. The
+        cursor stays on its call; at the top it stays at the top, where the newest are.
+        """
+        now, table = time.time(), self.table
         rows = {str(call["id"]): words.cells(call, self.state.progress(call["id"]), now) for call in self.shown()}
-        table = self.table
-        if not self._widen(rows) and list(rows) == list(self._rows):
-            for number, (name, cells) in enumerate(rows.items()):
-                before = self._rows[name]
-                for column, (old, new) in enumerate(zip(before, cells, strict=True)):
-                    if old != new:
-                        table.update_cell_at(Coordinate(number, column), self._cell(name, column, new))
-        else:
-            self._replace(rows)
+        before, old = list(self._rows.items()), table.cursor_row
+        at = before[old][0] if 0 < old < len(before) else None
+        scroll = table.scroll_y
+        if self._widen(rows) or len(rows) < len(before):
+            table.clear()
+            before = []
+        for number, cells in enumerate(rows.values()):
+            if number >= len(before):
+                table.add_row(*(self._cell(cells, column) for column in range(len(cells))))
+                continue
+            was = before[number][1]
+            for column, (then, new) in enumerate(zip(was, cells, strict=True)):
+                if then != new or (column in _COLOURED and was[0] != cells[0]):
+                    table.update_cell_at(Coordinate(number, column), self._cell(cells, column))
         self._rows = rows
+        if at in rows and (row := list(rows).index(at)) != table.cursor_row:
+            table.move_cursor(row=row, animate=False, scroll=False)
+            lowest = row - table.size.height + table.header_height + 1  # which leaves it in sight
+            table.scroll_to(y=max(scroll + row - old if scroll else 0, lowest), animate=False)
 
     def _widen(self, rows: dict[str, tuple[str, ...]]) -> bool:
         """Give columns the width of what they hold; whether that is another. Left to itself, the table measures each
@@ -278,24 +295,10 @@ class Monitor(App[None]):
                 column.width, changed = width, True
         return changed
 
-    def _replace(self, rows: dict[str, tuple[str, ...]]) -> None:
-        """Other rows: the cursor stays on its call; at the top it stays at the top, where the newest are."""
-        table = self.table
-        before = list(self._rows)
-        at = before[table.cursor_row] if table.cursor_row > 0 and table.cursor_row < len(before) else None
-        scroll = table.scroll_y
-        table.clear()
-        for name, cells in rows.items():
-            table.add_row(*(self._cell(name, column, cell) for column, cell in enumerate(cells)), key=name)
-        if at in rows:
-            table.move_cursor(row=list(rows).index(at), animate=False, scroll=False)
-            table.scroll_y = scroll
-
-    def _cell(self, name: str, column: int, text: str) -> Text:
-        call = self.state.call(name)
-        colour = words.SIGNS.get(call["outcome"], ("", ""))[1] if call is not None and column in (0, 4) else ""
+    def _cell(self, cells: tuple[str, ...], column: int) -> Text:
+        colour = _COLOURS.get(cells[0], "") if column in _COLOURED else ""
         right = words.COLUMNS[column] in words.RIGHT
-        return Text(text, style=colour, justify="right" if right else "left", no_wrap=True)
+        return Text(cells[column], style=colour, justify="right" if right else "left", no_wrap=True)
 
     def selected(self) -> Call | None:
         """The call under the cursor."""

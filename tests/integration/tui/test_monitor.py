@@ -238,6 +238,47 @@ async def test_nothing_is_drawn_while_nothing_happens(gateway: Gateway, monkeypa
         assert told == ["top", "top"]
 
 
+async def test_the_table_is_drawn_line_by_line(gateway: Gateway) -> None:
+    """Titles stand above their figures, signs have their colours, the cursor is seen, and a click moves it."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(rows(app)) == 2, "earlier calls")
+        table = app.table
+        header, first, second, below = (table.render_line(y) for y in range(4))
+        for title in ("MODEL", "COST"):
+            assert title in header.text
+        begin, end = (header.text.index(title) for title in ("IN", "CACHED"))
+        assert header.text[:end].rstrip()[-2:] == "IN"
+        assert first.text[: begin + 2].endswith("1.0k"[-2:])
+        assert "✗" in first.text
+        assert "✓" in second.text
+        assert below.text == " " * table.size.width
+        colours = {segment.style.color.name for segment in second if segment.style and segment.style.color}
+        assert "green" in colours
+        assert next(iter(first)).style != next(iter(second)).style
+        assert table.cursor_row == 0
+        await pilot.click("#calls", offset=(12, 2))
+        await until(pilot, lambda: table.cursor_row == 1, "the click")
+
+
+async def test_the_cursor_stays_on_its_call(gateway: Gateway) -> None:
+    """While others come above it, and when it is filtered out the table is still one."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(rows(app)) == 2, "earlier calls")
+        app.table.move_cursor(row=1)
+        app.state.take("http://gateway.test", call(3))
+        app.redraw()
+        assert ["model-3" in rows(app)[0], "model-1" in rows(app)[2]] == [True, True]
+        assert app.table.cursor_row == 2
+        selected = app.selected()
+        assert selected is not None
+        assert selected["id"] == "flow_1"
+        app.action_errors()
+        assert rows(app)[0].startswith("✗")
+        assert len(rows(app)) == 1
+
+
 async def test_drawing_takes_a_part_of_the_time(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """When calls come fast, keys come first: what took long is drawn less often, and at once for who asks."""
     app = Monitor(lambda: [Where()])

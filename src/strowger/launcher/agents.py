@@ -260,6 +260,9 @@ def _claude_telling(prospect: Prospect, believes: bool) -> dict[str, str]:
     return told
 
 
+# Where npm and bun put programs, for a launcher or a shell that does not have them in its path.
+_NPM = ("~/.npm-global/bin", "~/.bun/bin", "~/node_modules/.bin")
+
 _CLAUDE = Spec(
     name="claude",
     title="Claude Code",
@@ -294,7 +297,7 @@ _CLAUDE = Spec(
     telling=_claude_telling,
     untold=frozenset({*_CLAUDE_ROOM, "DISABLE_COMPACT", "DISABLE_AUTO_COMPACT"}),
     nicknames=frozenset({"best", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}),
-    places=("~/.claude/local", "~/.local/bin", "/usr/local/bin", "/opt/homebrew/bin"),
+    places=("~/.claude/local", "~/.local/bin", "/usr/local/bin", "/opt/homebrew/bin", *_NPM),
     bundled_in="claude_agent_sdk",
     install="see https://code.claude.com/docs/en/setup, or `pip install claude-agent-sdk`, which brings one",
 )
@@ -318,6 +321,7 @@ _CODEX = Spec(
     # it compacts at nine tenths of it
     room_arguments=("-c", "model_context_window={context}"),
     strip=("OPENAI_API_KEY", "CODEX_API_KEY"),
+    places=_NPM,
     install="npm install -g @openai/codex",
 )
 
@@ -344,6 +348,7 @@ _GEMINI = Spec(
     room_settings={"GEMINI_CLI_SYSTEM_SETTINGS_PATH": '{"model":{"compressionThreshold":{share}}}'},
     strip=_GOOGLE_STRIP,
     node=(20, 0),
+    places=_NPM,
     install="npm install -g @google/gemini-cli",
 )
 
@@ -362,7 +367,7 @@ _OPENCODE = Spec(
     listing=_opencode_models,
     picks_model=True,
     strip=VENDOR_STRIP,
-    places=("~/.opencode/bin", "~/.local/bin"),
+    places=("~/.opencode/bin", "~/.local/bin", *_NPM),
     install="npm install -g opencode-ai",
 )
 
@@ -406,7 +411,7 @@ _KIMI = Spec(
     effort={"KIMI_MODEL_THINKING_EFFORT": EFFORT},
     picks_model=True,
     strip=(*VENDOR_STRIP, "KIMI_CODE_BASE_URL"),
-    places=("~/.local/bin", "~/.kimi-code/bin"),
+    places=("~/.local/bin", "~/.kimi-code/bin", *_NPM),
     node=(22, 19),
     install="npm install -g @moonshot-ai/kimi-code",
 )
@@ -436,6 +441,7 @@ _QWEN = Spec(
     strip=VENDOR_STRIP,
     keeps_proxies=False,
     node=(20, 0),
+    places=_NPM,
     install="npm install -g @qwen-code/qwen-code (from 0.16 on it needs Node.js 22)",
 )
 
@@ -459,6 +465,7 @@ _PI = Spec(
     picks_model=True,
     strip=VENDOR_STRIP,
     node=(20, 6),
+    places=_NPM,
     install="npm install -g @mariozechner/pi-coding-agent",
 )
 

@@ -66,3 +66,11 @@ def test_models_in_each_agents_words() -> None:
     assert (odd["contextWindow"], odd["maxTokens"], odd["input"]) == (200_000, 32_000, ["text", "image"])
     assert all(each["reasoning"] for each in (big, odd))
     assert json.loads(json.dumps(aider([BIG], "")))["openai/big"]["max_input_tokens"] == 400_000
+
+
+def test_what_npm_installs_is_looked_for_where_it_puts_it() -> None:
+    """A launcher of a desktop, or a service, has no such folder in its path."""
+    installed = [spec for spec in AGENTS.values() if (spec.install or "").startswith("npm ")]
+    assert len(installed) >= 5
+    for spec in (AGENTS["claude"], *installed):
+        assert {"~/.npm-global/bin", "~/.bun/bin", "~/node_modules/.bin"} <= set(spec.places), spec.name

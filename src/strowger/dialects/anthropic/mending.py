@@ -2,7 +2,7 @@
 members that may be left out.
 
 One case is known. GPT models fill in every member of a schema, and so they ask `Read` for `"pages": ""`; Claude Code
-takes that for a wrong page range, and the model asks the same again and again (icebear0828/codex-proxy 533,
+(2.1.329) takes that for a wrong page range, and the model asks the same again and again (icebear0828/codex-proxy 533,
 OmniRoute 2889, codex2api PR 243). An empty text means something to many other tools (`Write` makes an empty file of
 it), so nothing else is touched. Must not know streams.
 """

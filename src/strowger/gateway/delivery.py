@@ -6,6 +6,7 @@ slows the upstream. Knows no dialect: receivers and encoders say what is to be s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
@@ -14,8 +15,10 @@ from strowger.errors import GatewayError, UpstreamError
 from strowger.flows.flow import Flow
 from strowger.gateway.opening import Answer
 from strowger.gateway.pulse import Pulse
-from strowger.gateway.receivers import Receiver
+from strowger.gateway.receivers import Passing, Receiver
+from strowger.gateway.replies import HttpReply
 from strowger.upstreams.base import Headers, Incoming
+from strowger.upstreams.http import HttpIncoming
 
 # How long the end of the transfer is waited for when the answer is at its end.
 _REST_SECONDS = 1.0
@@ -86,7 +89,14 @@ async def _stream(
     incoming: Incoming, receiver: Receiver, reply: Reply, flow: Flow, pulse: Pulse
 ) -> tuple[GatewayError | None, bytes]:
     """All that comes, but for the last bytes where the end came with them. With it the error that ended it early."""
-    watch, read, feed, write = receiver.watch, incoming.read, receiver.feed, reply.write
+    watch, read, write = receiver.watch, incoming.read, reply.write
+    feed: Callable[[bytes], bytes] = receiver.feed
+    if type(incoming) is HttpIncoming and type(reply) is HttpReply:
+        if type(receiver) is Passing:
+            incoming.lend(_passing_on(receiver, reply, flow, pulse))
+        else:
+            take, feed = _telling_on(receiver, reply, flow, pulse)
+            incoming.lend(take)
     try:
         with pulse.guard():
             while not watch.over and (chunk := await read()):
@@ -108,6 +118,62 @@ async def _stream(
     finally:
         incoming.close()
     return None, b""
+
+
+def _passing_on(receiver: Passing, reply: HttpReply, flow: Flow, pulse: Pulse) -> Callable[[bytes], bool]:
+    """Takes events in which there is nothing to see, and a client that keeps up gets them at once: without the task of
+    its call, whose waking costs as much as all the rest.
+    """
+    passes, push, sent = receiver.passes, reply.push, pulse.sent
+
+    def pass_on(data: bytes) -> bool:
+        if not passes(data) or not push(data):
+            return False
+        flow.events += 1
+        flow.response_bytes += len(data)
+        sent()
+        return True
+
+    return pass_on
+
+
+def _telling_on(
+    receiver: Receiver, reply: HttpReply, flow: Flow, pulse: Pulse
+) -> tuple[Callable[[bytes], bool], Callable[[bytes], bytes]]:
+    """The same for events that are told in another dialect: what takes them, and what is to be fed in its place. With
+    the last event, or where something breaks, the task goes on with what has come of it.
+    """
+    watch, feed = receiver.watch, receiver.feed
+    left: list[tuple[int, bytes | Exception]] = []
+
+    def take(data: bytes) -> bool:
+        if not reply.keeps_up:
+            return False
+        try:
+            out = feed(data)
+        except Exception as error:  # noqa: BLE001 - the edge: a connection tells us, and it is the call that breaks
+            left.append((len(data), error))
+            return False
+        if watch.over:
+            left.append((len(data), out))
+            return False
+        if out:
+            flow.response_bytes += len(out)
+            reply.push(out)
+            pulse.sent()
+        else:
+            pulse.heard()
+        return True
+
+    def fed(data: bytes) -> bytes:
+        if not left:
+            return feed(data)
+        size, out = left.pop()
+        if isinstance(out, Exception):
+            raise out
+        return out + feed(data[size:]) if size < len(data) else out
+
+    return take, fed
 
 
 async def _rest(incoming: Incoming, receiver: Receiver, reply: Reply, flow: Flow) -> None:

@@ -257,6 +257,12 @@ class ClientConnection(asyncio.Protocol):
         transport.write(data)
 
     @property
+    def keeps_up(self) -> bool:
+        """Whether the client is there and takes what it is sent: nothing would have to be awaited."""
+        transport = self._transport
+        return self._writable is None and transport is not None and not transport.is_closing()
+
+    @property
     def is_full(self) -> bool:
         """Whether the client takes less than it is sent: `drained` has to be awaited."""
         return self._writable is not None

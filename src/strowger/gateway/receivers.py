@@ -17,10 +17,12 @@ from strowger.errors import ErrorKind, GatewayError, Malformed, Refused, Truncat
 from strowger.flows.flow import Flow
 from strowger.gateway.origins import Origins
 from strowger.ir.events import (
+    ArgumentsDelta,
     Event,
     Failure,
     Finish,
     PartStart,
+    PartStop,
     SignatureDelta,
     Start,
     TextDelta,
@@ -66,6 +68,8 @@ def _believable(usage: Usage) -> Usage:
     return replace(usage, **dict(zip(names, read, strict=True)))
 
 
+_SILENT = frozenset({TextDelta, ThinkingDelta, ArgumentsDelta, PartStop})
+
 Masked = Callable[[bytes], bytes]
 """Takes out the credentials of a call: some servers quote what they were sent."""
 
@@ -93,7 +97,7 @@ class Watch:
         flow.events += len(events)
         for event in events:
             kind = type(event)
-            if kind is TextDelta or kind is ThinkingDelta:
+            if kind in _SILENT:
                 continue
             if kind is UsageUpdate:
                 flow.usage = flow.usage.merged(_believable(event.usage))  # type: ignore[union-attr]
@@ -176,10 +180,14 @@ class Passing:
         """Never: what an upstream says after its own failure passes too."""
         return False
 
+    def passes(self, data: bytes) -> bool:
+        """Whether this is one whole event in which there is nothing to see: most are. It is for who asks to count."""
+        return not self._held and not self._blind and self._decoder.skips(data)
+
     def feed(self, data: bytes) -> bytes:
         """The same bytes, as far as they are whole events."""
-        if not self._held and not self._blind and self._decoder.skips(data):
-            self.watch.flow.events += 1  # most events of an answer: nothing in them is kept
+        if self.passes(data):
+            self.watch.flow.events += 1
             return data
         if not self._blind:
             self._look(data)

@@ -74,6 +74,20 @@ class HttpReply:
         if connection.is_full:
             await connection.drained()
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether a stream is on its way to a client that takes what it is sent."""
+        return not self._head and self.streaming and self._request.connection.keeps_up
+
+    def push(self, data: bytes) -> bool:
+        """Send bytes of a stream that is on its way, and do not wait. False, and nothing is sent, where that would not
+        do: the client takes less than it is sent, or is gone.
+        """
+        if not self.keeps_up:
+            return False
+        self._request.connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return True
+
     async def end(self, data: bytes = b"") -> None:
         """Send the last bytes of a stream and its end. Raises ClientGone."""
         request = self._request

@@ -8,6 +8,7 @@ can be used again. Must not know URLs, credentials or pools.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
 
@@ -48,6 +49,10 @@ class Dropped(Exception):
         self.cause = cause
 
 
+Taker = Callable[[bytes], bool]
+"""Is shown bytes as they come, and says whether it has taken them. Raises nothing."""
+
+
 class Connection(asyncio.Protocol):
     """The protocol of one connection. `send`, then `head`, then `read` until empty; then it may be sent on again."""
 
@@ -55,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._taker: Taker | None = None
         self._parts: list[bytes] = []
         self._waiting = 0
         self._paused = False
@@ -132,6 +138,12 @@ class Connection(asyncio.Protocol):
             self._resume()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def lend(self, taker: Taker | None) -> None:
+        """Show what comes to somebody while a reader waits for it, who may take it: the reader is not woken then. The
+        end of an answer, and what comes with it, is for the reader.
+        """
+        self._taker = taker
+
     @property
     def ended(self) -> bool:
         """Whether the answer has come to its end and has been read."""
@@ -146,8 +158,20 @@ class Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if waiter is not None and not waiter.done() and not self._is_taken():
             waiter.set_result(None)
+
+    def _is_taken(self) -> bool:
+        """Whether somebody has taken what came, so that there is nothing to read."""
+        parts = self._parts
+        if self._taker is None or not parts or self._complete or self._error is not None:
+            return False
+        if not self._taker(parts[0] if len(parts) == 1 else b"".join(parts)):
+            return False
+        self._parts, self._waiting = [], 0
+        if self._paused:
+            self._resume()
+        return True
 
     def _resume(self) -> None:
         self._paused = False

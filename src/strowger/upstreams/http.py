@@ -18,7 +18,7 @@ from typing import Any
 from strowger import __version__
 from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
 from strowger.upstreams.base import Headers, Incoming, Outgoing, gathered
-from strowger.upstreams.connection import Connection, Dropped
+from strowger.upstreams.connection import Connection, Dropped, Taker
 from strowger.upstreams.dialing import Dialer, Network, Origin, Place, no_tls, place_of, request_head
 from strowger.upstreams.tunnel import refused
 
@@ -98,6 +98,11 @@ class HttpIncoming:
             data = inflate.unused_data
         return b"".join(pieces)
 
+    def lend(self, taker: Taker) -> None:
+        """Have what comes shown to somebody before a reader is woken for it, until this is closed."""
+        if self._inflate is None and self._connection is not None:
+            self._connection.lend(taker)
+
     async def read_all(self, limit: int) -> bytes:
         """The rest of the body, at most `limit` bytes. Raises Malformed when there are more."""
         return await gathered(self.read, limit)
@@ -106,6 +111,7 @@ class HttpIncoming:
         """Keep the connection if the answer was read to its end, else close it."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            connection.lend(None)
             pool, key = self._pool
             pool.give_back(connection, key)
 

@@ -31,6 +31,10 @@ class Connection:
             raise ClientGone
         self.sent.append(data)
 
+    @property
+    def keeps_up(self) -> bool:
+        return not (self.gone or self.is_full)
+
 
 def reply(method: bytes = b"POST") -> tuple[HttpReply, Connection]:
     """The reply to a request."""
@@ -102,3 +106,23 @@ async def test_a_client_that_is_gone_is_noticed() -> None:
     await answer.start(200, ())
     with pytest.raises(ClientGone):
         await answer.write(b"x")
+
+
+async def test_what_is_pushed_is_part_of_a_stream_on_its_way() -> None:
+    """It is sent at once where nobody has to wait for that, and not at all otherwise: before a stream has been written
+    to, after its end, and to a client that takes less than it is sent, or is gone.
+    """
+    answer, connection = reply()
+    assert not answer.push(b"early")
+    await answer.start(200, ())
+    assert not answer.push(b"early")
+    await answer.write(b"one")
+    assert answer.push(b"two")
+    connection.is_full = True
+    assert not answer.push(b"full")
+    connection.is_full, connection.gone = False, True
+    assert not answer.push(b"gone")
+    connection.gone = False
+    await answer.end(b"end")
+    assert not answer.push(b"late")
+    assert connection.sent[1:] == [b"3\r\ntwo\r\n", b"3\r\nend\r\n0\r\n\r\n"]

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from strowger.errors import Malformed, Truncated
@@ -232,3 +234,59 @@ def test_every_failure_is_one_of_ours() -> None:
                 exchange(CHUNKED[:position] + bytes([byte]) + CHUNKED[position + 1 :], end="eof")
                 good += 1
     assert 0 < good < len(CHUNKED) * 4
+
+
+def test_what_is_taken_wakes_no_reader() -> None:
+    """Bytes that come while a reader waits are shown to whom it was lent; the reader gets what that does not take, what
+    came before it waited, and all that comes with the end.
+    """
+    shown: list[bytes] = []
+    read: list[bytes] = []
+
+    def takes(data: bytes) -> bool:
+        shown.append(data)
+        return data.startswith(b"t")
+
+    async def run() -> None:
+        connection = Connection()
+        connection.connection_made(Wire())
+        connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+        connection.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nt0\r\n")
+        connection.lend(takes)
+
+        async def reading() -> None:
+            while piece := await connection.read():
+                read.append(piece)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reading)
+            for piece in (b"2\r\nt1\r\n2\r\nt2\r\n", b"2\r\nt3\r\n", b"2\r\nu4\r\n", b"2\r\nt5\r\n0\r\n\r\n"):
+                await anyio.lowlevel.checkpoint()
+                await anyio.lowlevel.checkpoint()
+                connection.data_received(piece)
+        assert connection.usable
+
+    asyncio.run(run())
+    assert read == [b"t0", b"u4", b"t5"]
+    assert shown == [b"t1t2", b"t3", b"u4"]
+
+
+def test_what_is_taken_is_no_reason_to_wait() -> None:
+    """A socket that was left alone because much had come is read again when somebody has taken that."""
+    wire = Wire()
+
+    async def run() -> None:
+        connection = Connection()
+        connection.connection_made(wire)
+        connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 900001\r\n\r\n")
+        connection.lend(lambda _: True)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.read)
+            await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
+            connection.data_received(b"x" * 900000)
+            assert wire.reading
+            connection.data_received(b"x")
+
+    asyncio.run(run())

@@ -13,7 +13,7 @@ from strowger.launcher.agents import AGENTS
 from tests.e2e import clients
 from tests.e2e.clients import required, run
 from tests.e2e.codex import OPTIONS, codex, codex_home, items, said
-from tests.e2e.crossings import Noted
+from tests.e2e.crossings import Noted, tail
 from tests.e2e.exchange import MODELS, Exchange, clean_env
 from tests.e2e.tap import tapped
 from tests.fakes.brain import COMMAND, RESULT, SECOND_COMMAND, SECOND_RESULT
@@ -179,7 +179,7 @@ def test_run_codex(exchange: Exchange, home: Path, program: str, provider: str) 
     assert all("sk-of-the-user" not in str(seen.headers) for seen in exchange.vendors[provider].requests)
 
 
-@pytest.mark.parametrize("provider", ["codexb", *FOREIGN])
+@pytest.mark.parametrize("provider", ["codexb", "cloud", "gpt", *tail(("gem",))])
 def test_scripts(exchange: Exchange, home: Path, program: str, provider: str) -> None:
     """A Codex that nobody has told of a model asks for its newest, which writes scripts that call its other tools: free
     text in a namespace, with more results than calls. Others write them as well as they can.

@@ -103,7 +103,10 @@ def test_claude_code_there_and_back(exchange: Exchange, home: Path) -> None:
         for provider in journey:
             switch(exchange, home, "default" if provider == "cloud" else MODELS[provider])
             assert talk.say(f"At {provider}: RUN_TOOL") == DONE
-    assert [len(exchange.upstream(provider)) for provider in journey] == [2, 2, 2, 4]
+        # One that takes half of the tokens that it is asked for.
+        switch(exchange, home, MODELS["cloud"])
+        assert talk.say("At a smaller model: RUN_TOOL") == DONE
+    assert [len(exchange.upstream(provider)) for provider in journey] == [2, 2, 2, 6]
     assert {flow["outcome"] for flow in exchange.flows()} == {"ok"}
 
 

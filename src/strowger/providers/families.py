@@ -38,6 +38,8 @@ CLAUDE: Overrides = {
     "judges_itself": True,
 }
 
+_FIFTH = ("opus", "sonnet", "haiku", "fable")
+
 # Old models first; what is not listed is taken for a new one. From 4.6 on thinking is adaptive and a final assistant
 # message is refused; from 4.7 on sampling parameters are. Models up to 4.5 know budgets only.
 CLAUDE_MODELS: Rules = (
@@ -53,7 +55,15 @@ CLAUDE_MODELS: Rules = (
         (glob, {"prefill": True, "sampling": True, "mid_system": False, "thinking": "budget", "efforts": ()})
         for glob in ("claude-*-4-5*", "claude-*-4-1*", "claude-*-4-0*", "claude-*-4-2025*", "claude-3-7*")
     ),
-    ("claude-*-4-5*", {"max_output_tokens": 64000}),
+    # Claude Code asks a model for twice that where it knows that it may, and its calls may be sent to one of these.
+    *(
+        (glob, {"max_output_tokens": 64000})
+        for glob in (
+            "claude-3-7*",
+            *("claude-sonnet-4-0*", "claude-sonnet-4-2025*", "claude-*-4-[5678]*"),
+            *(f"claude-{name}-5{date}" for name in _FIFTH for date in ("", "-20*")),
+        )
+    ),
     ("claude-opus-4-[01]*", {"structured_output": "none", "max_output_tokens": 32000}),
     ("claude-opus-4-2025*", {"structured_output": "none", "max_output_tokens": 32000}),
     ("claude-sonnet-4-0*", {"structured_output": "none"}),

@@ -38,6 +38,26 @@ def test_claude_generations(model: str, thinking: str, efforts: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
+    "model, limit",
+    [
+        ("claude-3-7-sonnet-20250219", 64_000),
+        ("claude-opus-4-20250514", 32_000),
+        ("claude-sonnet-4-20250514", 64_000),
+        ("claude-haiku-4-5-20251001", 64_000),
+        ("claude-opus-4-8", 64_000),
+        ("claude-sonnet-5", 64_000),
+        ("claude-sonnet-5-20260203", 64_000),
+        ("claude-sonnet-5-5", 0),
+        ("claude-opus-5-5-20261001", 0),
+        ("claude-opus-6", 0),
+    ],
+)
+def test_output_of_claude(model: str, limit: int) -> None:
+    """What Claude Code asks of the newest is more than others take; nothing is known of what is to come."""
+    assert capabilities("anthropic", model).max_output_tokens == limit
+
+
+@pytest.mark.parametrize(
     "model, efforts, sampling, stops",
     [
         ("gpt-4o-mini", (), True, 4),

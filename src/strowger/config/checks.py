@@ -167,7 +167,7 @@ def _bind(section: str, listening: Server | Proxy, *, has_token: bool) -> Iterat
     yield Problem(
         (section, "bind"),
         f"binding to {bind} opens the gateway to other machines; that needs {missing}",
-        'or bind = "127.0.0.1"',
+        ("" if has_token else "`strowger config token` makes one; ") + 'or bind = "127.0.0.1"',
     )
 
 

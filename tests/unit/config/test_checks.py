@@ -56,7 +56,9 @@ def test_external_binds_need_both_permission_and_token(bind: str) -> None:
     """Anything but loopback is refused until both are there, and the message says what is missing."""
     token = parse_reference("env:T")
     assert "`allow_external_bind = true` and a `client_token`" in errors(Config(server=Server(bind=bind)))[0].message
-    assert "needs a `client_token`" in errors(Config(server=Server(bind=bind, allow_external_bind=True)))[0].message
+    permitted = errors(Config(server=Server(bind=bind, allow_external_bind=True)))[0]
+    assert "needs a `client_token`" in permitted.message
+    assert "`strowger config token` makes one" in (permitted.hint or "")
     assert errors(Config(server=Server(bind=bind, client_token=token)))[0].path == ("server", "bind")
     assert not errors(Config(server=Server(bind=bind, client_token=token, allow_external_bind=True)))
     assert (

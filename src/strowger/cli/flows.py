@@ -64,17 +64,31 @@ class Kept:
     @property
     def archive(self) -> Archive:
         """The store. Raises GatewayError when there is none."""
+        return self._opened(self._missing())
+
+    def expected(self) -> Archive:
+        """The store, also where there is none yet, which is said."""
+        if (missing := self._missing()) is not None:
+            click.echo(f"{missing.message} yet: waiting for the first call", err=True)
+        return self._opened(None)
+
+    def _opened(self, missing: GatewayError | None) -> Archive:
+        if missing is not None:
+            raise missing
         if self._archive is None:
             from strowger.flows.archive import Archive
 
-            path = self._path()
-            if not path.is_file():
-                raise GatewayError(
-                    f"there is no store of flows at {path}",
-                    hint="`strowger serve` and `strowger run` keep one, unless `[flows] store = false`",
-                )
-            self._archive = Archive(path)
+            self._archive = Archive(self._path())
         return self._archive
+
+    def _missing(self) -> GatewayError | None:
+        """What to say where there is no store."""
+        if self._archive is not None or (path := self._path()).is_file():
+            return None
+        return GatewayError(
+            f"there is no store of flows at {path}",
+            hint="`strowger serve` and `strowger run` keep one, unless `[flows] store = false`",
+        )
 
     def jq(self) -> tuple[str, ...]:
         """The filters that come before those of the command line."""

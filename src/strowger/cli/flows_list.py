@@ -74,7 +74,7 @@ def tail(kept: Kept, follow: bool, limit: int, where: str | None, as_json: bool)
     gateway.
     """
     condition = filter_of(where)
-    archive = kept.archive
+    archive = kept.expected() if follow else kept.archive
     following = Following(archive, condition)
     found = list(reversed(archive.list(condition, limit=limit))) if limit else []
     for flow in found:

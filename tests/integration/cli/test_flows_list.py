@@ -84,6 +84,29 @@ def test_calls_of_other_processes_are_followed(kept: Path) -> None:
     assert (process.returncode, out, err) == (130, "", "")
 
 
+def test_the_first_call_is_waited_for(tmp_path: Path) -> None:
+    """Who looks on from the beginning may be there before the gateway is."""
+    path = tmp_path / "flows.db"
+    command = (sys.executable, "-m", "strowger", "flows", "--file", str(path), "tail", "-f")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said == f"there is no store of flows at {path} yet: waiting for the first call\n"
+            store = Store(path, tell=lambda event, fields: None)
+            flow = next(calls())
+            store.opened(flow)
+            store.finished(flow)
+            store.close(DEADLINE)
+            line = process.stdout.readline()
+            while "running" in line:
+                line = process.stdout.readline()
+            assert "opus → p:big  200" in line
+        finally:
+            process.kill()
+
+
 def test_calls_are_lost_with_their_gateway(kept: Path) -> None:
     """Nobody writes that down, so it is looked for: once, for what began before and after the look began."""
     store = Store(kept, tell=lambda event, fields: None)

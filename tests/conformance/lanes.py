@@ -67,17 +67,18 @@ def one_piece(body: bytes) -> list[bytes]:
 
 
 def bytewise(body: bytes, most: int = 0) -> list[bytes]:
-    """The body byte by byte; of a long one `most` bytes at either end, and what is between in pieces of 199."""
-    most = most or (1024 if Taken.every else 512)
+    """The body byte by byte; of a long one `most` bytes at either end, and what is between in larger pieces."""
+    most = most or (1024 if Taken.every else 128)
     if len(body) <= 2 * most:
         return [body[i : i + 1] for i in range(len(body))]
-    end = len(body) - most
-    middle = [body[i : min(i + 199, end)] for i in range(most, end, 199)]
-    return [*bytewise(body[:most]), *middle, *bytewise(body[end:])]
+    end, size = len(body) - most, 199 if Taken.every else 997
+    middle = [body[i : min(i + size, end)] for i in range(most, end, size)]
+    return [*bytewise(body[:most], most), *middle, *bytewise(body[end:], most)]
 
 
-def at_random(body: bytes, seed: str, longest: int = 200) -> list[bytes]:
+def at_random(body: bytes, seed: str, longest: int = 0) -> list[bytes]:
     """The body cut at places that depend on `seed` only: mostly short pieces, some of one byte."""
+    longest = longest or (200 if Taken.every else 600)
     chance = random.Random(seed)
     pieces, start = [], 0
     while start < len(body):

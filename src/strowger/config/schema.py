@@ -95,7 +95,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     `accounts` stands for `auth` where there are several credentials: each has a name, and `spread` says whose turn it
     is. `transport` and `continuation` are for hosts that also speak over a WebSocket. `region`, `project`, `resource`
     and `api_version` complete the addresses of clouds. `proxy` and `ca_file` stand for those of `[network]`. `billing`
-    says who pays, where that is not plain from the rest.
+    says who pays, where that is not plain from the rest. `without_betas` are globs of betas that a client does not get.
     """
 
     preset: str | None = None
@@ -112,6 +112,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport = "auto"
     continuation: bool = False
     capacity_fallback: Globs = ()
+    without_betas: Globs = ()
     options: Overrides = MappingProxyType({})
     region: str | None = None
     project: str | None = None

@@ -5,13 +5,14 @@ own, passes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from strowger.dialects.base import Loss
 from strowger.flows.flow import Attempt
 from strowger.gateway.access import CREDENTIAL_HEADERS
+from strowger.providers.base import matches
 from strowger.upstreams.base import Headers
 
 # RFC 9110 §7.6.1, plus what one connection says about itself
@@ -116,6 +117,19 @@ def _named_by_connection(items: Headers, named: Mapping[str, str]) -> frozenset[
     if not values:
         return _NONE
     return frozenset(word.strip().lower() for value in values for word in value.split(",")) - _HOP
+
+
+def without_betas(lines: Iterable[tuple[str, str]], globs: Sequence[str]) -> list[tuple[str, str]]:
+    """The headers without the betas that fit one of the globs; a list of them that is empty then goes."""
+    kept: list[tuple[str, str]] = []
+    for name, value in lines:
+        if name.lower() != "anthropic-beta":
+            kept.append((name, value))
+            continue
+        betas = [beta for one in value.split(",") if (beta := one.strip())]
+        if left := [beta for beta in betas if not any(matches(glob, beta) for glob in globs)]:
+            kept.append((name, ",".join(left)))
+    return kept
 
 
 def losses_header(losses: list[Loss]) -> str:

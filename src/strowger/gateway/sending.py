@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from strowger.auth.credential import Credential
 from strowger.config.references import Secret
 from strowger.flows.tape import Tape
+from strowger.gateway.headers import without_betas
 from strowger.gateway.receivers import Masked
 from strowger.gateway.taping import TapedIncoming, sent
 from strowger.providers.base import Account, Provider
@@ -98,6 +99,8 @@ class Sender:
         added = provider.header_lines(used, out.url)
         taken = {name.lower() for name in added}
         headers = [line for line in out.headers if line[0].lower() not in taken] if taken else list(out.headers)
+        if provider.without_betas:
+            headers = without_betas(headers, provider.without_betas)
         if provider.default_headers:
             present = {name.lower() for name, _ in headers}
             headers.extend([line for line in provider.default_headers if line[0] not in present])

@@ -130,6 +130,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Account, ...] = ()
     spread: Spread = "fill_first"
     capacity_fallback: tuple[str, ...] = ()
+    without_betas: tuple[str, ...] = ()
     client_auth: bool = False
     terms: Terms = NO_TERMS
     headers: tuple[AuthSource, ...] = ()
@@ -385,6 +386,7 @@ def build_provider(
         accounts=accounts,
         spread=config.spread,
         capacity_fallback=config.capacity_fallback,
+        without_betas=config.without_betas,
         terms=make_terms(config) if make_terms else NO_TERMS,
         client_auth=passes_client,
         headers=extra,

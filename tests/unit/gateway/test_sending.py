@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from strowger.auth.credential import Credential
 from strowger.config.references import Secret
@@ -140,6 +141,26 @@ async def test_what_leaves() -> None:
         ("X-Account", "me"),
     )
     assert notes == [("default", 'aside {"left": 5}'), ("default", "head 9")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "sent, left",
+    [
+        ("a-2025-01-01, redact-thinking-2026-02-12,b", ["a-2025-01-01,b"]),
+        ("redact-thinking-2026-02-12", []),
+        ("a-2025-01-01", ["a-2025-01-01"]),
+    ],
+)
+async def test_betas_that_the_user_does_not_want(sent: str, left: list[str]) -> None:
+    """They are taken out of the client's list, by globs; the rest of it and all other headers stay."""
+    wire = Wire(200)
+    lines = (("X-Own", "redact-thinking-1"), ("Anthropic-Beta", sent))
+    wanted = replace(provider(Turning(0), Terms()), without_betas=("Redact-Thinking-*",))
+    await Sender(wire, lambda *_: None).open(wanted, replace(CALL, headers=lines), Facts())
+    found = dict(wire.sent[0].headers)
+    assert found["X-Own"] == "redact-thinking-1"
+    assert [value for name, value in wire.sent[0].headers if name.lower() == "anthropic-beta"] == left
 
 
 @pytest.mark.anyio

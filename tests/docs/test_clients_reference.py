@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from strowger.launcher.agents import AGENTS
 from tests.e2e.report import BUNDLED, COLUMNS, NAMES, PAGE, SCRIPT, versions
 
 
@@ -24,3 +25,9 @@ def test_nobody_is_forgotten() -> None:
     assert set(versions()) == set(NAMES)
     assert f"| Claude Code {BUNDLED} |" in PAGE.read_text()
     assert all(f"{name}()" in SCRIPT.read_text() for name in NAMES)
+
+
+@pytest.mark.parametrize("client", [*AGENTS])
+def test_the_doctor_knows_what_was_tried(client: str) -> None:
+    """It tells who has a newer version, so it has to know the newest that the page is about."""
+    assert AGENTS[client].tried == (BUNDLED if client == "claude" else versions()[client])

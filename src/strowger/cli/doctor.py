@@ -129,14 +129,22 @@ def _agents(agents: tuple[Agent, ...], width: int) -> Iterator[str]:
     found = [agent for agent in agents if agent.path]
     for agent in found:
         version = agent.version or "(its version is not known)"
-        level = "attention" if agent.needs else "ok"
+        level = "attention" if agent.needs else "note" if agent.tried else "ok"
         needs = f", {agent.needs}" if agent.needs else ""
-        yield from _marked(level, f"{agent.title} {version}{needs}, {below_home(agent.path or '')}", None, width)
+        hint = _newer(agent) if agent.tried else None
+        yield from _marked(level, f"{agent.title} {version}{needs}, {below_home(agent.path or '')}", hint, width)
     absent = [agent for agent in agents if not agent.path]
     if absent:
         yield from _marked("note", f"not installed: {', '.join(agent.title for agent in absent)}", None, width)
     if not found and agents:
         yield from _wrapped(agents[0].install or "", width, "    ", "    ")
+
+
+def _newer(agent: Agent) -> str:
+    return (
+        f"newer than what was tried ({agent.tried}): what is new in it reaches a provider of its own dialect as "
+        "it is, and `strowger flows list --where losses:>0` shows what did not reach others"
+    )
 
 
 def _features(features: tuple[Feature, ...], version: str, width: int) -> Iterator[str]:

@@ -143,7 +143,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     `nicknames` are words that the agent itself turns into the name of a model, so no gateway ever hears them.
     `picks_model`: it has no model of its own to ask for, so one is picked for it. `node` is the version of Node.js that
     it needs, where it runs on one. `keeps_proxies` is false for one that would send even loopback requests to a proxy.
-    `note` says what its user has to do besides.
+    `note` says what its user has to do besides. `tried` is the newest version that our tests have driven.
     """
 
     name: str
@@ -181,6 +181,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     node: tuple[int, int] | None = None
     install: str | None = None
     note: str | None = None
+    tried: str = ""
 
 
 def _opencode_models(models: Sequence[Model], effort: str) -> object:
@@ -266,6 +267,7 @@ _NPM = ("~/.npm-global/bin", "~/.bun/bin", "~/node_modules/.bin")
 _CLAUDE = Spec(
     name="claude",
     title="Claude Code",
+    tried="2.1.329",
     set={"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": TOKEN},
     default={
         # without it /model does not offer what the gateway routes
@@ -305,6 +307,7 @@ _CLAUDE = Spec(
 _CODEX = Spec(
     name="codex",
     title="Codex",
+    tried="0.169.0",
     set={"STROWGER_LAUNCH_TOKEN": TOKEN},
     # It reads no base URL from its environment. Its own configuration stays as it is.
     arguments=(
@@ -328,6 +331,7 @@ _CODEX = Spec(
 _GEMINI = Spec(
     name="gemini",
     title="Gemini CLI",
+    tried="0.61.0",
     set={"GOOGLE_GEMINI_BASE_URL": URL, "GEMINI_API_KEY": TOKEN},
     models={"GEMINI_MODEL": MODEL},
     # Without it, it takes a base URL of another host for a login that it refuses where it has no terminal. As the
@@ -355,6 +359,7 @@ _GEMINI = Spec(
 _OPENCODE = Spec(
     name="opencode",
     title="opencode",
+    tried="1.18.33",
     set={
         "STROWGER_LAUNCH_TOKEN": TOKEN,
         # It merges this over the user's own files, and reads no address from its environment. Messages loses least:
@@ -374,6 +379,7 @@ _OPENCODE = Spec(
 _AIDER = Spec(
     name="aider",
     title="aider",
+    tried="0.86.2",
     # With AIDER_ in front they also win over what .env files and .aider.conf.yml say.
     set={
         "OPENAI_API_BASE": f"{URL}/v1",
@@ -400,6 +406,7 @@ _AIDER = Spec(
 _KIMI = Spec(
     name="kimi",
     title="kimi-code",
+    tried="2.1.0",
     set={"KIMI_MODEL_PROVIDER_TYPE": "anthropic", "KIMI_MODEL_BASE_URL": URL, "KIMI_MODEL_API_KEY": TOKEN},
     models={
         "KIMI_MODEL_NAME": MODEL,
@@ -419,6 +426,7 @@ _KIMI = Spec(
 _QWEN = Spec(
     name="qwen",
     title="qwen-code",
+    tried="0.15.10",
     set={"OPENAI_BASE_URL": f"{URL}/v1", "OPENAI_API_KEY": TOKEN},
     # Arguments win over its .env files and settings. Not Messages: it strips blanks from the end of thinking, after
     # which Anthropic refuses its signature.
@@ -448,6 +456,7 @@ _QWEN = Spec(
 _PI = Spec(
     name="pi",
     title="pi",
+    tried="0.73.1",
     set={"STROWGER_LAUNCH_TOKEN": TOKEN},
     # An extension for this run adds a provider; another configuration folder would lose the user's settings, sessions
     # and extensions. What vendors sign has a place in Messages.

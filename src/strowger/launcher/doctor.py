@@ -52,7 +52,9 @@ class Finding(Struct, frozen=True, omit_defaults=True):
 
 
 class Agent(Struct, frozen=True, omit_defaults=True):
-    """An agent that is installed, or how to install it."""
+    """An agent that is installed, or how to install it. `tried` is the newest version that was tried, where that is an
+    older one.
+    """
 
     name: str
     title: str
@@ -60,6 +62,7 @@ class Agent(Struct, frozen=True, omit_defaults=True):
     version: str | None = None
     needs: str | None = None
     install: str | None = None
+    tried: str | None = None
 
 
 class Report(Struct, frozen=True):
@@ -308,7 +311,8 @@ async def _agent(spec: Spec, env: Mapping[str, str]) -> Agent:
         return Agent(spec.name, spec.title, install=spec.install)
     version = await version_of(program, env)
     needs = await missing_node(spec.node, program, env)
-    return Agent(spec.name, spec.title, program, version, needs)
+    newer = bool(spec.tried) and (parts(version) or ()) > (parts(spec.tried) or ())
+    return Agent(spec.name, spec.title, program, version, needs, tried=spec.tried if newer else None)
 
 
 # ---- plain commands ----

@@ -259,6 +259,21 @@ def test_it_fits_the_terminal(
     assert [line for line in out.splitlines() if len(line) > columns and len(line.split()) > 2] == []
 
 
+@pytest.mark.parametrize("version, newer", [("2.1.329", False), ("2.1.1000", True), ("1.9.9", False)])
+def test_a_client_that_is_newer_than_we_know(
+    version: str, newer: bool, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, as no fault: what is new in it may be what is missed elsewhere."""
+    program(home, "claude", f"#!/bin/sh\necho '{version} (Claude Code)'\n")
+    configured(home, '[providers.demo]\npreset = "demo"\n')
+    assert run(["doctor", "--json"]) == 0
+    (found,) = [each for each in json.loads(capsys.readouterr().out)["agents"] if each["name"] == "claude"]
+    assert found["version"] == version
+    assert found.get("tried") == ("2.1.329" if newer else None)
+    assert run(["doctor"]) == 0
+    assert ("newer than what was tried (2.1.329)" in capsys.readouterr().out) is newer
+
+
 def test_the_supply_chain(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed package is told and makes it a failure, in words and in JSON."""
     good = Package("anyio", "4.0", "pip", "ab12", 3)

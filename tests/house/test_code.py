@@ -14,6 +14,7 @@ BOUNDARIES = {
     "src/strowger/gateway/pipeline.py",  # one call: answered as our bug, in the client's dialect
     "src/strowger/gateway/server.py",  # one request of any other kind: answered as our bug, and logged
     "src/strowger/gateway/app.py",  # one task that outlives its call: logged, and the gateway goes on
+    "src/strowger/gateway/delivery.py",  # what comes while a call sleeps: it is woken, and breaks where it is answered
     "src/strowger/gateway/receivers.py",  # watching untouched bytes: noted on the flow, and delivery goes on
     "src/strowger/flows/recorder.py",  # what one keeper does with a call: told of, and the others hear of it
     "src/strowger/flows/store.py",  # one batch of calls on its way to disk: dropped, told of, and recording goes on

@@ -13,8 +13,10 @@ import pytest
 from aiohttp import web
 
 from strowger.config.schema import Match, RouteConfig
+from strowger.dialects.openai_chat.response import ChatDecoder
 from strowger.gateway.endpoints import Call
 from strowger.gateway.lanes import Asked
+from strowger.ir.events import Event
 from strowger.ir.request import Request
 from tests.integration.gateway.rig import (
     ANTHROPIC_HELLO,
@@ -179,6 +181,31 @@ async def test_a_client_that_hangs_up_closes_the_upstream(dialect: str, early: b
             await slow.left.wait()
         flow = await rig.flow()
     assert flow["outcome"] == "cancelled"
+
+
+async def test_what_breaks_between_two_connections_breaks_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that an event brings out while the call waits ends that call as any other does: told in its stream, and in
+    its flow.
+    """
+    feed = ChatDecoder.feed
+
+    def breaks(self: ChatDecoder, data: bytes) -> list[Event]:
+        if b"boom" in data:
+            raise ValueError("boom")
+        return feed(self, data)
+
+    monkeypatch.setattr(ChatDecoder, "feed", breaks)
+    slow = Slow(sse(chat_chunk({"role": "assistant", "content": "Hi"})), sse(chat_chunk({"content": "boom"})))
+    async with upstream(slow) as url, gateway(config({"up": provider("openai_chat", url)})) as rig:
+        async with rig.session.post(rig.url + "/v1/messages", json=anthropic_request(stream=True)) as response:
+            got = await response.content.readuntil(b"text_delta")
+            slow.go.set()
+            got += await response.content.read()
+        flow = await rig.flow()
+    assert b"event: error" in got
+    assert b"something broke inside the gateway" in got
+    assert flow["outcome"] == "failed"
+    assert flow["notes"] == ["internal error: ValueError: boom"]
 
 
 async def test_a_slow_client_slows_the_upstream() -> None:

@@ -22,6 +22,10 @@ class Frame(NamedTuple):
     data: bytes
 
 
+# What a NamedTuple's own `__new__` does, without a function of Python's in between.
+_made = tuple.__new__
+
+
 class FrameTooLargeError(ValueError):
     """A frame grew over the limit before its end came."""
 
@@ -53,9 +57,9 @@ class SSEDecoder:
             # A paced stream: one event in one chunk, of one line, or of its name and one line.
             line = data.find(b"\n") + 1
             if line == len(data) - 1 and data.startswith(b"data: "):
-                return [Frame("", data[6:-2])]
+                return [_made(Frame, ("", data[6:-2]))]
             if data.find(b"\n", line) == len(data) - 2 and data.startswith(b"data: ", line) and data[:7] == b"event: ":
-                return [Frame(_name(data[: line - 1]), data[line + 6 : -2])]
+                return [_made(Frame, (_name(data[: line - 1]), data[line + 6 : -2]))]
         if data.endswith(b"\r\n\r\n") and self.between and data.startswith(b"data: "):
             # The same from a server that ends its lines with CRLF, as Google's do.
             end = len(data) - 4
@@ -86,7 +90,7 @@ class SSEDecoder:
         for block in buffer[:end].split(b"\n\n"):
             name, _, only = block.partition(b"\n")
             if name[:7] == b"event: " and only[:6] == b"data: " and b"\n" not in only:
-                frames.append(Frame(_name(name), only[6:]))
+                frames.append(_made(Frame, (_name(name), only[6:])))
                 continue
             frame = self._frame(block.split(b"\n"))
             if frame is not None:
@@ -128,7 +132,7 @@ class SSEDecoder:
     def _frame(self, lines: list[bytes]) -> Frame | None:
         # the two common shapes, without a loop
         if len(lines) == 1 and lines[0].startswith(b"data: "):
-            return Frame("", lines[0][6:])
+            return _made(Frame, ("", lines[0][6:]))
         if len(lines) == 2 and lines[0].startswith(b"event: ") and lines[1].startswith(b"data: "):
             return Frame(_name(lines[0]), lines[1][6:])
         event = ""

@@ -114,7 +114,7 @@ class Log:
             head = {"time": self._time(), "level": level, "area": area, "event": event}
             line = b""
             if self._file is not None:
-                line = _ENCODE({**head, **fields}) + b"\n"
+                line = _line(head, fields)
                 self._to_file(self._file, line)
             if shown and self._shown is not None and not self._shown.show(level, event, head, fields, line):
                 self.dropped += 1
@@ -168,13 +168,19 @@ class _Shown:
             dropped, self._dropped = self._dropped, 0
             text = _ENCODE({**head, "lines_dropped": dropped, **fields}).decode() + "\n"
         else:
-            text = (line or _ENCODE({**head, **fields}) + b"\n").decode()
+            text = (line or _line(head, fields)).decode()
         try:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
             self._broken = True
         return True
+
+
+def _line(head: Mapping[str, str], fields: Mapping[str, object]) -> bytes:
+    if fields and type(fields) is dict and fields.keys().isdisjoint(head):
+        return b"%b,%b\n" % (_ENCODE(head)[:-1], _ENCODE(fields)[1:])  # without a copy of forty members
+    return _ENCODE({**head, **fields}) + b"\n"
 
 
 def _rank(level: str) -> int:

@@ -320,6 +320,11 @@ class StreamDecoder:
             events += self._fail(_malformed(f"content block cannot be read: {wrong.message}"))
             return
         self._open, self._argued, self._given, self._signature = part, False, "", []
+        if part is NO_TEXT:  # as nearly all begin
+            self._alike = Likeness(b"text")
+            events.append(PartStart(self._next, part))
+            self._next += 1
+            return
         key = {Text: b"text", Thinking: b"thinking"}.get(type(part))
         self._alike = None if key is None else Likeness(key)
         index, self._next = self._next, self._next + 1

@@ -107,7 +107,17 @@ to = "gem"
 [[routes]]
 match = {{ model = "*" }}
 to = "gpt"
+[profiles.first]
+via = "cloud:claude-sonnet-5"
+[profiles.second]
+via = "gem:gemini-3-flash-preview"
+[profiles.third]
+via = "codexb:gpt-5.5"
+[profiles.fourth]
+via = "gpt:gpt-5.5"
 """
+# Four vendors in four dialects, three of which sign what they think.
+PROFILES = {"first": "cloud", "second": "gem", "third": "codexb", "fourth": "gpt"}
 
 
 class Vendors(Struct, frozen=True):

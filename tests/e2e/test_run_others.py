@@ -233,14 +233,13 @@ def test_pi_there_and_back(exchange: Exchange, home: Path) -> None:
     """A session of pi goes through four dialects, each with a tool loop, and back to the first vendor, which finds what
     it signed.
     """
-    journey = ("codexb", "gem", "gpt", "cloud")
     before = digests(home)
-    with talking(exchange, home, "--via", MODELS["cloud"]) as pi:
+    with talking(exchange, home, "--profile", "first") as pi:
         assert pi.say("At first: RUN_TOOL") == DONE
-        for provider in journey:
-            switch(exchange, home, "pi", MODELS[provider])
-            assert pi.say(f"At {provider}: RUN_TOOL") == DONE
-    assert [len(exchange.upstream(provider)) for provider in journey] == [2, 2, 2, 4]
+        for profile in ("third", "second", "fourth", "first"):
+            switch(exchange, home, "pi", profile)
+            assert pi.say(f"On the {profile}: RUN_TOOL") == DONE
+    assert [len(exchange.upstream(provider)) for provider in ("codexb", "gem", "gpt", "cloud")] == [2, 2, 2, 4]
     assert {flow["outcome"] for flow in exchange.flows()} == {"ok"}
     untouched(exchange, home, before)
 

@@ -4,14 +4,13 @@ dialect, and comes back. They are kept open by the Agent Client Protocol, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import acp
 from tests.e2e.clients import SECONDS, required
-from tests.e2e.exchange import MODELS, Exchange
+from tests.e2e.exchange import PROFILES, Exchange
 from tests.e2e.test_run import STROWGER
 from tests.e2e.test_run_others import WHERE, digests, home, surroundings, untouched
 from tests.e2e.test_switch import switch
@@ -26,21 +25,8 @@ WORDS = {
     "kimi": ("acp",),
     "qwen": ("--acp",),
 }
-# Three vendors in three dialects, two of which sign what they think.
-PROFILES = {"first": "cloud", "second": "gem", "third": "codexb"}
 
 
-@pytest.fixture
-def profiles(exchange: Exchange) -> Iterator[None]:
-    """The profiles, in the configuration of the gateway that runs."""
-    before = exchange.config.read_text()
-    tables = (f'[profiles.{name}]\nvia = "{MODELS[provider]}"\n' for name, provider in PROFILES.items())
-    exchange.config.write_text("\n".join((before, *tables)))
-    yield
-    exchange.config.write_text(before)
-
-
-@pytest.mark.usefixtures("profiles")
 @pytest.mark.parametrize("client", WORDS)
 def test_there_and_back(exchange: Exchange, home: Path, client: str) -> None:
     """A tool loop at Anthropic, at Gemini, at OpenAI's Responses, and at Anthropic again, which finds what it signed;

@@ -68,7 +68,7 @@ def test_calls_are_seen_as_they_happen(browser: Browser, flows: Flows) -> None:
     """A call appears when it begins, shows that it comes along, and its figures when it is over. The token is gone from
     the address at once.
     """
-    with beside(demo(flows), demo_pace=0.01) as gateway, opened(browser, gateway) as (page, _):
+    with beside(demo(flows), demo_pace=0.05) as gateway, opened(browser, gateway) as (page, _):
         page.get_by_text("No calls yet").wait_for()
         assert gateway.token not in page.url
         gateway.begin(MESSAGES, question(stream=True))

@@ -188,6 +188,8 @@ def test_subagent_is_told_apart(exchange: Exchange, home: Path, program: str, ro
 
 def test_model_discovery(exchange: Exchange, home: Path, program: str) -> None:
     """With discovery on, the client's model list has every route under a name that it shows."""
+    # It asks for the list beside its first call, and may end before the list has come.
+    exchange.cloud.script(say("Hello.", delay=1.0))
     ran = claude(
         program,
         home,

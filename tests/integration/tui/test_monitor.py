@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import anyio
 import pytest
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static, Tree
 
@@ -169,11 +170,18 @@ class Gateway:
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
-    """Let the screen go on until something is true of it."""
+    """Let the screen go on until something is true of it; on a slow machine its parts are not there from the start."""
+
+    def true() -> bool:
+        try:
+            return condition()
+        except NoMatches:
+            return False
+
     with anyio.fail_after(60):
-        while not condition():
+        while not true():
             await pilot.pause(0.01)
-    assert condition(), what
+    assert true(), what
 
 
 def text(app: Monitor, name: str) -> str:

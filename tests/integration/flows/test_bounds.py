@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from strowger.config.schema import Flows
+from strowger.dialects.anthropic import passing, request, usual
 from strowger.flows import writer
 from tests.integration.gateway.rig import ANTHROPIC_HELLO, Rig, anthropic_request, config, gateway, provider, upstream
 
@@ -29,9 +30,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def answer(request: web.Request) -> web.Response:
+async def answer(asked: web.Request) -> web.Response:
     """Hello."""
-    await request.read()
+    await asked.read()
     return web.Response(body=ANTHROPIC_HELLO, content_type="text/event-stream")
 
 
@@ -63,7 +64,9 @@ def _files(folder: Path) -> list[Path]:
 
 async def test_nothing_grows_with_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither memory nor the store, which is allowed one megabyte."""
-    monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner
+    monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner, and so is what remembers bodies
+    for remembers in (usual.GROWING, usual._message_lately, request._blocks_lately, passing._look_lately):
+        monkeypatch.setattr(remembers, "_room", MB)
     folder = tmp_path / "store"
     flows = Flows(file=str(folder / "flows.db"), keep=20, max_mb=1)
     async with upstream(answer) as url:

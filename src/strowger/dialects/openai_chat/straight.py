@@ -54,12 +54,43 @@ def _stays(job: Job, result: ToolResult) -> bool:
 
 
 _ENCODE = msgspec.json.Encoder().encode
-# Turns that are remembered, and the longest of them: a conversation is sent whole each time, and grows by two.
+# Turns that are remembered, the longest of them, and the bytes of all together as they are written: a conversation is
+# sent whole each time, and grows by two.
 _KEPT = 4096
 _LONGEST = 32 * 1024
+_ROOM = 4 * 1024 * 1024
 
 _Written = tuple[Message, tuple[Raw, ...], tuple[str, ...]]
-_known: dict[tuple[int, object], _Written] = {}
+
+
+class _Turns:
+    """Turns that were written lately, for the messages themselves; the oldest go first."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, object], _Written] = {}
+        self._held = 0
+        self.get = self._known.get
+
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._known)
+
+    def keep(self, key: tuple[int, object], turn: _Written) -> None:
+        """One that is not known yet, if it is not too long."""
+        size = _size(turn)
+        if size > _LONGEST:
+            return
+        self._known[key] = turn
+        self._held += size
+        while len(self._known) > _KEPT or self._held > _ROOM:
+            self._held -= _size(self._known.pop(next(iter(self._known))))
+
+
+def _size(turn: _Written) -> int:
+    return sum(map(len, turn[1]))
+
+
+_turns = _Turns()
 
 
 def written(job: Job, message: Message) -> tuple[Raw, ...] | None:
@@ -69,7 +100,7 @@ def written(job: Job, message: Message) -> tuple[Raw, ...] | None:
     caps = job.caps
     # all that decides besides the names of tools
     key = id(message), (caps.cache_hints, caps.empty_text, caps.thinking_required_in_tool_loops, caps.max_tool_id)
-    known = _known.get(key)  # what is remembered is held, so that no other message has its id
+    known = _turns.get(key)  # what is remembered is held, so that no other message has its id
     if known is None:
         nodes = _nodes(job, message)
         if nodes is None:
@@ -77,10 +108,8 @@ def written(job: Job, message: Message) -> tuple[Raw, ...] | None:
         raws = tuple([Raw(_ENCODE(node)) for node in nodes])
         called = tuple([part.name for part in message.parts if type(part) is ToolCall])
         known = message, raws, called
-        if all(job.tool_name(name) == name for name in called) and sum(map(len, raws)) <= _LONGEST:
-            _known[key] = known
-            if len(_known) > _KEPT:
-                del _known[next(iter(_known))]
+        if all(job.tool_name(name) == name for name in called):
+            _turns.keep(key, known)
     for name in known[2]:
         if job.tool_name(name) != name:
             return None

@@ -168,7 +168,19 @@ def test_few_turns_are_remembered() -> None:
         straight.written(job, Message("user", (Text(str(number)),)))
     long = Message("user", (Text("x" * straight._LONGEST),))
     assert straight.written(job, long) is not straight.written(job, long)
-    assert len(straight._known) == straight._KEPT
+    assert len(straight._turns) == straight._KEPT
+
+
+def test_turns_are_remembered_up_to_a_size() -> None:
+    """However many they are, of so many bytes together."""
+    job = Job(Request("anthropic", "m", ()), CAPS)
+    messages = [Message("user", (Text(f"{number} {'x' * 30_000}"),)) for number in range(300)]
+    first = straight.written(job, messages[0])
+    for message in messages:
+        straight.written(job, message)
+    assert len(straight._turns) <= straight._ROOM // 30_000
+    assert straight.written(job, messages[-1]) is straight.written(job, messages[-1])
+    assert straight.written(job, messages[0]) is not first
 
 
 def test_usual_turns() -> None:

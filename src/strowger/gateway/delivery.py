@@ -7,7 +7,7 @@ slows the upstream. Knows no dialect: receivers and encoders say what is to be s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import anyio
 
@@ -17,6 +17,7 @@ from strowger.gateway.opening import Answer
 from strowger.gateway.pulse import Pulse
 from strowger.gateway.receivers import Passing, Receiver
 from strowger.gateway.replies import HttpReply
+from strowger.gateway.taping import TapedIncoming, TapedReply
 from strowger.upstreams.base import Headers, Incoming
 from strowger.upstreams.http import HttpIncoming
 
@@ -91,12 +92,15 @@ async def _stream(
     """All that comes, but for the last bytes where the end came with them. With it the error that ended it early."""
     watch, read, write = receiver.watch, incoming.read, reply.write
     feed: Callable[[bytes], bytes] = receiver.feed
-    if type(incoming) is HttpIncoming and type(reply) is HttpReply:
+    source, heard = (incoming.beneath, incoming.note) if type(incoming) is TapedIncoming else (incoming, _unheard)
+    sink, told = (reply.beneath, reply.note) if type(reply) is TapedReply else (reply, _unheard)
+    if type(source) is HttpIncoming and type(sink) is HttpReply:
+        way = _Way(sink, flow, pulse, heard, told)
         if type(receiver) is Passing:
-            incoming.lend(_passing_on(receiver, reply, flow, pulse))
+            source.lend(_passing_on(receiver, way))
         else:
-            take, feed = _telling_on(receiver, reply, flow, pulse)
-            incoming.lend(take)
+            take, feed = _telling_on(receiver, way)
+            source.lend(take)
     try:
         with pulse.guard():
             while not watch.over and (chunk := await read()):
@@ -120,10 +124,25 @@ async def _stream(
     return None, b""
 
 
-def _passing_on(receiver: Passing, reply: HttpReply, flow: Flow, pulse: Pulse) -> Callable[[bytes], bool]:
+def _unheard(_: bytes) -> None:
+    """No tape is running."""
+
+
+class _Way(NamedTuple):
+    """Where events go, and who notes that: what came (`heard`), and what was sent (`told`)."""
+
+    reply: HttpReply
+    flow: Flow
+    pulse: Pulse
+    heard: Callable[[bytes], None]
+    told: Callable[[bytes], None]
+
+
+def _passing_on(receiver: Passing, way: _Way) -> Callable[[bytes], bool]:
     """Takes events in which there is nothing to see, and a client that keeps up gets them at once: without the task of
     its call, whose waking costs as much as all the rest.
     """
+    reply, flow, pulse, heard, told = way
     passes, push, sent = receiver.passes, reply.push, pulse.sent
 
     def pass_on(data: bytes) -> bool:
@@ -131,18 +150,19 @@ def _passing_on(receiver: Passing, reply: HttpReply, flow: Flow, pulse: Pulse) -
             return False
         flow.events += 1
         flow.response_bytes += len(data)
+        heard(data)
+        told(data)
         sent()
         return True
 
     return pass_on
 
 
-def _telling_on(
-    receiver: Receiver, reply: HttpReply, flow: Flow, pulse: Pulse
-) -> tuple[Callable[[bytes], bool], Callable[[bytes], bytes]]:
+def _telling_on(receiver: Receiver, way: _Way) -> tuple[Callable[[bytes], bool], Callable[[bytes], bytes]]:
     """The same for events that are told in another dialect: what takes them, and what is to be fed in its place. With
     the last event, or where something breaks, the task goes on with what has come of it.
     """
+    reply, flow, pulse, heard, told = way
     watch, feed = receiver.watch, receiver.feed
     left: list[tuple[int, bytes | Exception]] = []
 
@@ -157,9 +177,11 @@ def _telling_on(
         if watch.over:
             left.append((len(data), out))
             return False
+        heard(data)
         if out:
             flow.response_bytes += len(out)
             reply.push(out)
+            told(out)
             pulse.sent()
         else:
             pulse.heard()

@@ -23,10 +23,11 @@ def sent(tape: Tape, out: Outgoing) -> None:
 class TapedIncoming:
     """An upstream's answer."""
 
-    __slots__ = ("_incoming", "_message", "_read", "_tape")
+    __slots__ = ("_message", "_read", "_tape", "beneath")
 
     def __init__(self, incoming: Incoming, tape: Tape) -> None:
-        self._incoming = incoming
+        self.beneath = incoming
+        """The answer itself; who reads from it notes what came."""
         self._read = incoming.read
         self._tape = tape
         self._message = tape.begin("upstream_response", str(incoming.status), incoming.header_items)
@@ -34,28 +35,32 @@ class TapedIncoming:
     @property
     def status(self) -> int:
         """As the answer's."""
-        return self._incoming.status
+        return self.beneath.status
 
     @property
     def headers(self) -> Mapping[str, str]:
         """As the answer's."""
-        return self._incoming.headers
+        return self.beneath.headers
 
     @property
     def header_items(self) -> Headers:
         """As the answer's."""
-        return self._incoming.header_items
+        return self.beneath.header_items
 
     @property
     def ended(self) -> bool:
         """As the answer's."""
-        return self._incoming.ended
+        return self.beneath.ended
+
+    def note(self, piece: bytes) -> None:
+        """Some bytes have come, past `read`."""
+        self._tape.add(self._message, piece)
 
     async def read(self) -> bytes:
         """The next bytes, which are on the tape then."""
         piece = await self._read()
         if piece:
-            self._tape.add(self._message, piece)
+            self.note(piece)
         return piece
 
     async def read_all(self, limit: int) -> bytes:
@@ -64,47 +69,52 @@ class TapedIncoming:
 
     def close(self) -> None:
         """As the answer's."""
-        self._incoming.close()
+        self.beneath.close()
 
 
 class TapedReply:
     """The answer that the client gets."""
 
-    __slots__ = ("_message", "_reply", "_tape")
+    __slots__ = ("_message", "_tape", "beneath")
 
     def __init__(self, reply: Reply, tape: Tape) -> None:
-        self._reply = reply
+        self.beneath = reply
+        """The reply itself; who writes to it notes what was written."""
         self._tape = tape
         self._message: Message | None = None
 
     @property
     def started(self) -> bool:
         """As the reply's."""
-        return self._reply.started
+        return self.beneath.started
 
     @property
     def streaming(self) -> bool:
         """As the reply's."""
-        return self._reply.streaming
+        return self.beneath.streaming
+
+    def note(self, piece: bytes) -> None:
+        """Some bytes have been sent, past `write`."""
+        if self._message is not None:
+            self._tape.add(self._message, piece)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin a stream."""
         self._message = self._tape.begin("client_response", str(status), headers)
-        await self._reply.start(status, headers)
+        await self.beneath.start(status, headers)
 
     async def write(self, data: bytes) -> None:
         """Send."""
-        if self._message is not None:
-            self._tape.add(self._message, data)
-        await self._reply.write(data)
+        self.note(data)
+        await self.beneath.write(data)
 
     async def end(self, data: bytes = b"") -> None:
         """The last bytes of a stream."""
-        if data and self._message is not None:
-            self._tape.add(self._message, data)
-        await self._reply.end(data)
+        if data:
+            self.note(data)
+        await self.beneath.end(data)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Everything at once."""
         self._tape.begin("client_response", str(status), headers, body)
-        await self._reply.whole(status, headers, body)
+        await self.beneath.whole(status, headers, body)

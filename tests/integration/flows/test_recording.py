@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 from aiohttp import web
 
@@ -12,7 +13,16 @@ from strowger.config.references import parse_reference
 from strowger.config.schema import Flows
 from strowger.flows.archive import Archive
 from tests.fakes.flows import bodies_of
-from tests.integration.gateway.rig import CHAT_HELLO, KEY, anthropic_request, chat_request, config, gateway, provider
+from tests.integration.gateway.rig import (
+    ANTHROPIC_HELLO,
+    CHAT_HELLO,
+    KEY,
+    anthropic_request,
+    chat_request,
+    config,
+    gateway,
+    provider,
+)
 from tests.integration.gateway.rig import upstream as serving
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +80,51 @@ async def test_secrets_are_not_on_disk(tmp_path: Path, path: str, model: str) ->
     for secret in (KEY, TOKEN, LOGIN, EXTRA):
         assert secret.encode() not in written + said
         assert secret not in log
+
+
+def says(event: bytes) -> bool:
+    """Whether there are words in an event."""
+    return b"text_delta" in event or (b'"content":"' in event and b'"content":""' not in event)
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic"])
+async def test_each_event_is_on_the_tape(tmp_path: Path, dialect: str) -> None:
+    """At both ends, whoever passed it on: each comes when the words of the one before have reached the client."""
+    reached = anyio.Semaphore(0)
+    hello = CHAT_HELLO if dialect == "openai_chat" else ANTHROPIC_HELLO
+    # Its words are said five times.
+    events = [each for event in hello.split(b"\n\n")[:-1] for each in [event + b"\n\n"] * (5 if says(event) else 1)]
+    got: list[bytes] = []
+
+    async def one_by_one(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for event in events:
+            await response.write(event)
+            if says(event):
+                await reached.acquire()
+        return response
+
+    async with serving(one_by_one) as url:
+        flows = Flows(file=str(tmp_path / "flows.db"))
+        async with gateway(config({"up": provider(dialect, url)}, flows=flows)) as rig:
+            with anyio.fail_after(30):
+                path = f"{rig.url}/v1/chat/completions"
+                async with rig.session.post(path, json=chat_request(stream=True)) as answer:
+                    async for piece in answer.content.iter_any():
+                        got.append(piece)
+                        reached.release()
+            flow = await rig.flow()
+    archive = Archive(tmp_path / "flows.db")
+    upstream, client = archive.messages("last")[2:]
+    archive.close()
+    assert (flow["outcome"], flow["lane"]) == ("ok", "verbatim" if dialect == "openai_chat" else "translate")
+    assert (upstream.body, client.body) == (b"".join(events), b"".join(got))
+    assert len(upstream.pieces) >= 5
+    assert flow["response_bytes"] == len(client.body)
+    for message in (upstream, client):
+        assert message.moments == sorted(message.moments)
+        assert len(message.moments) == len(message.pieces)
 
 
 async def test_a_failure_is_captured(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ package was installed. Nothing is fetched. Must not know how it is printed.
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import re
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -70,28 +72,42 @@ def _needed(package: metadata.Distribution, extras: frozenset[str]) -> Iterator[
             yield name[0]
 
 
+class _Listed(NamedTuple):
+    """A line of a package's list: a file, the kind of its digest, and that."""
+
+    path: str
+    kind: str
+    digest: str
+
+
+def _listed(package: metadata.Distribution) -> Iterator[_Listed]:
+    """The files of a package that have a digest. Some finders of packages leave out what is not there, so its list is
+    read here.
+    """
+    for path, mark, *_ in csv.reader((package.read_text("RECORD") or "").splitlines()):
+        kind, equals, digest = mark.partition("=")
+        name = PurePosixPath(path)
+        if equals and name.name not in _OF_THE_INSTALLER and name.suffix != ".pyc":
+            yield _Listed(path, kind, digest)
+
+
 def _examined(name: str, package: metadata.Distribution) -> Package:
-    digest = hashlib.sha256()
+    marks = hashlib.sha256()
     changed: list[str] = []
-    count = 0
-    for file in sorted(package.files or (), key=str):
-        if file.name in _OF_THE_INSTALLER or file.hash is None or file.suffix == ".pyc":
-            continue
-        count += 1
-        if file.parts[0] != "..":  # a script names the interpreter of this machine in its first line
-            digest.update(f"{file} {file.hash.mode}={file.hash.value}\n".encode())
-        if not _is_as_listed(file):
-            changed.append(str(file))
+    listed = sorted(_listed(package))
+    for file in listed:
+        if not file.path.startswith("../"):  # a script names the interpreter of this machine in its first line
+            marks.update(f"{file.path} {file.kind}={file.digest}\n".encode())
+        if not _is_as_listed(file, Path(str(package.locate_file(file.path)))):
+            changed.append(file.path)
     installer = (package.read_text("INSTALLER") or "").strip()
-    return Package(
-        name, package.version, installer, digest.hexdigest()[:_SHOWN] if count else "", count, tuple(changed)
-    )
+    mark = marks.hexdigest()[:_SHOWN] if listed else ""
+    return Package(name, package.version, installer, mark, len(listed), tuple(changed))
 
 
-def _is_as_listed(file: metadata.PackagePath) -> bool:
-    assert file.hash is not None
+def _is_as_listed(file: _Listed, place: Path) -> bool:
     try:
-        digest = hashlib.new(file.hash.mode, Path(file.locate()).read_bytes()).digest()
+        digest = hashlib.new(file.kind, place.read_bytes()).digest()
     except (OSError, ValueError):
         return False
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.digest

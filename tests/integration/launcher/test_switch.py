@@ -195,13 +195,13 @@ async def test_a_choice_survives_a_reload(tmp_path: Path) -> None:
 async def test_conversations_of_a_launch(tmp_path: Path) -> None:
     """The client's own ids, the latest first; they go with the launch, and belong to no other."""
     async with rigged(tmp_path) as rig:
-        first = await rig.admin.open_launch("first", 1, project="/work/site")
+        first = await rig.admin.open_launch("first", 1, project="/srv/site")
         await rig.admin.open_launch("second", 2)
         for session in ("one", "two", "one", ""):
             await rig.say(first.token, session=session)
         states = {state.name: state for state in (await rig.admin.status()).launches}
         assert states["first"].sessions == ("one", "two")
-        assert states["first"].project == "/work/site"
+        assert states["first"].project == "/srv/site"
         assert states["second"].sessions == ()
 
 

@@ -18,7 +18,7 @@ def running(id: str, name: str, pid: int, *sessions: str, project: str = "") -> 
 
 
 CODEX = running("3fa9c1aabbcc", "codex", 41, "01a1fe07-58d3-79a3", "01a1fe07-0000-1111")
-CLAUDE = running("81d0be112233", "claude", 8100, "Conversation-7", project="/work/site")
+CLAUDE = running("81d0be112233", "claude", 8100, "Conversation-7", project="/srv/site")
 OTHER = running("41aaaaaaaaaa", "claude", 8200)
 ALL = (CODEX, CLAUDE, OTHER)
 
@@ -69,5 +69,5 @@ def test_several(word: str | None, said: str) -> None:
     """Which there are is told, and how to name one: by where they work too, which is what users know of them."""
     with pytest.raises(GatewayError, match=said) as told:
         meant(ALL, word)
-    assert "81d0be (claude, process 8100, in /work/site)" in str(told.value.hint)
+    assert "81d0be (claude, process 8100, in /srv/site)" in str(told.value.hint)
     assert "41aaaa (claude, process 8200)" in str(told.value.hint)

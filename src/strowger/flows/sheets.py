@@ -30,9 +30,8 @@ Body = int | bytes | None
 
 _NUMBER_OF = {kind: number for number, kind in enumerate(KINDS)}
 _LEVEL = 1
-# Moments are kept in units of this many seconds.
-_TICK = 0.0001
-_PER_SECOND = 10_000
+# Moments are kept in so many parts of a second.
+_TICKS = 10_000
 
 
 class Leaf(Struct, array_like=True, gc=False):
@@ -62,15 +61,9 @@ def same_as(place: int) -> int:
 
 def leaf_of(message: Message, body: Body) -> Leaf:
     """A message, with what is to be written of its body."""
-    pieces, moments = message.pieces, message.moments
-    lengths: list[int] = []
-    if len(moments) <= 1:
-        ticks = [int(moment * _PER_SECOND + 0.5) for moment in moments]
-    else:
-        if len(pieces) > 1:
-            lengths = list(map(len, pieces))
-        whole = [int(moment * _PER_SECOND + 0.5) for moment in moments]
-        ticks = list(map(sub, whole, [0, *whole[:-1]]))
+    lengths = list(map(len, message.pieces)) if len(message.pieces) > 1 else []
+    moments = [int(moment * _TICKS + 0.5) for moment in message.moments]
+    ticks = list(map(sub, moments, [0, *moments[:-1]]))
     return Leaf(
         _NUMBER_OF[message.kind], message.number, message.line, message.headers, message.size, message.cut, body,
         lengths, ticks,
@@ -151,7 +144,7 @@ def message_of(each: Leaf, body: bytes | None) -> Message:
     made = Message(KINDS[each.kind], each.number, each.line, each.headers, size=each.size, cut=each.cut)
     if body is not None:
         made.pieces = _pieces(body, each.lengths)
-        made.moments = [round(tick * _TICK, 4) for tick in accumulate(each.ticks)]
+        made.moments = [round(tick / _TICKS, 4) for tick in accumulate(each.ticks)]
     return made
 
 

@@ -341,9 +341,7 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
             return
         self._split = head
-        self._parser.feed_data(head.told)
-        if len(data) > head.rest:
-            self._parser.feed_data(memoryview(data)[head.rest :])
+        head.show(self._parser.feed_data, data)
 
     def pause_writing(self) -> None:
         """The client takes less than it is sent."""

@@ -213,9 +213,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
             return
         self._split = whole
-        self._parser.feed_data(whole.told)
-        if len(data) > whole.rest:
-            self._parser.feed_data(memoryview(data)[whole.rest :])
+        whole.show(self._parser.feed_data, data)
 
     def eof_received(self) -> bool:
         """The upstream has said all. Without a length that is how an answer ends."""

@@ -9,6 +9,7 @@ what headers mean, but for those.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -37,6 +38,12 @@ class Head(Struct, gc=False):
     rest: int
     items: Headers
     named: dict[str, str]
+
+    def show(self, feed: Callable[[bytes | memoryview], object], data: bytes) -> None:
+        """Feed the parser what it is to be shown of `data`, and all that follows the head."""
+        feed(self.told)
+        if len(data) > self.rest:
+            feed(memoryview(data)[self.rest :])
 
 
 def split(data: bytes, limit: int, most: int) -> Head | None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.e2e.clients import kept_open, tell
 
 
 class Agent:
@@ -71,23 +72,11 @@ class Agent:
         self._send({"id": message["id"], "result": {"outcome": {"outcome": "selected", "optionId": yes}}})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-        self._process.stdin.flush()
+        tell(self._process, {"jsonrpc": "2.0", **message})
 
 
 @contextmanager
 def talking(command: list[str], folder: Path, env: Mapping[str, str], seconds: float) -> Iterator[Agent]:
     """An agent, started in a folder by a command that makes it speak the protocol; it ends with the block."""
-    with (folder / "agent.err").open("w") as err:
-        process = subprocess.Popen(
-            command, cwd=folder, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
-        )
-        guard = threading.Timer(seconds, process.kill)
-        guard.start()
-        try:
-            yield Agent(process, folder)
-        finally:
-            process.terminate()
-            process.communicate()
-            guard.cancel()
+    with kept_open(command, folder, env, seconds) as process:
+        yield Agent(process, folder)

@@ -9,6 +9,9 @@ import json
 import os
 import signal
 import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -127,6 +130,34 @@ def run(command: list[str], home: Path, env: dict[str, str], stdin: str = "", se
         out, err = process.communicate()
         pytest.fail(f"{command[0]} took more than {seconds} s\n{out[-3000:]}\n{err[-3000:]}")
     return Ran(process.returncode, out, err)
+
+
+@contextmanager
+def kept_open(
+    command: list[str], folder: Path, env: Mapping[str, str], seconds: float
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that is talked to through its pipes, for so many seconds at most; it ends with the block. What it says
+    besides is in `folder`.
+    """
+    with (folder / "client.err").open("w") as err:
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
+        )
+        guard = threading.Timer(seconds, process.kill)
+        guard.start()
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate()
+            guard.cancel()
+
+
+def tell(process: subprocess.Popen[str], message: Mapping[str, Any]) -> None:
+    """Say something to such a program, on a line."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(message) + "\n")
+    process.stdin.flush()
 
 
 def claude_env(base_url: str, **more: str) -> dict[str, str]:

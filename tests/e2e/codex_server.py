@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.e2e.clients import kept_open, tell
 
 
 class Thread:
@@ -58,23 +59,11 @@ class Thread:
         return message
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message) + "\n")
-        self._process.stdin.flush()
+        tell(self._process, message)
 
 
 @contextmanager
 def talking(command: list[str], folder: Path, env: Mapping[str, str], seconds: float) -> Iterator[Thread]:
     """A thread of the app server that a command starts in a folder; it ends with the block."""
-    with (folder / "codex.err").open("w") as err:
-        process = subprocess.Popen(
-            command, cwd=folder, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True
-        )
-        guard = threading.Timer(seconds, process.kill)
-        guard.start()
-        try:
-            yield Thread(process, folder)
-        finally:
-            process.terminate()
-            process.communicate()
-            guard.cancel()
+    with kept_open(command, folder, env, seconds) as process:
+        yield Thread(process, folder)

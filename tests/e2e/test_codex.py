@@ -11,7 +11,7 @@ import pytest
 
 from strowger.launcher.agents import AGENTS
 from tests.e2e import clients
-from tests.e2e.clients import required, run
+from tests.e2e.clients import Ran, required, run
 from tests.e2e.codex import OPTIONS, codex, codex_home, items, said
 from tests.e2e.crossings import Noted, tail
 from tests.e2e.exchange import MODELS, Exchange, clean_env
@@ -164,15 +164,19 @@ def test_subagent(exchange: Exchange, home: Path, program: str, provider: str) -
     assert {flow["parent_agent_id"] for flow in flows} == {None}
 
 
+def launched(exchange: Exchange, home: Path, program: str, prompt: str, *options: str, **more: str) -> Ran:
+    """`strowger run … codex -- exec …`, with more in its environment."""
+    env = {**exchange.env, **clean_env(home), "XDG_RUNTIME_DIR": exchange.env["XDG_RUNTIME_DIR"], **more}
+    command = [sys.executable, "-m", "strowger", "run", "--config", str(exchange.config), *options]
+    return run([*command, program, "--", "exec", *OPTIONS, prompt], home, env)
+
+
 @pytest.mark.parametrize("provider", ["codexb", "cloud"])
 def test_run_codex(exchange: Exchange, home: Path, program: str, provider: str) -> None:
     """`strowger run codex -- exec …` is one step to a whole tool loop."""
-    env = {**exchange.env, **clean_env(home), "XDG_RUNTIME_DIR": exchange.env["XDG_RUNTIME_DIR"]}
     # What would lead past the gateway has to go.
-    env |= {"OPENAI_API_KEY": "sk-of-the-user", "CODEX_API_KEY": "sk-of-the-user"}
-    command = [sys.executable, "-m", "strowger", "run", "--config", str(exchange.config)]
-    command += ["--model", MODELS[provider], program, "--", "exec", *OPTIONS, "RUN_TOOL"]
-    ran = run(command, home, env)
+    keys = {"OPENAI_API_KEY": "sk-of-the-user", "CODEX_API_KEY": "sk-of-the-user"}
+    ran = launched(exchange, home, program, "RUN_TOOL", "--model", MODELS[provider], **keys)
     assert ran.code == 0, ran.err
     assert RESULT in said(ran)
     assert len(exchange.upstream(provider)) == 2
@@ -184,10 +188,7 @@ def test_scripts(exchange: Exchange, home: Path, program: str, provider: str) ->
     """A Codex that nobody has told of a model asks for its newest, which writes scripts that call its other tools: free
     text in a namespace, with more results than calls. Others write them as well as they can.
     """
-    env = {**exchange.env, **clean_env(home), "XDG_RUNTIME_DIR": exchange.env["XDG_RUNTIME_DIR"]}
-    command = [sys.executable, "-m", "strowger", "run", "--config", str(exchange.config)]
-    command += ["--via", MODELS[provider], program, "--", "exec", *OPTIONS, "RUN_TOOL RUN_NOTIFY"]
-    ran = run(command, home, env)
+    ran = launched(exchange, home, program, "RUN_TOOL RUN_NOTIFY", "--via", MODELS[provider])
     assert ran.code == 0, ran.err
     assert RESULT in said(ran)
     assert len(exchange.upstream(provider)) == 2

@@ -29,7 +29,7 @@ Bodies = Literal["all", "errors", "none"]
 
 # How long the thread waits for more after the first, in seconds: one transaction for many calls.
 _PAUSE = 0.2
-# A transaction takes this many flows, or bytes: others want to write too.
+# A transaction takes this many flows, or bytes: others want to write too. The thread waits for no more than that either.
 _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024
 # Beginnings of calls that may wait, and as many ends; those without bodies too.
@@ -118,17 +118,17 @@ class Store:
 
     def _hold(self, flow: Flow, messages: list[Message]) -> None:
         """Bodies wait on the tape for the end of the call; too many of them do not."""
-        size = sum(map(_kept, messages))
+        size = sum(message.kept for message in messages)
         if self._held_bytes + size > self._limits.waiting:
             self._bodies_dropped += 1
             for message in messages:
-                message.pieces, message.moments = [], []
+                message.forget()
             return
         self._held[flow.id] = size
         self._held_bytes += size
 
     def _put(self, flow: Flow, messages: list[Message], *, final: bool, bare: bool = False) -> None:
-        size = 0 if bare else sum(map(_kept, messages))
+        size = 0 if bare else sum([message.kept for message in messages])
         # The beginning of a call goes before its end does: without that it would seem to run for ever.
         if self._put_flows - self._done_flows >= (2 * _WAITING if final else _WAITING):
             self._flows_dropped += final
@@ -137,12 +137,14 @@ class Store:
             self._bodies_dropped += 1
             size, bare = 0, True
         if bare:
-            messages = [replace(message, pieces=[], moments=[]) for message in messages]
+            messages = [message.without_body() for message in messages]
         self._put_bytes += size
         self._put_flows += 1
         self._queue.append(Entry(flow, messages, flow.tape.masks if flow.tape is not None else [], final, size))
         if not self._wake.is_set():
             self._wake.set()
+        if size and self._put_bytes - self._done_bytes >= _BATCH_BYTES and self._problem is None:
+            self._hurry.set()
 
     # ---- for everybody ----
 
@@ -324,11 +326,6 @@ class Store:
         if problem != self._problem:
             self._problem = problem
             self._tell("store", {"problem": problem} if problem else {"note": f"{self._path} is written again"})
-
-
-def _kept(message: Message) -> int:
-    """The bytes of a message that are there."""
-    return sum(map(len, message.pieces)) if message.cut or not message.pieces else message.size
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

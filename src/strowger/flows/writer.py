@@ -220,10 +220,11 @@ class Writer:
 
     def _add_sheet(self, batch: _Batch, seq: int, entry: Entry) -> None:
         call = _Call(entry)
+        messages = [message.unfolded() if message.folds else message for message in entry.messages]
         apart: list[int] = []
         seen: list[bytes | None] = []
         leaves: list[Leaf] = []
-        for message in entry.messages:
+        for message in messages:
             whole = message.body if message.pieces else None
             leaves.append(self._leaf(batch, call, message, whole, seen, apart))
             seen.append(whole)
@@ -231,7 +232,7 @@ class Writer:
             leaves = list(map(sheets.readable, leaves))
         sheet = sheets.encoded(leaves)
         if masked(call.masks, sheet) != sheet:
-            pairs = zip(leaves, entry.messages, strict=True)
+            pairs = zip(leaves, messages, strict=True)
             leaves = [sheets.without_secrets(leaf, message, call.masks) for leaf, message in pairs]
             sheet = sheets.encoded(leaves)
         sample = self._sample(entry, leaves)

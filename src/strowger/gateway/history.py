@@ -145,8 +145,8 @@ class History:
         tape = flow.tape
         assert tape is not None
         masks = tuple(tape.masks)
-        taken = [replace(each, pieces=list(each.pieces), moments=list(each.moments)) for each in tape.messages]
-        return await self.read(lambda: [_clean(message, masks) for message in taken])
+        taken = [each.so_far() for each in tape.messages]
+        return await self.read(lambda: [_clean(message.unfolded(), masks) for message in taken])
 
     async def heads(self, name: str) -> dict[str, object]:
         """The messages without their bytes."""

@@ -54,6 +54,40 @@ def test_a_long_message_is_kept_to_the_limit_and_says_so() -> None:
     assert (len(request.body), request.size, request.cut) == (10, 50, True)
 
 
+def test_many_pieces_are_packed_and_come_back() -> None:
+    """A long stream takes little room until it is over, and nothing of it is lost: not a piece, not a moment."""
+    clock = Clock()
+    tape = Tape(100.0, 1_000_000, clock)
+    answer = tape.begin("upstream_response", "200", ())
+    pieces = [b'data: {"delta":"word %d"}\n\n' % number for number in range(1000)]
+    for number, piece in enumerate(pieces):
+        clock.now = 100.0 + number / 8
+        tape.add(answer, piece)
+    assert len(answer.pieces) < 100
+    assert sum(len(fold.content) for fold in answer.folds) < answer.size / 4
+    then = answer.so_far()
+    tape.add(answer, b"last")
+    found = answer.unfolded()
+    assert found.body == answer.body == b"".join([*pieces, b"last"])
+    assert found.pieces == [*pieces, b"last"]
+    assert found.moments == [number / 8 for number in range(1000)] + [999 / 8]
+    assert found.kept == found.size == len(found.body)
+    assert then.unfolded().pieces == pieces
+    assert (found.without_body().pieces, found.without_body().folds) == ([], [])
+    answer.forget()
+    assert (answer.unfolded().pieces, answer.kept) == ([], 0)
+
+
+def test_a_long_stream_is_cut_where_its_limit_is() -> None:
+    """Also when what came before has been packed."""
+    tape = Tape(0.0, 640)
+    answer = tape.begin("upstream_response", "200", ())
+    for _ in range(65):
+        tape.add(answer, b"0123456789")
+    assert (answer.pieces, answer.kept, answer.size, answer.cut) == ([], 640, 650, True)
+    assert answer.unfolded().body == b"0123456789" * 64
+
+
 def test_requests_can_be_taken_while_the_answer_comes() -> None:
     """They are large, and the answer may take minutes."""
     tape = Tape(0.0, 1000)

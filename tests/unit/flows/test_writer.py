@@ -72,6 +72,19 @@ def test_all_messages_come_back_as_they_were(writer: Writer) -> None:
     assert dict(again[0].headers)["authorization"] == "Bearer ***"
 
 
+@pytest.mark.parametrize("secret", [b"", SECRET], ids=["clean", "with a secret"])
+def test_a_long_stream_comes_back_as_it_was(writer: Writer, secret: bytes) -> None:
+    """Piece by piece, also what was packed while it came; and without what is secret in it."""
+    pieces = [b"data: word %d %b\n\n" % (number, secret if number == 70 else b"") for number in range(200)]
+    flow = answered(begun(), pieces)
+    assert flow.tape is not None
+    assert all(message.folds for message in flow.tape.messages[-2:])
+    writer.write([Entry(flow, flow.tape.messages, [masked], True)])
+    *_, upstream, client = reading.messages_of(writer.base, flow.id)
+    assert upstream.pieces == client.pieces == [masked(piece) for piece in pieces]
+    assert len(upstream.moments) == len(client.moments) == 200
+
+
 def test_a_flow_may_be_written_in_two_parts(writer: Writer) -> None:
     """Its requests when the answer begins, the rest when it is over: one row."""
     flow = begun()

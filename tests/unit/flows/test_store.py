@@ -217,6 +217,19 @@ def test_a_store_that_falls_behind(place: Place, monkeypatch: pytest.MonkeyPatch
     assert sum(body == b"x" * 1000 for flow in flows[:5] for body in place.bodies(flow).values()) == 2
 
 
+def test_much_is_written_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread waits for more, so that little is written together; but not for more than it takes at a time."""
+    monkeypatch.setattr("strowger.flows.store._PAUSE", 3600.0)
+    store = place.store()
+    assert store.flush()
+    run(store, begun(b"x" * 1000))
+    run(store, begun(b"x" * 9_000_000, limit=10_000_000))
+    deadline = time.monotonic() + 60
+    while store.state().written < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert store.state().written == 2
+
+
 def test_a_file_that_is_locked_for_long(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told once, tried again, and nothing is lost."""
     monkeypatch.setattr("strowger.flows.writer._PATIENCE", 0.01)

@@ -29,7 +29,7 @@ Bodies = Literal["all", "errors", "none"]
 
 # How long the thread waits for more after the first, in seconds: one transaction for many calls.
 _PAUSE = 0.2
-# A transaction takes this many flows, or bytes: others want to write too. The thread waits for no more than that either.
+# A transaction takes this many flows, or bytes: others want to write too. The thread does not wait for more either.
 _BATCH = 256
 _BATCH_BYTES = 8 * 1024 * 1024
 # Beginnings of calls that may wait, and as many ends; those without bodies too.

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.errors import BadRequest
+from strowger.flows import trouble
 
 _T = TypeVar("_T")
 
@@ -125,11 +126,20 @@ class Turn(Struct, frozen=True):
 class Conversations:
     """The turns of all conversations. `path` may be `:memory:`; the file is made with the first turn.
 
-    When the file cannot be used, turns live in memory only and `problem` says why: an answer is never held up by it.
+    When the file cannot be used, turns live in memory only and `tell` hears why, once: an answer is never held up by
+    it. A file that is broken is put aside.
     """
 
-    def __init__(self, path: str, *, max_bytes: int, max_age: float) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        max_bytes: int,
+        max_age: float,
+        tell: Callable[[str, dict[str, object]], None] = lambda *_: None,
+    ) -> None:
         self._path = path
+        self._tell = tell
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._recent: OrderedDict[tuple[str, str], Turn] = OrderedDict()
@@ -139,7 +149,7 @@ class Conversations:
         self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = None
         self._written = 0
-        self.problem: str | None = None
+        self._problem: str | None = None
 
     def remember(self, turn: Turn) -> None:
         """Know a turn from now on, before it is on disk; `write` brings it there."""
@@ -201,24 +211,52 @@ class Conversations:
     def close(self) -> None:
         """Give the file back."""
         with self._lock:
-            if self._base is not None:
-                self._base.close()
-                self._base = None
+            self._disconnect()
 
     # ---- the file, one thread at a time ----
 
     def _with(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
         with self._lock:
-            try:
-                if self._base is None:
-                    self._base = self._connected()
-                with self._base:
-                    done = work(self._base)
-            except (sqlite3.Error, OSError) as error:
-                self.problem = f"{self._path}: {error}"
-                return otherwise
-            self.problem = None
-            return done
+            # Another gateway may have put a broken file aside already: what it has begun is looked at first.
+            ways_out = [self._put_aside] if self._base is None else [self._put_aside, self._reopened]
+            while True:
+                try:
+                    if self._base is None:
+                        self._base = self._connected()
+                    with self._base:
+                        done = work(self._base)
+                except (sqlite3.Error, OSError) as error:
+                    if self._path != ":memory:" and trouble.is_corrupt(error) and ways_out and ways_out.pop()():
+                        continue
+                    self._set_problem(trouble.said(Path(self._path), error))
+                    return otherwise
+                self._set_problem(None)
+                return done
+
+    def _reopened(self) -> bool:
+        self._disconnect()
+        return True
+
+    def _put_aside(self) -> bool:
+        """Make way for a new file. False where that cannot be."""
+        self._disconnect()
+        path = Path(self._path)
+        try:
+            kept = trouble.move_aside(path)
+        except OSError:
+            return False
+        self._tell("store", {"problem": f"{path} was broken and is now {kept.name}; a new one has been begun"})
+        return True
+
+    def _disconnect(self) -> None:
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+
+    def _set_problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._tell("store", {"problem": problem} if problem else {"note": f"{self._path} is written again"})
 
     def _connected(self) -> sqlite3.Connection:
         if self._path != ":memory:":
@@ -227,10 +265,14 @@ class Conversations:
             # Conversations are nobody else's business; SQLite gives its side files the mode of the file.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         base = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0)
-        base.execute("PRAGMA journal_mode=WAL")
-        base.execute("PRAGMA synchronous=NORMAL")
-        base.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        base.executescript(_SCHEMA)
+        try:
+            base.execute("PRAGMA journal_mode=WAL")
+            base.execute("PRAGMA synchronous=NORMAL")
+            base.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            base.executescript(_SCHEMA)
+        except sqlite3.Error:
+            base.close()
+            raise
         return base
 
     def _write(self, turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""What keeps the flow store from writing, in a sentence; and the way out of a file that is broken."""
+"""What keeps a store from its file, in a sentence; and the way out of a file that is broken."""
 
 from __future__ import annotations
 

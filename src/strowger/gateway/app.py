@@ -254,6 +254,7 @@ async def build(
             responses.file or str(state_dir(env) / "responses.db"),
             max_bytes=responses.max_mb * 1024 * 1024,
             max_age=responses.keep_days * 86400,
+            tell=lambda event, fields: log.write("warning", event, fields),
         )
         stack.callback(conversations.close)
         tracing = await stack.enter_async_context(exporting(config, env, log, DIALECTS))

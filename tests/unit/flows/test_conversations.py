@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,6 +16,8 @@ from strowger.errors import BadRequest
 from strowger.flows.conversations import Conversations, Turn, items_of
 
 pytestmark = pytest.mark.anyio
+
+BROKEN = b"this is no database, but long enough to be looked at" * 400
 
 
 def turn(name: str, previous: str = "", owner: str = "me", size: int = 1) -> Turn:
@@ -26,6 +30,17 @@ def turn(name: str, previous: str = "", owner: str = "me", size: int = 1) -> Tur
 def store(path: Path | str, *, max_bytes: int = 10**6, max_age: float = 1000.0) -> Conversations:
     """A store at `path`."""
     return Conversations(str(path), max_bytes=max_bytes, max_age=max_age)
+
+
+def telling(path: Path) -> tuple[Conversations, list[dict[str, Any]]]:
+    """A store at `path`, and what it tells."""
+    told: list[dict[str, Any]] = []
+    return Conversations(str(path), max_bytes=10**6, max_age=1000.0, tell=lambda _, fields: told.append(fields)), told
+
+
+def aside(folder: Path) -> list[bytes]:
+    """The files that were put aside."""
+    return [each.read_bytes() for each in folder.glob("r.db.broken-*")]
 
 
 async def test_turns_survive_the_process(tmp_path: Path) -> None:
@@ -148,24 +163,81 @@ async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_cannot_be_used_holds_nothing_up(tmp_path: Path) -> None:
-    """Turns are then known from memory, and the problem is told."""
-    (tmp_path / "r.db").write_bytes(b"this is no database, but long enough to be looked at" * 100)
-    kept = store(tmp_path / "r.db")
-    kept.remember(turn("r1"))
-    await kept.write(turn("r1"))
-    assert kept.problem is not None
+    """Turns are then known from memory, and the problem is told once, as is its end."""
+    (tmp_path / "r.db").mkdir()
+    kept, told = telling(tmp_path / "r.db")
+    for each in (turn("r1"), turn("r2")):
+        kept.remember(each)
+        await kept.write(each)
     assert await kept.get("r1", "me") is not None
-    assert await kept.get("r2", "me") is None
+    assert await kept.get("r3", "me") is None
+    assert [list(fields) for fields in told] == [["problem"]]
+    assert "r.db" in told[0]["problem"]
+    (tmp_path / "r.db").rmdir()
+    await kept.write(turn("r4"))
+    assert [list(fields) for fields in told] == [["problem"], ["note"]]
+    kept.close()
+
+
+async def test_a_broken_file_is_put_aside(tmp_path: Path) -> None:
+    """The user is told, and what comes from then on is there for the next process."""
+    path = tmp_path / "r.db"
+    path.write_bytes(BROKEN)
+    kept, told = telling(path)
+    await kept.write(turn("r2"))
+    kept.close()
+    assert aside(tmp_path) == [BROKEN]
+    assert ["was broken and is now" in fields["problem"] for fields in told] == [True]
+    again = store(path)
+    assert await again.get("r2", "me") is not None
+    again.close()
+
+
+async def test_a_file_that_breaks_while_it_is_open_is_put_aside_once(tmp_path: Path) -> None:
+    """Where it opens and then cannot be read, nobody tries for ever."""
+    path = tmp_path / "r.db"
+    kept, told = telling(path)
+
+    def unreadable(_: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    await kept.write(turn("r1"))
+    assert kept._with(unreadable, None) is None
+    assert ["was broken" in fields["problem"] for fields in told] == [True, False]
+    await kept.write(turn("r2"))
+    assert await kept.get("r2", "me") is not None
+    assert "note" in told[-1]
+    kept.close()
+
+
+async def test_a_file_that_another_gateway_has_begun_anew_is_left_alone(tmp_path: Path) -> None:
+    """Both had the broken one open: the second must not put the first one's new file aside."""
+    path = tmp_path / "r.db"
+    kept, told = telling(path)
+    await kept.write(turn("r1"))
+    old = kept._base
+    assert old is not None
+    old.close()
+    broken = tmp_path / "elsewhere.db"
+    broken.write_bytes(BROKEN)
+    kept._base = sqlite3.connect(broken, check_same_thread=False)
+    await kept.write(turn("r2"))
+    assert await kept.get("r1", "me") is not None
+    assert await kept.get("r2", "me") is not None
+    assert told == []
+    kept.close()
 
 
 async def test_many_at_once(tmp_path: Path) -> None:
     """Writers of many calls do not get into each other's way."""
-    kept = store(tmp_path / "r.db")
+    kept, told = telling(tmp_path / "r.db")
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(kept.write, turn(f"r{number}"))
     assert all([await kept.get(f"r{number}", "me") is not None for number in range(50)])
-    assert kept.problem is None
+    assert told == []
     kept.close()
 
 

@@ -93,7 +93,7 @@ def _hidden(value: str) -> str:
 
 # So many pieces are packed into one: events of models say nearly the same, and a tenth of them is left. It costs less
 # than a fiftieth of passing them on.
-_FOLDED = 64
+_FOLDED = 32
 _FAST = -1
 _packer = zstd.ZstdCompressor(_FAST)
 

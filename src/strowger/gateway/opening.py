@@ -146,6 +146,8 @@ class Opening:
         incoming = sent.incoming
         error = self._dialects[provider.dialect].upstream.parse_error(incoming.status, incoming.headers, body)
         error.headers = _masked_headers(incoming.header_items, sent.masked)
+        if incoming.status < 400:
+            error.hint = f"redirects are not followed: is `base_url` of providers.{provider.name} right?"
         # Google says with a 400 that a key is none.
         is_refused = incoming.status == 401 or error.kind is ErrorKind.UNAUTHENTICATED
         if not is_refused or not sent.used or provider.client_auth:

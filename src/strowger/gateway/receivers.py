@@ -33,6 +33,7 @@ from strowger.ir.events import (
 from strowger.ir.request import Thinking
 from strowger.ir.response import IncompleteError, fold
 from strowger.routing.prices import stated_tier
+from strowger.upstreams.base import CUT
 
 # The code of a failure that is a decoder's own, not the upstream's word
 _GIVEN_UP = "malformed"
@@ -45,11 +46,12 @@ _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 def failure_error(failure: Failure, dialect: str, body: bytes = b"") -> GatewayError:
     """A Failure event as the error it stands for."""
     if failure.code == "truncated":
-        return Truncated(failure.message, kind=failure.kind, code=failure.code)
+        hint = None if "(hint: " in failure.message else CUT
+        return Truncated(failure.message, kind=failure.kind, code=failure.code, hint=hint)
     return Refused(
         failure.message,
         status=200,
-        body=body,
+        body=body if failure.raw is not None else b"",  # what is no error in the vendor's words is told in ours
         dialect=dialect,
         kind=failure.kind,
         code=failure.code,

@@ -11,6 +11,12 @@ from strowger.errors import Malformed
 
 Headers = tuple[tuple[str, str], ...]
 
+CUT = "ask again; where long answers are always cut, something in between may limit them"
+"""What to do about an answer that broke off."""
+
+ELSEWHERE = "is `base_url` right, its port, and whether it is http or https?"
+"""What to look at where nobody is found who speaks HTTP."""
+
 
 class Socket(Struct, frozen=True):
     """That a request may travel over a WebSocket kept open for it, and for which conversation.

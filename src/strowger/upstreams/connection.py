@@ -15,7 +15,7 @@ from typing import cast
 import httptools
 
 from strowger.errors import Malformed, Truncated, UpstreamError
-from strowger.upstreams.base import Headers
+from strowger.upstreams.base import CUT, ELSEWHERE, Headers
 from strowger.upstreams.heads import Head, split
 
 # Some gateways send long security policies and cookies with every answer; our own server takes as much.
@@ -197,7 +197,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(Malformed("the upstream wants to speak another protocol"))
         except httptools.HttpParserError as error:
-            self._fail(Malformed(f"the upstream's answer is not HTTP: {error}"))
+            self._fail(Malformed(f"the upstream's answer is not HTTP: {error}", hint=ELSEWHERE))
         if not self._has_head and self._head_bytes > MAX_HEAD:
             self._fail(_TOO_LONG)
         if self._waiting > _HIGH_WATER and not self._paused and self._transport is not None:
@@ -235,7 +235,7 @@ class Connection(asyncio.Protocol):
         if not self._has_head and self._head_bytes == 0:
             return Dropped(error)
         reason = f": {error}" if error is not None and str(error) else ""
-        return Truncated(f"the upstream's answer broke off{reason}")
+        return Truncated(f"the upstream's answer broke off{reason}", hint=CUT)
 
     def _fail(self, error: UpstreamError) -> None:
         """Give up the connection. An answer that is all there stays one, whatever comes behind it."""

@@ -19,7 +19,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from strowger.errors import Malformed, Truncated, UpstreamError
-from strowger.upstreams.base import Headers
+from strowger.upstreams.base import CUT, Headers
 from strowger.upstreams.dialing import Place, request_head
 
 # A picture that a model made comes in one text; more than this is no answer.
@@ -179,7 +179,7 @@ class FrameConnection(asyncio.Protocol):
         """The connection is gone."""
         self._transport = None
         reason = f": {error}" if error is not None and str(error) else ""
-        self._end(Truncated(f"the upstream's answer broke off{reason}"))
+        self._end(Truncated(f"the upstream's answer broke off{reason}", hint=CUT))
 
     # ---- inside ----
 

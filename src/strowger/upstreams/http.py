@@ -17,7 +17,7 @@ from typing import Any
 
 from strowger import __version__
 from strowger.errors import Malformed, Truncated, Unanswered, Unreachable
-from strowger.upstreams.base import Headers, Incoming, Outgoing, gathered
+from strowger.upstreams.base import CUT, ELSEWHERE, Headers, Incoming, Outgoing, gathered
 from strowger.upstreams.connection import Connection, Dropped, Taker
 from strowger.upstreams.dialing import Dialer, Network, Origin, Place, no_tls, place_of, request_head
 from strowger.upstreams.tunnel import refused
@@ -73,7 +73,7 @@ class HttpIncoming:
             if plain := self._inflated(data):
                 return plain
         if not self._inflate.eof:
-            raise Truncated("the upstream's compressed answer broke off")
+            raise Truncated("the upstream's compressed answer broke off", hint=CUT)
         return b""
 
     def _inflated(self, data: bytes) -> bytes:
@@ -240,4 +240,4 @@ def _unanswered(place: Place, dropped: Dropped) -> Unreachable:
     # With TLS 1.3 a host that refuses us says so only after its own part of the handshake; it has read nothing then.
     if isinstance(dropped.cause, ssl.SSLError) and "ALERT" in (dropped.cause.reason or ""):
         return no_tls(place.shown, dropped.cause)
-    return Unanswered(f"the upstream closed the connection without an answer: {place.shown}")
+    return Unanswered(f"the upstream closed the connection without an answer: {place.shown}", hint=ELSEWHERE)

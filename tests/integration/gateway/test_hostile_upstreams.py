@@ -70,9 +70,10 @@ async def test_a_redirect_is_an_error_for_the_client_too(client: str) -> None:
     body = b'{"type":"error","error":{"type":"api_error","message":"moved","param":null,"code":null}}'
     script = saying(answer(b"307 Temporary Redirect", body, b"Location: http://127.0.0.1:9/elsewhere"))
     async with raw_upstream(script) as url, gateway(config({"up": provider(client, url)})) as rig:
-        status, headers, _ = await rig.post(PATHS[client], REQUESTS[client]())
+        status, headers, body = await rig.post(PATHS[client], REQUESTS[client]())
     assert status == 502
     assert "location" not in headers
+    assert b"redirects are not followed: is `base_url` of providers.up right?" in body
 
 
 @LANES
@@ -198,6 +199,29 @@ async def test_a_page_under_a_status_of_success_is_an_error(client: str, stream:
         status, _, body = await rig.post(PATHS[client], REQUESTS[client](stream=stream))
     assert status == 502
     assert "message" in msgspec.json.decode(body)["error"]
+
+
+@LANES
+@pytest.mark.parametrize("odd", [b"{}", b"[1]", b'{"object":"list","data":[]}'])
+async def test_what_is_neither_an_answer_nor_an_error_is_told_in_our_words(client: str, odd: bytes) -> None:
+    """A client that waits for a stream knows what to do with an error of its dialect, and with nothing else."""
+    script = saying(answer(b"200 OK", odd))
+    async with raw_upstream(script) as url, gateway(config({"up": provider(client, url)})) as rig:
+        status, _, body = await rig.post(PATHS[client], REQUESTS[client](stream=True))
+    assert status == 502
+    assert msgspec.json.decode(body)["error"]["message"]
+
+
+@LANES
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("end", [b"ff\r\ndata: {", END])
+async def test_who_hears_half_an_answer_is_told_what_to_do(client: str, stream: bool, end: bytes) -> None:
+    """Cut inside a chunk, or ended in order but too early: on both lanes, one hint and not two."""
+    script = saying(STREAM, chunk(CHAT_HELLO.partition(b"\n\n")[0] + b"\n\n"), end, close=True)
+    async with raw_upstream(script) as url, gateway(config({"up": provider("openai_chat", url)})) as rig:
+        _, _, body = await rig.post(PATHS[client], REQUESTS[client](stream=stream))
+    assert body.count(b"(hint: ") == 1
+    assert b"ask again" in body
 
 
 @LANES

@@ -316,6 +316,8 @@ class Admin:
 
         data = None if body is None else msgspec.json.encode(body)
         headers = {"content-type": "application/json"} if data else {}
+        if self._session.closed:  # whoever asks has kept us for longer than the gateway has run
+            raise Unreachable(f"the gateway at {self._url} has ended")
         try:
             async with self._session.request(
                 method,

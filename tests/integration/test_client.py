@@ -84,6 +84,16 @@ async def test_flows_are_plain_data() -> None:
         assert await admin.flow("f") == {"id": "f"}
 
 
+async def test_after_its_end_it_asks_nobody() -> None:
+    """Whoever has kept it is told what it would be told of a gateway that is gone."""
+    async with answering(b"{}") as (url, asked):
+        async with Admin(url, "secret") as admin:
+            pass
+        with pytest.raises(Unreachable, match="has ended"):
+            await admin.status()
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     "body, status, kind, said",
     [

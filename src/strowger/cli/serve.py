@@ -88,14 +88,16 @@ def _screen() -> Monitor:
     return monitor_of(lambda: sessions.running(folder), ends="the gateway ends too")
 
 
-async def _watched(monitor: Monitor, stop: anyio.Event) -> None:
-    """Show the monitor until it is left, or until something else stops us."""
+async def watched(monitor: Monitor, stop: anyio.Event) -> None:
+    """Show the monitor until it is left, or until something else stops us. One that breaks leaves the gateway alone."""
 
     async def show() -> None:
-        try:
-            await monitor.run_async()
-        finally:
+        await monitor.run_async()
+        if not monitor.return_code:
             stop.set()
+            return
+        click.echo("the gateway goes on until Ctrl-C", err=True)
+        click.echo(hint("`strowger monitor` opens another monitor, `strowger logs -f` shows the log"), err=True)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(show)
@@ -136,7 +138,7 @@ async def until_stopped(
                         click.echo(line, err=True)
                     await stop.wait()
                 else:
-                    await _watched(screen(), stop)
+                    await watched(screen(), stop)
                 if sys.stderr.isatty():
                     click.echo(err=True)  # below the ^C
                 if running := host.gateway.recorder.running:

@@ -6,13 +6,14 @@ differences. Everything that came from outside is text, never markup. Must not k
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -313,9 +314,18 @@ class Monitor(App[None]):
 
     # ---- what the user does ----
 
-    def on_resize(self) -> None:
+    def _fatal_error(self) -> None:
+        """Say what broke. Textual would print all variables with it, and so tokens and what was said."""
+        if os.environ.get("STROWGER_TRACEBACK"):
+            super()._fatal_error()
+            return
+        told = f"the monitor broke: {plain(self._exception)}; STROWGER_TRACEBACK=1 shows where, with all variables"
+        self.panic(Text(told))
+
+    def on_resize(self, event: events.Resize) -> None:
         """In a narrow terminal the calls have it for themselves."""
-        self.screen.set_class(self.size.width < _NARROW, "narrow")
+        # the screen below a dialog is meant too; `self.size` is still what it was
+        self.screen_stack[0].set_class(event.size.width < _NARROW, "narrow")
         self._drawn = -1
 
     @on(DataTable.RowHighlighted)

@@ -52,6 +52,8 @@ class Details(Vertical):
         # What has been asked for already, and when it was still growing: the tab, the call, how far that had come.
         self._asked: tuple[str, str, object] | None = None
         self._said: dict[str, Text] = {}
+        # Of which call each tab says something.
+        self._shown: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """A page for each tab."""
@@ -113,6 +115,8 @@ class Details(Vertical):
         if admin is None:
             self._write(name, Text("its gateway has ended: `strowger flows show` reads what it has stored"))
             return
+        if self._shown.get(name) != call["id"]:  # of another call, or nothing: that would be taken for this one's
+            self._write(name, Text("…", style="dim"))
         self._load(name, admin, call["id"], asks[name])
 
     @work(exclusive=True)
@@ -122,6 +126,7 @@ class Details(Vertical):
         except GatewayError as error:
             text = Text(plain(error.message), style="yellow")
         if self._call is not None and self._call["id"] == call:
+            self._shown[name] = call
             self._write(name, text)
 
     def _write(self, name: str, text: Text) -> None:

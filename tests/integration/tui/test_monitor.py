@@ -12,6 +12,7 @@ from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static, Tree
 
+from strowger.cli.serve import watched
 from strowger.client import (
     Answered,
     AnswerEvent,
@@ -433,6 +434,53 @@ async def test_a_request_is_copied_without_its_key(gateway: Gateway) -> None:
         await until(pilot, lambda: "curl" in app.clipboard, "it is copied")
         assert '-H "authorization: Bearer $TOKEN"' in app.clipboard
         assert "content-length" not in app.clipboard
+
+
+async def test_a_terminal_may_change_its_size(gateway: Gateway) -> None:
+    """The sessions are there as soon as there is room for them, and gone as soon as there is none."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: bool(app.query_one("#sessions").display), "the sessions")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not app.query_one("#sessions").display, "no sessions")
+        await pilot.resize_terminal(160, 40)
+        await until(pilot, lambda: bool(app.query_one("#sessions").display), "the sessions again")
+
+
+def test_what_breaks_is_told_without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold tokens and what was said; one sentence names the error."""
+    app, said = Monitor(list), list[str]()
+    monkeypatch.delenv("STROWGER_TRACEBACK", raising=False)
+    monkeypatch.setattr(app, "panic", lambda *texts: said.extend(map(str, texts)))
+    token = "a secret"
+    try:
+        raise RuntimeError("it is " + "closed")
+    except RuntimeError as error:
+        app._handle_exception(error)
+    assert "the monitor broke: it is closed" in said[0]
+    assert token not in "".join(said)
+    assert app.return_code == 1
+
+
+@pytest.mark.parametrize("code, goes_on", [(1, True), (0, False)])
+async def test_a_gateway_outlives_its_monitor(
+    code: int, goes_on: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A monitor that breaks ends nothing but itself, and it is said; one that is left ends the gateway."""
+    app, stop, shown = Monitor(list), anyio.Event(), anyio.Event()
+
+    async def shows() -> None:
+        app._return_code = code
+        shown.set()
+
+    monkeypatch.setattr(app, "run_async", shows)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watched, app, stop)
+        await shown.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert stop.is_set() is not goes_on
+        stop.set()
+    assert ("the gateway goes on" in capsys.readouterr().err) is goes_on
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])

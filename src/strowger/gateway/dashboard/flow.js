@@ -227,7 +227,8 @@ function times(flow) {
   const marks = [
     ['ours', 'Strowger', 0, flow.sent_ms ?? end],
     ['upstream', 'waiting for the provider', flow.sent_ms, flow.upstream_first_byte_ms ?? end],
-    ['ours', 'Strowger', flow.upstream_first_byte_ms, flow.first_byte_ms],
+    // who wants the answer in one piece waits until the provider has sent all of its own
+    flow.stream ? ['ours', 'Strowger', flow.upstream_first_byte_ms, flow.first_byte_ms] : ['stream', 'the provider\'s answer', flow.upstream_first_byte_ms, flow.first_byte_ms],
     ['stream', 'the answer', flow.first_byte_ms ?? flow.upstream_first_byte_ms, end],
   ].filter(([, , from, to]) => from !== null && from !== undefined && to > from);
   const said = marks.map(([, name, from, to]) => `${name} ${millis(to - from)}`);

@@ -108,7 +108,7 @@ to = "gem"
 match = {{ model = "*" }}
 to = "gpt"
 [profiles.first]
-via = "cloud:claude-sonnet-5"
+via = "cloud:claude-sonnet-4-5"
 [profiles.second]
 via = "gem:gemini-3-flash-preview"
 [profiles.third]

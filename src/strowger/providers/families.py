@@ -38,8 +38,6 @@ CLAUDE: Overrides = {
     "judges_itself": True,
 }
 
-_FIFTH = ("opus", "sonnet", "haiku", "fable")
-
 # Old models first; what is not listed is taken for a new one. From 4.6 on thinking is adaptive and a final assistant
 # message is refused; from 4.7 on sampling parameters are. Models up to 4.5 know budgets only.
 CLAUDE_MODELS: Rules = (
@@ -55,14 +53,11 @@ CLAUDE_MODELS: Rules = (
         (glob, {"prefill": True, "sampling": True, "mid_system": False, "thinking": "budget", "efforts": ()})
         for glob in ("claude-*-4-5*", "claude-*-4-1*", "claude-*-4-0*", "claude-*-4-2025*", "claude-3-7*")
     ),
-    # Claude Code asks a model for twice that where it knows that it may, and its calls may be sent to one of these.
+    # From 4.6 on twice that (Anthropic's page of each model). Claude Code asks for it where it knows that it may, and its
+    # calls may be sent to one of these.
     *(
         (glob, {"max_output_tokens": 64000})
-        for glob in (
-            "claude-3-7*",
-            *("claude-sonnet-4-0*", "claude-sonnet-4-2025*", "claude-*-4-[5678]*"),
-            *(f"claude-{name}-5{date}" for name in _FIFTH for date in ("", "-20*")),
-        )
+        for glob in ("claude-3-7*", "claude-sonnet-4-0*", "claude-sonnet-4-2025*", "claude-*-4-5*")
     ),
     ("claude-opus-4-[01]*", {"structured_output": "none", "max_output_tokens": 32000}),
     ("claude-opus-4-2025*", {"structured_output": "none", "max_output_tokens": 32000}),
@@ -99,11 +94,14 @@ CLAUDE_AT_CLOUDS: Overrides = {
     "attribution": False,
     "count_tokens": False,
 }
+# The one model that gives less there than at Anthropic (LiteLLM's table of limits).
+_LESS_AT_CLOUDS: Rules = (("claude-sonnet-4-6*", {"max_output_tokens": 64000}),)
 # us.anthropic.claude-sonnet-4-5-20250929-v1:0, and ARNs that hold such a name
-BEDROCK_MODELS: Rules = tuple((f"*{glob}", rule) for glob, rule in CLAUDE_MODELS)
+BEDROCK_MODELS: Rules = tuple((f"*{glob}", rule) for glob, rule in (*CLAUDE_MODELS, *_LESS_AT_CLOUDS))
 # claude-opus-4@20250514
 VERTEX_CLAUDE_MODELS: Rules = (
     *CLAUDE_MODELS,
+    *_LESS_AT_CLOUDS,
     *((glob.replace("-2025", "@2025"), rule) for glob, rule in CLAUDE_MODELS if "-2025" in glob),
 )
 

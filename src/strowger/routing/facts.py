@@ -38,11 +38,13 @@ UNKNOWN = Facts()
 
 # The first that fits. A vendor's prefix before a slash is not looked at.
 _KNOWN: tuple[tuple[str, Facts], ...] = (
-    ("claude-3-5-haiku*", Facts(200_000, 8192, True)),
+    ("claude-3-5*", Facts(200_000, 8192, True)),
+    ("claude-3-7*", Facts(200_000, 64_000, True)),
     ("claude-3*", Facts(200_000, 4096, True)),
     ("claude-opus-4-[01]*", Facts(200_000, 32_000, True)),
+    ("claude-opus-4-2025*", Facts(200_000, 32_000, True)),
     ("claude-*-4-[0-5]*", Facts(200_000, 64_000, True)),
-    ("claude-*-4-[678]*", Facts(200_000, 64_000, True)),
+    ("claude-*-4-[678]*", Facts(1_000_000, 128_000, True)),
     ("claude-*-5*", Facts(1_000_000, 128_000, True)),
     ("gpt-4.1*", Facts(1_047_576, 32_768, True)),
     ("gpt-4o*", Facts(128_000, 16_384, True)),

@@ -7,6 +7,7 @@ import pytest
 from strowger.config.schema import ProviderConfig
 from strowger.dialects.base import Capabilities
 from strowger.providers import PRESETS, build_provider
+from strowger.routing.facts import known
 
 
 def capabilities(preset: str, model: str) -> Capabilities:
@@ -44,17 +45,37 @@ def test_claude_generations(model: str, thinking: str, efforts: tuple[str, ...],
         ("claude-opus-4-20250514", 32_000),
         ("claude-sonnet-4-20250514", 64_000),
         ("claude-haiku-4-5-20251001", 64_000),
-        ("claude-opus-4-8", 64_000),
-        ("claude-sonnet-5", 64_000),
-        ("claude-sonnet-5-20260203", 64_000),
+        ("claude-opus-4-5-20251101", 64_000),
+        ("claude-opus-4-6", 0),
+        ("claude-sonnet-4-6", 0),
+        ("claude-opus-4-8", 0),
+        ("claude-sonnet-5", 0),
         ("claude-sonnet-5-5", 0),
         ("claude-opus-5-5-20261001", 0),
         ("claude-opus-6", 0),
     ],
 )
 def test_output_of_claude(model: str, limit: int) -> None:
-    """What Claude Code asks of the newest is more than others take; nothing is known of what is to come."""
+    """What Claude Code asks of the newest is more than others take; nothing is known of what is to come.
+
+    Where there is a limit, clients are told of the same one.
+    """
     assert capabilities("anthropic", model).max_output_tokens == limit
+    assert known(model).output == (limit or (0 if model == "claude-opus-6" else 128_000))
+
+
+@pytest.mark.parametrize(
+    "preset, model, limit",
+    [
+        ("bedrock", "us.anthropic.claude-sonnet-4-6", 64_000),
+        ("bedrock", "anthropic.claude-opus-4-6-v1", 0),
+        ("vertex-anthropic", "claude-sonnet-4-6@default", 64_000),
+        ("vertex-anthropic", "claude-sonnet-5", 0),
+    ],
+)
+def test_output_of_claude_at_clouds(preset: str, model: str, limit: int) -> None:
+    """As at Anthropic, but for one model."""
+    assert capabilities(preset, model).max_output_tokens == limit
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def overview(flow: Flow, now: float | None) -> Iterator[tuple[str, str]]:
         f"{flow.get('model') or '-'} in {flow.get('dialect')}, {stream}, {size(flow.get('request_bytes') or 0)}",
     )
     yield "went", _went(flow)
-    if flow.get("response_bytes") or flow.get("outcome") == "ok":  # of an error it is not counted
+    if flow.get("response_bytes") or flow.get("outcome") == "ok":
         yield "answer", f"{size(flow.get('response_bytes') or 0)}, {count(flow.get('events') or 0, 'event')}"
     if flow.get("tokens"):
         yield "tokens", _tokens(flow)

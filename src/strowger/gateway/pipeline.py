@@ -330,8 +330,9 @@ class _OneCall:
         flow.outcome = "stopped" if isinstance(error, OverBudget) else "failed"
         flow.error_kind, flow.error = error.kind, error.message
         if reply.started:
-            await reply.write(self.dialect.client.encoder(self._encoder_setup()).fail(error))
-            await reply.end()
+            last = self.dialect.client.encoder(self._encoder_setup()).fail(error)
+            flow.response_bytes += len(last)
+            await reply.end(last)
             return
         flow.first_byte = self.pulse.now() - flow.clock
         rendered = self.dialect.client.render_error(error)
@@ -345,6 +346,7 @@ class _OneCall:
         if _is_final(error) and not any(name.lower() == _STOPS[0] for name, _ in headers):
             headers = (*headers, _STOPS)
         flow.status = status
+        flow.response_bytes += len(body)
         await reply.whole(status, (*headers, *flow_headers(flow)), body)
 
 

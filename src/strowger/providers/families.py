@@ -53,8 +53,8 @@ CLAUDE_MODELS: Rules = (
         (glob, {"prefill": True, "sampling": True, "mid_system": False, "thinking": "budget", "efforts": ()})
         for glob in ("claude-*-4-5*", "claude-*-4-1*", "claude-*-4-0*", "claude-*-4-2025*", "claude-3-7*")
     ),
-    # From 4.6 on twice that (Anthropic's page of each model). Claude Code asks for it where it knows that it may, and its
-    # calls may be sent to one of these.
+    # From 4.6 on it is twice that, as Anthropic's page of each model says. Claude Code asks for it where it knows that
+    # it may, and its calls may be sent to one of these. The 64,000 that it asks of Sonnet 5 are its own choice.
     *(
         (glob, {"max_output_tokens": 64000})
         for glob in ("claude-3-7*", "claude-sonnet-4-0*", "claude-sonnet-4-2025*", "claude-*-4-5*")

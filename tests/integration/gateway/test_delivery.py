@@ -110,9 +110,11 @@ async def test_a_failure_after_a_ping_is_told_inside_the_stream() -> None:
     async with upstream(handler) as url:
         async with gateway(config({"up": provider("openai_chat", url)}, heartbeat_seconds=0.03)) as rig:
             status, _, answer = await rig.post("/v1/messages", anthropic_request(stream=True))
+            flow = await rig.flow()
     assert status == 200
-    assert b"event: error" in answer
-    assert b"broken" in answer
+    error = answer[answer.index(b"event: error") :]
+    assert b"broken" in error
+    assert flow["response_bytes"] == len(error)  # pings are no part of the answer
 
 
 async def test_a_fallback_is_still_possible_after_a_ping() -> None:

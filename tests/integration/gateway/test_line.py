@@ -312,7 +312,9 @@ async def test_an_html_page_becomes_an_error_in_the_clients_dialect() -> None:
         gateway(config({"up": provider("openai_chat", url)})) as rig,
     ):
         status, _, answer = await rig.post("/v1/messages", anthropic_request())
+        flow = await rig.flow()
     assert status == 502
+    assert flow["response_bytes"] == len(answer)
     error = msgspec.json.decode(answer)
     assert (error["type"], "502 Bad Gateway" in error["error"]["message"]) == ("error", True)
 

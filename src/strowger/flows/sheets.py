@@ -61,12 +61,12 @@ def same_as(place: int) -> int:
 
 def leaf_of(message: Message, body: Body) -> Leaf:
     """A message, with what is to be written of its body."""
-    lengths = list(map(len, message.pieces)) if len(message.pieces) > 1 else []
-    moments = [int(moment * _TICKS + 0.5) for moment in message.moments]
+    lengths = message.lengths
+    moments = [int(moment * _TICKS + 0.5) for moment in message.times]
     ticks = list(map(sub, moments, [0, *moments[:-1]]))
     return Leaf(
         _NUMBER_OF[message.kind], message.number, message.line, message.headers, message.size, message.cut, body,
-        lengths, ticks,
+        lengths if len(lengths) > 1 else [], ticks,
     )  # fmt: skip
 
 

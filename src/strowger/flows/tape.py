@@ -14,7 +14,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Literal
 
@@ -106,9 +106,13 @@ class Fold(Struct, frozen=True, gc=False):
     lengths: array[int]
     moments: array[float]
 
+    def whole(self) -> bytes:
+        """The pieces again, as one."""
+        return zstd.decompress(self.content)
+
     def pieces(self) -> list[bytes]:
         """The pieces again."""
-        whole = zstd.decompress(self.content)
+        whole = self.whole()
         return [whole[end - length : end] for end, length in zip(accumulate(self.lengths), self.lengths, strict=True)]
 
 
@@ -131,7 +135,17 @@ class Message(Struct, gc=False):
     @property
     def body(self) -> bytes:
         """The bytes that are kept."""
-        return b"".join([*(zstd.decompress(fold.content) for fold in self.folds), *self.pieces])
+        return b"".join([*[fold.whole() for fold in self.folds], *self.pieces])
+
+    @property
+    def lengths(self) -> list[int]:
+        """Of all pieces."""
+        return [*chain.from_iterable([fold.lengths for fold in self.folds]), *map(len, self.pieces)]
+
+    @property
+    def times(self) -> list[float]:
+        """The moments of all pieces."""
+        return [*chain.from_iterable([fold.moments for fold in self.folds]), *self.moments]
 
     @property
     def kept(self) -> int:
@@ -140,13 +154,17 @@ class Message(Struct, gc=False):
             return self.size
         return sum(map(len, self.pieces)) + sum(fold.size for fold in self.folds)
 
-    def fold(self) -> None:
-        """Pack the pieces that are there."""
-        whole = b"".join(self.pieces)
-        packed = _packer.compress(whole, zstd.ZstdCompressor.FLUSH_FRAME)
-        lengths = array("I", map(len, self.pieces))
-        self.folds.append(Fold(packed, len(whole), lengths, array("d", self.moments)))
+    def fold(self, like: Fold | None = None) -> Fold:
+        """Pack the pieces that are there. `like` is a fold of the very same ones."""
+        if like is None:
+            whole = b"".join(self.pieces)
+            packed = _packer.compress(whole, zstd.ZstdCompressor.FLUSH_FRAME)
+            made = Fold(packed, len(whole), array("I", map(len, self.pieces)), array("d", self.moments))
+        else:
+            made = Fold(like.content, like.size, like.lengths, array("d", self.moments))
+        self.folds.append(made)
         self.pieces, self.moments = [], []
+        return made
 
     def so_far(self) -> Message:
         """The message as it is now; what comes later is not added to it."""
@@ -154,9 +172,8 @@ class Message(Struct, gc=False):
 
     def unfolded(self) -> Message:
         """The message with all its pieces. Reads every byte: not for the loop."""
-        pieces = [piece for fold in self.folds for piece in fold.pieces()]
-        moments = [moment for fold in self.folds for moment in fold.moments]
-        return replace(self, pieces=pieces + self.pieces, moments=moments + self.moments, folds=[])
+        pieces = [*chain.from_iterable([fold.pieces() for fold in self.folds]), *self.pieces]
+        return replace(self, pieces=pieces, moments=self.times, folds=[])
 
     def without_body(self) -> Message:
         """Its head alone."""
@@ -181,7 +198,7 @@ class Message(Struct, gc=False):
 class Tape:
     """The messages of one call, in the order in which they began."""
 
-    __slots__ = ("_clock", "_limit", "_origin", "masks", "messages", "number")
+    __slots__ = ("_clock", "_last", "_limit", "_origin", "masks", "messages", "number")
 
     def __init__(self, origin: float, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         """`origin` is the moment, on `clock`, when the call had been read; `limit` bytes of each message are kept."""
@@ -192,6 +209,7 @@ class Tape:
         self.masks: list[Masked] = []
         """What takes the call's credentials out of bytes. Not for the loop: it reads every byte several times."""
         self.number = -1
+        self._last: tuple[list[bytes], Fold] | None = None
 
     def begin(self, kind: Kind, line: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Message:
         """A message begins, with what of its body is there already. `line` is a status, or a method and an address."""
@@ -214,8 +232,12 @@ class Tape:
                 return
         message.pieces.append(piece)
         message.moments.append(self._clock() - self._origin)
-        if len(message.pieces) >= _FOLDED:
-            message.fold()
+        if len(message.pieces) < _FOLDED:
+            self._last = None
+        elif (last := self._last) is not None and last[0] == message.pieces:  # it passes untouched: one for both wires
+            message.fold(last[1])
+        else:
+            self._last = message.pieces, message.fold()
 
     def taken(self) -> list[Message]:
         """The messages so far that are whole from the gateway's side (all requests), which the tape then forgets.

@@ -220,20 +220,19 @@ class Writer:
 
     def _add_sheet(self, batch: _Batch, seq: int, entry: Entry) -> None:
         call = _Call(entry)
-        messages = [message.unfolded() if message.folds else message for message in entry.messages]
         apart: list[int] = []
         seen: list[bytes | None] = []
         leaves: list[Leaf] = []
-        for message in messages:
-            whole = message.body if message.pieces else None
+        for message in entry.messages:
+            whole = message.body if message.kept else None
             leaves.append(self._leaf(batch, call, message, whole, seen, apart))
             seen.append(whole)
         if self._carefully:
             leaves = list(map(sheets.readable, leaves))
         sheet = sheets.encoded(leaves)
         if masked(call.masks, sheet) != sheet:
-            pairs = zip(leaves, messages, strict=True)
-            leaves = [sheets.without_secrets(leaf, message, call.masks) for leaf, message in pairs]
+            pairs = zip(leaves, entry.messages, strict=True)
+            leaves = [sheets.without_secrets(leaf, message.unfolded(), call.masks) for leaf, message in pairs]
             sheet = sheets.encoded(leaves)
         sample = self._sample(entry, leaves)
         content = sample.packed(sheet)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -101,10 +101,10 @@ class Fields:
             raise error(f"the {path or 'body'} is not valid UTF-8") from None
 
     @classmethod
-    def of(cls, members: dict[str, Raw]) -> Fields:
-        """The members of a body that has been taken apart already."""
+    def of(cls, members: dict[str, Raw], path: str = "") -> Self:
+        """The members of an object that has been taken apart already."""
         made = cls.__new__(cls)
-        made.path, made.error, made.rest = "", BadRequest, members
+        made.path, made.error, made.rest = path, BadRequest, members
         return made
 
     def at(self, key: str) -> str:

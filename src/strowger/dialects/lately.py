@@ -1,12 +1,13 @@
 """What became of the last few inputs of a function. Agents send the same tools and messages with every turn.
 
 Bytes are compared whole, never by a digest; parts of requests, which never change, by being the same object. Pure: who
-calls gets what the function would have given.
+calls gets what the function would have given. Threads may call at once: stored requests are read beside the loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -16,6 +17,48 @@ T = TypeVar("T")
 _TAIL = 64
 
 
+class Memory(Generic[K, T]):
+    """`kept` things by their keys, of `room` bytes together; those that were kept first go first."""
+
+    def __init__(self, kept: int, room: int) -> None:
+        self.room = room
+        self.held = 0
+        """Bytes, as they were told."""
+        self._kept = kept
+        self._known: dict[K, T] = {}
+        self._sizes: dict[K, int] = {}
+        self._lock = Lock()
+        self.get = self._known.get
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def latest(self) -> list[T]:
+        """All of them, the one that was kept last first."""
+        with self._lock:
+            return list(self._known.values())[::-1]
+
+    def keep(self, key: K, thing: T, size: int) -> None:
+        """Keep a thing of `size` bytes, in place of what had its key."""
+        with self._lock:
+            self._drop(key)
+            self._known[key] = thing
+            self._sizes[key] = size
+            self.held += size
+            while len(self._known) > self._kept or self.held > self.room:
+                self._drop(next(iter(self._known)))
+
+    def drop(self, key: K) -> None:
+        """Forget what has this key, if anything has."""
+        with self._lock:
+            self._drop(key)
+
+    def _drop(self, key: K) -> None:
+        if key in self._known:
+            del self._known[key]
+            self.held -= self._sizes.pop(key)
+
+
 class Lately(Generic[T]):
     """A function that remembers its results for `kept` inputs of at most `longest` bytes, and `room` bytes together;
     the oldest go first.
@@ -23,27 +66,20 @@ class Lately(Generic[T]):
 
     def __init__(self, function: Callable[[bytes], T], *, kept: int, longest: int, room: int = 0) -> None:
         self._function = function
-        self._kept = kept
         self._longest = longest
-        self._room = room or kept * longest
-        self._held = 0
-        self._known: dict[tuple[int, bytes], tuple[bytes, T]] = {}
+        self.memory: Memory[tuple[int, bytes], tuple[bytes, T]] = Memory(kept, room or kept * longest)
+        self._get = self.memory.get
 
     def __call__(self, data: bytes) -> T:
         """The function's result, made now or earlier: it must not be changed."""
-        key = len(data), data[-_TAIL:]
-        known = self._known.get(key)
+        size = len(data)
+        key = size, data[-_TAIL:]
+        known = self._get(key)
         if known is not None and known[0] == data:
             return known[1]
         made = self._function(data)
-        if len(data) <= self._longest:
-            if self._known.pop(key, None) is None:
-                self._held += key[0]  # an input that goes for another has the same length
-            self._known[key] = (data, made)
-            while len(self._known) > self._kept or self._held > self._room:
-                oldest = next(iter(self._known))
-                del self._known[oldest]
-                self._held -= oldest[0]
+        if size <= self._longest:
+            self.memory.keep(key, (data, made), size)
         return made
 
 
@@ -54,16 +90,13 @@ class Same(Generic[K, T]):
 
     def __init__(self, function: Callable[[K], T], *, kept: int) -> None:
         self._function = function
-        self._kept = kept
-        self._known: dict[int, tuple[K, T]] = {}
+        self.memory: Memory[int, tuple[K, T]] = Memory(kept, 0)
 
     def __call__(self, thing: K) -> T:
         """The function's result, made now or earlier: it must not be changed."""
-        known = self._known.get(id(thing))
+        known = self.memory.get(id(thing))
         if known is not None:  # what is remembered is held, so that no other object has its id
             return known[1]
         made = self._function(thing)
-        self._known[id(thing)] = (thing, made)
-        if len(self._known) > self._kept:
-            del self._known[next(iter(self._known))]
+        self.memory.keep(id(thing), (thing, made), 0)
         return made

@@ -66,7 +66,7 @@ async def test_nothing_grows_with_the_calls(tmp_path: Path, monkeypatch: pytest.
     """Neither memory nor the store, which is allowed one megabyte."""
     monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner, and so is what remembers bodies
     for remembers in (usual.GROWING, usual._message_lately, request._blocks_lately, passing._look_lately):
-        monkeypatch.setattr(remembers, "_room", MB)
+        monkeypatch.setattr(remembers.memory, "room", MB)
     folder = tmp_path / "store"
     flows = Flows(file=str(folder / "flows.db"), keep=20, max_mb=1)
     async with upstream(answer) as url:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from strowger.dialects.lately import Lately, Same
+import threading
+
+from strowger.dialects.lately import Lately, Memory, Same
 
 
 def counted(kept: int = 2, longest: int = 200) -> tuple[Lately[bytes], list[bytes]]:
@@ -71,3 +73,41 @@ def test_the_same_object_is_worked_on_once() -> None:
     same([2])
     assert same(first) == [1]
     assert len(called) == 4
+
+
+def test_a_memory_holds_no_more_than_it_may() -> None:
+    """Neither in number nor in bytes; what takes the place of another does not count twice."""
+    memory: Memory[str, int] = Memory(kept=3, room=100)
+    for key, size in (("a", 10), ("b", 10), ("c", 10), ("d", 10)):
+        memory.keep(key, size, size)
+    assert [memory.get(key) for key in "abcd"] == [None, 10, 10, 10]
+    memory.keep("b", 80, 80)
+    assert (memory.held, memory.latest()) == (100, [80, 10, 10])
+    memory.keep("e", 101, 101)
+    assert (memory.held, len(memory)) == (0, 0)
+    memory.keep("f", 5, 5)
+    memory.drop("f")
+    memory.drop("f")
+    assert (memory.held, len(memory)) == (0, 0)
+
+
+def test_threads_may_remember_at_once() -> None:
+    """What is counted is what is held, however they took turns."""
+    memory: Memory[int, int] = Memory(kept=8, room=1_000_000)
+    wrong: list[int] = []
+
+    def remember(begin: int) -> None:
+        for number in range(begin, begin + 2000):
+            memory.keep(number % 50, number, number)
+            if (known := memory.get(number % 50)) is not None and known % 50 != number % 50:
+                wrong.append(known)
+            memory.latest()
+
+    threads = [threading.Thread(target=remember, args=(begin,)) for begin in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert memory.held == sum(memory.latest())
+    assert len(memory) == 8

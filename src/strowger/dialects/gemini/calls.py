@@ -7,6 +7,7 @@ other dialects need ids, so calls without get one that depends on their place al
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw
@@ -67,6 +68,45 @@ class Calls:
     def _made(self, name: str) -> str:
         self._nameless += 1
         return f"call_{self._nameless}_{_ILLEGAL.sub('_', name)[:_LONGEST_NAME]}"
+
+
+class Noted(Calls):
+    """The calls of one content, as if there were nothing before it: what they asked, and the ids that they got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[bool, str | None, str]] = []
+        """Whether it was a call (or a response), its own id, and its name."""
+        self.ids: list[str] = []
+
+    def call(self, given: str | None, name: str) -> str:
+        """The id of the next call."""
+        return self._note(super().call(given, name), (True, given, name))
+
+    def response(self, given: str | None, name: str) -> str:
+        """The id of the call that the next response answers."""
+        return self._note(super().response(given, name), (False, given, name))
+
+    def _note(self, identity: str, asked: tuple[bool, str | None, str]) -> str:
+        self.asked.append(asked)
+        self.ids.append(identity)
+        return identity
+
+
+class Settled(Calls):
+    """Calls and responses whose ids are known, in order."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        super().__init__()
+        self._ids = iter(ids)
+
+    def call(self, given: str | None, name: str) -> str:
+        """The next id."""
+        return next(self._ids)
+
+    def response(self, given: str | None, name: str) -> str:
+        """The next id."""
+        return next(self._ids)
 
 
 # ---- calls ----

@@ -6,13 +6,16 @@ with an empty text: that is how the renderer knows, and it says nothing to anoth
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from strowger.dialects.fields import Fields
 from strowger.dialects.gemini.wire import snake
+from strowger.dialects.lately import Lately
+from strowger.errors import GatewayError
 from strowger.ir.request import Extras
 
 T = TypeVar("T")
@@ -27,6 +30,7 @@ EMPTY = Raw(b"{}")
 _NULL = b"null"
 _WRITTEN = b'""'
 _OBJECT = b"{"
+_NESTED = (b"{", b"[")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -101,6 +105,45 @@ class Members(Fields):
     def _stands(self, key: str) -> bool:
         raw = self.rest.get(key)
         return raw is not None and memoryview(raw) != _NULL
+
+
+class Alone(Struct, Generic[T], frozen=True):
+    """What became of a member that was read alone, what was left of it, and the forms that were noted."""
+
+    made: T
+    rest: dict[str, Raw]
+    forms: frozenset[str]
+
+
+class Lonely(Generic[T]):
+    """A reader of the member `key` that remembers what became of it lately: it comes with every turn, and is long.
+
+    What is read depends on the member alone.
+    """
+
+    def __init__(self, key: str, read: Callable[[Members, set[str]], T], *, kept: int, longest: int) -> None:
+        self._key = key
+        self._read = read
+        self._lately = Lately(self._alone, kept=kept, longest=longest, room=2 * 1024 * 1024)
+
+    def take(self, fields: Members, forms: set[str]) -> T:
+        """Take the member, and note the forms."""
+        key, other = self._key, snake(self._key)
+        raw = fields.rest.get(key)
+        if raw is None or bytes(memoryview(raw)[:1]) not in _NESTED or (other != key and other in fields.rest):
+            return self._read(fields, forms)
+        try:
+            found = self._lately(bytes(raw))
+        except GatewayError:  # which does not say where
+            return self._read(fields, forms)
+        del fields.rest[key]
+        fields.rest |= found.rest
+        forms |= found.forms
+        return found.made
+
+    def _alone(self, data: bytes) -> Alone[T]:
+        fields, forms = Members.of({self._key: Raw(data)}), set[str]()
+        return Alone(self._read(fields, forms), fields.rest, frozenset(forms))
 
 
 def starts(raw: Raw | None, start: bytes) -> bool:

@@ -6,12 +6,14 @@ has no field stays in extras; which of several spellings was used is remembered 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import NOWHERE, Peek, Spot
 from strowger.dialects.gemini import usual
-from strowger.dialects.gemini.calls import Calls
+from strowger.dialects.gemini.calls import Calls, Noted, Settled
 from strowger.dialects.gemini.history import (
     CONTENTS_OBJECT,
     NO_PARTS,
@@ -21,11 +23,13 @@ from strowger.dialects.gemini.history import (
     SYSTEM_OBJECT,
     SYSTEM_STRING,
 )
-from strowger.dialects.gemini.members import Members, is_null, starts
+from strowger.dialects.gemini.members import Lonely, Members, is_null, starts
 from strowger.dialects.gemini.parts import parse_parts, reunited
 from strowger.dialects.gemini.settings import take_settings
-from strowger.dialects.gemini.tools import take_choice, take_tools
+from strowger.dialects.gemini.tools import TOOLS, take_choice
 from strowger.dialects.gemini.wire import NAME, plain_model
+from strowger.dialects.growing import Growing
+from strowger.dialects.lately import Lately
 from strowger.errors import BadRequest
 from strowger.ir.request import Message, Opaque, Request, Text
 
@@ -59,6 +63,10 @@ class _Model(Struct):
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _MODEL = msgspec.json.Decoder(_Model)
 _STRING = msgspec.json.Decoder(str)
+_NULL = Raw(b"null")
+_KEY = msgspec.json.Decoder(str | None)
+_IDS = msgspec.json.Decoder(list[str])
+_GROWING = Growing("contents", "request")
 
 
 def peek(body: bytes, spot: Spot = NOWHERE) -> Peek:
@@ -66,7 +74,7 @@ def peek(body: bytes, spot: Spot = NOWHERE) -> Peek:
     if spot.form != CODE_ASSIST and spot.model:
         return Peek(plain_model(spot.model), bool(spot.stream))
     try:
-        outer = _ENVELOPE.decode(body) if spot.form == CODE_ASSIST else _Envelope(_MODEL.decode(body).model)
+        outer = _enveloped(body) if spot.form == CODE_ASSIST else _Envelope(_MODEL.decode(body).model)
         request = outer.request or _Session()
         written = outer.model if outer.model != _NONE else request.model
         model = plain_model(_STRING.decode(written)) if written != _NONE else ""
@@ -76,6 +84,16 @@ def peek(body: bytes, spot: Spot = NOWHERE) -> Peek:
         raise _nameless()
     session = request.session_id or request.camel
     return Peek(model, bool(spot.stream), session, bytes(outer.model))
+
+
+def _enveloped(body: bytes) -> _Envelope:
+    """What the peek looks for in Code Assist's envelope. Raises what msgspec raises."""
+    cut = _GROWING.cut(body)
+    if cut is None or cut.outer is None:
+        return _ENVELOPE.decode(body)
+    said = cut.members
+    session, camel = (_KEY.decode(said.get(key, _NULL)) for key in ("session_id", "sessionId"))
+    return _Envelope(cut.outer.get("model", _NONE), _Session(session, camel, said.get("model", _NONE)))
 
 
 def _peek_slowly(body: bytes, spot: Spot) -> Peek:
@@ -96,26 +114,25 @@ def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
 
     Model and stream are the spot's. A body without either may be parsed: countTokens has neither.
     """
-    fields = Members(body)
     forms: set[str] = set()
-    outer = None
-    if fields.is_object("request") and not fields.says("contents"):
-        outer, fields = fields, fields.need(fields.members("request"), "request")
+    cut = _GROWING.cut(body)
+    if cut is None:
+        outer, fields = _opened(body, forms)
+    elif cut.outer is None:
+        outer, fields = None, Members.of(dict(cut.members))
+    else:
+        outer, fields = Members.of(dict(cut.outer)), Members.of(dict(cut.members), "request")
         forms.add(CODE_ASSIST)
-    elif fields.is_object(COUNTING) and not fields.says("contents"):
-        outer, fields = fields, fields.need(fields.members(COUNTING), COUNTING)
-        forms.add(COUNTING)
     if outer is not None and outer.rest:
         fields.rest[CODE_ASSIST] = Raw(msgspec.json.encode(outer.rest))
-    calls = Calls()
-    messages = _contents(fields, forms, calls)
+    messages = _contents(_listed(fields, forms) if cut is None else cut.items, fields.at("contents"))
     settings = take_settings(fields, forms)
     return Request(
         origin=NAME,
         model=_model(spot, outer, fields),
         messages=messages,
-        system=_system(fields, forms),
-        tools=take_tools(fields, forms),
+        system=_SYSTEM.take(fields, forms),
+        tools=TOOLS.take(fields, forms),
         tool_choice=take_choice(fields, forms),
         max_tokens=settings.max_tokens,
         sampling=settings.sampling,
@@ -127,6 +144,18 @@ def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
         forms=frozenset(forms),
         extras=fields.extras(),
     )
+
+
+def _opened(body: bytes, forms: set[str]) -> tuple[Members | None, Members]:
+    """The members of the envelope, if there is one, and those of the request."""
+    fields = Members(body)
+    if fields.is_object("request") and not fields.says("contents"):
+        forms.add(CODE_ASSIST)
+        return fields, fields.need(fields.members("request"), "request")
+    if fields.is_object(COUNTING) and not fields.says("contents"):
+        forms.add(COUNTING)
+        return fields, fields.need(fields.members(COUNTING), COUNTING)
+    return None, fields
 
 
 def _model(spot: Spot, outer: Members | None, fields: Members) -> str:
@@ -146,16 +175,64 @@ def _session(fields: Members) -> str | None:
 # ---- contents ----
 
 
-def _contents(fields: Members, forms: set[str], calls: Calls) -> tuple[Message, ...]:
-    raw = fields.rest.get("contents")
-    if raw is not None and (read := usual.contents(raw, calls)) is not None:
-        del fields.rest["contents"]
-        return read
+class _Told(Struct, frozen=True):
+    """A content, read as if it were the first. `asked` and `ids` are as in `Noted`; `settled`: all ids are its own, so
+    that it says the same wherever it stands.
+    """
+
+    message: Message
+    asked: tuple[tuple[bool, str | None, str], ...]
+    ids: tuple[str, ...]
+    settled: bool
+
+
+def _listed(fields: Members, forms: set[str]) -> list[Raw]:
     if fields.is_object("contents"):
         forms.add(CONTENTS_OBJECT)
-    items = fields.need(fields.items("contents"), "contents")
-    path = fields.at("contents")
-    return tuple(_content(raw, f"{path}[{i}]", calls) for i, raw in enumerate(items))
+    return fields.need(fields.items("contents"), "contents")
+
+
+def _contents(written: Sequence[Raw | bytes], path: str) -> tuple[Message, ...]:
+    calls = Calls()
+    items = [bytes(item) for item in written]
+    try:
+        told = [_told_lately(item) for item in items]
+    except BadRequest:  # which does not say where
+        return tuple([_content(Raw(item), f"{path}[{i}]", calls) for i, item in enumerate(items)])
+    if all(one.settled for one in told):
+        return tuple([one.message for one in told])
+    return tuple([_placed(item, one, calls) for item, one in zip(items, told, strict=True)])
+
+
+def _placed(item: bytes, told: _Told, calls: Calls) -> Message:
+    """A content behind those that `calls` has seen."""
+    if not told.asked:
+        return told.message
+    ids = tuple(
+        [calls.call(given, name) if called else calls.response(given, name) for called, given, name in told.asked]
+    )
+    if ids == told.ids:
+        return told.message
+    return _settled_lately(item + _BEFORE_IDS + msgspec.json.encode(ids))
+
+
+def _told(data: bytes) -> _Told:
+    calls = Noted()
+    message = _content(Raw(data), "contents[]", calls)
+    settled = all(given is not None for _, given, _ in calls.asked)
+    return _Told(message, tuple(calls.asked), tuple(calls.ids), settled)
+
+
+def _settled(data: bytes) -> Message:
+    content, _, ids = data.partition(_BEFORE_IDS)
+    return _content(Raw(content), "contents[]", Settled(_IDS.decode(ids)))
+
+
+_BEFORE_IDS = b"\0"
+"""Stands in no JSON."""
+# A conversation is sent whole with every turn, and grows by two contents.
+_told_lately = Lately(_told, kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
+_settled_lately = Lately(_settled, kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
 
 
 def _content(raw: Raw, path: str, calls: Calls) -> Message:
@@ -201,6 +278,9 @@ def _system(fields: Members, forms: set[str]) -> tuple[Text | Opaque, ...]:
     items = [] if starts(content.look("parts"), b"[]") else content.items("parts") or []
     fields.keep("systemInstruction", content, empty=not items)
     return tuple(_system_part(raw, f"{content.at('parts')}[{i}]") for i, raw in enumerate(items))
+
+
+_SYSTEM = Lonely("systemInstruction", _system, kept=64, longest=256 * 1024)
 
 
 def _system_part(raw: Raw, path: str) -> Text | Opaque:

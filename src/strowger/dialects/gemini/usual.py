@@ -17,7 +17,6 @@ from strowger.dialects.envelope import MARK, WRAPPED
 from strowger.dialects.gemini.calls import NO_ID, Calls, meaning
 from strowger.dialects.gemini.schema import from_google
 from strowger.dialects.gemini.wire import ON_CALL, ON_TEXT, SIGNATURE, VENDOR
-from strowger.dialects.lately import Lately
 from strowger.ir.request import FunctionTool, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
 _Filled = Annotated[str, Meta(min_length=1)]
@@ -64,7 +63,7 @@ class _Functions(_Node):
     function_declarations: Annotated[list[_Declaration], Meta(min_length=1)]
 
 
-_CONTENTS = msgspec.json.Decoder(list[_Content])
+_CONTENT = msgspec.json.Decoder(_Content)
 _TOOLS = msgspec.json.Decoder(Annotated[list[_Functions], Meta(min_length=1, max_length=1)])
 _DECLARATIONS = msgspec.json.Decoder(list[_Declaration])
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -73,24 +72,17 @@ _OBJECT = b"{"
 _ENVELOPES = (MARK.decode(), WRAPPED.decode())
 
 
-def contents(raw: Raw, calls: Calls) -> tuple[Message, ...] | None:
-    """All contents, or None when any of them is unusual."""
+def content(raw: Raw, calls: Calls) -> Message | None:
+    """One content, or None when it is unusual: then nothing is noted."""
     try:
-        read = _CONTENTS.decode(raw)
+        read = _CONTENT.decode(raw)
     except _UNUSUAL:
         return None
-    for one in read:
-        model = one.role == "model"
-        for part in one.parts:
-            if not _is_usual(part, model):
-                return None
-    return tuple([_message(one, calls) for one in read])
-
-
-def content(raw: Raw, calls: Calls) -> Message | None:
-    """One content, or None when it is unusual."""
-    found = contents(Raw(b"[" + bytes(raw) + b"]"), calls)
-    return None if found is None else found[0]
+    model = read.role == "model"
+    for part in read.parts:
+        if not _is_usual(part, model):
+            return None
+    return _message(read, calls)
 
 
 def _message(read: _Content, calls: Calls) -> Message:
@@ -153,20 +145,11 @@ def _result(response: _Response, calls: Calls) -> ToolResult:
 
 def functions(raw: Raw) -> list[FunctionTool] | None:
     """The functions of a request that has nothing but one list of them, or None when it is unusual."""
-    known = _functions_lately(bytes(raw))
-    return None if known is None else list(known)
-
-
-def _functions(data: bytes) -> tuple[FunctionTool, ...] | None:
     try:
-        read = _TOOLS.decode(data)
+        read = _TOOLS.decode(raw)
     except _UNUSUAL:
         return None
-    declared = _declared(read[0].function_declarations)
-    return None if declared is None else tuple(declared)
-
-
-_functions_lately = Lately(_functions, kept=16, longest=512 * 1024)
+    return _declared(read[0].function_declarations)
 
 
 def declarations(raw: Raw) -> list[FunctionTool] | None:

@@ -6,11 +6,15 @@ in extras; which of several spellings was used is remembered in `forms` (see `Fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
+from strowger.dialects.growing import Cut, Growing
+from strowger.dialects.lately import Lately
 from strowger.dialects.openai_chat import usual
 from strowger.dialects.openai_chat.assistant import take_assistant
 from strowger.dialects.openai_chat.hosted import ability_of, take_members
@@ -59,16 +63,32 @@ class _Peek(Struct):
 
 
 _PEEK = msgspec.json.Decoder(_Peek)
+_STRING = msgspec.json.Decoder(str)
+_FLAG = msgspec.json.Decoder(bool | None)
+_KEY = msgspec.json.Decoder(str | None)
+_NULL = Raw(b"null")
+_GROWING = Growing("messages")
 
 
 def peek(body: bytes) -> Peek:
     """The members that routing needs; raises BadRequest."""
     try:
-        seen = _PEEK.decode(body)
-        model = msgspec.json.decode(seen.model, type=str)
+        cut = _GROWING.cut(body)
+        seen = _PEEK.decode(body) if cut is None else _seen(cut)
+        model = _STRING.decode(seen.model)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _peek_slowly(body)
     return Peek(model, bool(seen.stream), seen.prompt_cache_key, bytes(seen.model))
+
+
+def _seen(cut: Cut) -> _Peek:
+    """What the peek looks for in a body that has been taken apart. Raises what msgspec raises."""
+    said = cut.members
+    return _Peek(
+        said.get("model", _NULL),
+        _FLAG.decode(said.get("stream", _NULL)),
+        _KEY.decode(said.get("prompt_cache_key", _NULL)),
+    )
 
 
 def _peek_slowly(body: bytes) -> Peek:
@@ -82,17 +102,18 @@ def parse_request(body: bytes) -> Request:
 
     `model` may be missing: Azure names it in the URL.
     """
-    fields = Fields(body)
+    cut = _GROWING.cut(body)
+    fields = Fields(body) if cut is None else Fields.of(dict(cut.members))
     forms: set[str] = set()
     model = filled(fields, "model")
-    messages = fields.need(fields.items("messages"), "messages")
+    messages = fields.need(fields.items("messages"), "messages") if cut is None else cut.items
     stream = fields.flag("stream")
     if stream is False:
         forms.add(Form.NOT_STREAMING)
     return Request(
         origin=NAME,
         model=model,
-        messages=tuple(_message(raw, f"messages[{i}]") for i, raw in enumerate(messages)),
+        messages=_messages(messages),
         tools=_tools(fields),
         tool_choice=_tool_choice(fields, forms),
         parallel=fields.flag("parallel_tool_calls"),
@@ -111,6 +132,13 @@ def parse_request(body: bytes) -> Request:
 
 
 # ---- messages ----
+
+
+def _messages(written: Sequence[Raw | bytes]) -> tuple[Message, ...]:
+    try:
+        return tuple([_message_lately(bytes(message)) for message in written])
+    except BadRequest:  # which does not say where
+        return tuple([_message(Raw(message), f"messages[{i}]") for i, message in enumerate(written)])
 
 
 def _message(raw: Raw, path: str) -> Message:
@@ -148,20 +176,35 @@ def _result_message(fields: Fields, role: str) -> Message:
     return Message("tool" if role == "tool" else "function", (result,), plain, extras=fields.extras())
 
 
+# A conversation is sent whole with every turn, and grows by a few messages.
+_message_lately = Lately(
+    lambda data: _message(Raw(data), "messages[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024
+)
+
+
 # ---- tools ----
 
 
 def _tools(fields: Fields) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     raw = fields.rest.get("tools")
-    if raw is not None and (read := usual.tools(raw)) is not None:
+    if raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
+        tools += _tools_lately(bytes(raw))
         del fields.rest["tools"]
-        tools += read
     elif not _is_empty_list(fields, "tools"):
         tools += [_tool(raw, f"tools[{i}]") for i, raw in enumerate(fields.items("tools") or ())]
     if not _is_empty_list(fields, "functions"):
         tools += [_function(Fields(raw, f"functions[{i}]")) for i, raw in enumerate(fields.items("functions") or ())]
     return (*tools, *take_members(fields))
+
+
+def _listed(data: bytes) -> tuple[Tool, ...]:
+    read = usual.tools(Raw(data))
+    return read or tuple([_tool(raw, f"tools[{i}]") for i, raw in enumerate(_LIST.decode(data))])
+
+
+_LIST = msgspec.json.Decoder(list[Raw])
+_tools_lately = Lately(_listed, kept=16, longest=512 * 1024)
 
 
 def _is_empty_list(fields: Fields, key: str) -> bool:

@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from strowger.dialects.lately import Lately
 from strowger.dialects.openai_chat.wire import source_of
 from strowger.ir import request as ir
 from strowger.ir.request import NO_EXTRAS, Extras
@@ -144,17 +143,10 @@ def message(raw: Raw) -> ir.Message | None:
 
 def tools(raw: Raw) -> tuple[ir.FunctionTool, ...] | None:
     """All tools (one at least), or None when any of them is unusual."""
-    return _tools_lately(bytes(raw))
-
-
-def _tools(data: bytes) -> tuple[ir.FunctionTool, ...] | None:
     try:
-        return tuple([tool.tool() for tool in _TOOLS.decode(data)]) or None
+        return tuple([tool.tool() for tool in _TOOLS.decode(raw)]) or None
     except _UNUSUAL:
         return None
-
-
-_tools_lately = Lately(_tools, kept=16, longest=512 * 1024)
 
 
 def _parts(content: str | list[_Text] | list[_Text | _Image]) -> tuple[ir.Text | ir.Image, ...]:

@@ -6,15 +6,16 @@ a dialect with turns joins neighbours. What has no form in the IR stays whole. T
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Raw
 
 from strowger.dialects import envelope
 from strowger.dialects.fields import Fields, as_str, is_string
+from strowger.dialects.lately import Lately
 from strowger.dialects.openai_responses.parts import filled, take_content
-from strowger.dialects.openai_responses.tools import names_of, parse_tools
+from strowger.dialects.openai_responses.tools import listed_tools, names_of, parse_tools
 from strowger.dialects.openai_responses.usual import usual_item
 from strowger.dialects.openai_responses.wire import (
     ADDITIONAL,
@@ -76,16 +77,25 @@ def brought(messages: tuple[Message, ...]) -> tuple[Tool | ToolGroup, ...]:
     """
     tools: list[Tool | ToolGroup] = []
     for i, message in enumerate(messages):
-        extras = message.extras
-        result = message.parts[0] if message.parts else None
-        if isinstance(result, ToolResult) and result.form == SEARCH_OUTPUT:
-            extras = result.extras
-        elif message.form != ADDITIONAL:
+        if message.role == "tool":
+            result = message.parts[0]
+            if not isinstance(result, ToolResult) or result.form != SEARCH_OUTPUT:
+                continue
+            listed = result.extras.get("tools")
+        elif message.form == ADDITIONAL:
+            listed = message.extras.get("tools")
+        else:
             continue
-        listed = extras.get("tools")
         if listed is not None:
-            tools += parse_tools(msgspec.json.decode(listed, type=list[Raw]), f"input[{i}].tools")
+            tools += _brought(listed, f"input[{i}].tools")
     return tuple(tools)
+
+
+def _brought(listed: Raw, path: str) -> tuple[Tool | ToolGroup, ...]:
+    try:
+        return listed_tools(bytes(listed))
+    except BadRequest:  # which does not say where
+        return parse_tools(msgspec.json.decode(listed, type=list[Raw]), path)
 
 
 def _opaque(kind: str, raw: Raw) -> Message:
@@ -339,4 +349,20 @@ def parse_input(raw: Raw, path: str = "input") -> tuple[Message, ...]:
         items = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
         raise BadRequest(f"{path}: expected a string or a list of items", param=path) from None
-    return tuple([usual_item(item) or parse_item(item, f"{path}[{i}]") for i, item in enumerate(items)])
+    return parse_items(items, path)
+
+
+def parse_items(items: Sequence[Raw | bytes], path: str = "input") -> tuple[Message, ...]:
+    """Items as they are written; raises BadRequest that names the member at fault."""
+    try:
+        return tuple([_item_lately(bytes(item)) for item in items])
+    except BadRequest:  # which does not say where
+        return tuple([_item(Raw(item), f"{path}[{i}]") for i, item in enumerate(items)])
+
+
+def _item(raw: Raw, path: str) -> Message:
+    return usual_item(raw) or parse_item(raw, path)
+
+
+# A conversation is sent whole with every turn, and grows by a few items.
+_item_lately = Lately(lambda data: _item(Raw(data), "input[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)

@@ -11,10 +11,10 @@ from msgspec import Raw, Struct
 
 from strowger.dialects.base import NOWHERE, Peek, Spot
 from strowger.dialects.fields import Fields, is_string
-from strowger.dialects.lately import Lately
-from strowger.dialects.openai_responses.items import brought, parse_input
+from strowger.dialects.growing import Cut, Growing
+from strowger.dialects.openai_responses.items import brought, parse_input, parse_items
 from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
-from strowger.dialects.openai_responses.tools import names_of, parse_tools, take_choice
+from strowger.dialects.openai_responses.tools import listed_tools, names_of, parse_tools, take_choice
 from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME, TRIGGER
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -63,18 +63,36 @@ class _Peek(Struct):
 
 
 _PEEK = msgspec.json.Decoder(_Peek)
+_STRING = msgspec.json.Decoder(str)
+_FLAG = msgspec.json.Decoder(bool | None)
+_KEY = msgspec.json.Decoder(str | None)
+_NAMED = msgspec.json.Decoder(_Metadata | None)
+_NULL = Raw(b"null")
+_GROWING = Growing("input")
 
 
 def peek(body: bytes) -> Peek:
     """The members that routing needs; raises BadRequest."""
     try:
-        seen = _PEEK.decode(body)
-        model = msgspec.json.decode(seen.model, type=str)
+        cut = _GROWING.cut(body)
+        seen = _PEEK.decode(body) if cut is None else _seen(cut)
+        model = _STRING.decode(seen.model)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _peek_slowly(body)
     named = seen.client_metadata or _Metadata()
     session = seen.prompt_cache_key or named.session_id or named.thread_id
     return Peek(model, bool(seen.stream), session, bytes(seen.model))
+
+
+def _seen(cut: Cut) -> _Peek:
+    """What the peek looks for in a body that has been taken apart. Raises what msgspec raises."""
+    said = cut.members
+    return _Peek(
+        said.get("model", _NULL),
+        _FLAG.decode(said.get("stream", _NULL)),
+        _KEY.decode(said.get("prompt_cache_key", _NULL)),
+        _NAMED.decode(said.get("client_metadata", _NULL)),
+    )
 
 
 def _peek_slowly(body: bytes) -> Peek:
@@ -85,10 +103,11 @@ def _peek_slowly(body: bytes) -> Peek:
 
 def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
     """A request body to IR; raises BadRequest that names the member at fault."""
-    fields = Fields(body)
+    cut = _GROWING.cut(body)
+    fields = Fields(body) if cut is None else Fields.of(dict(cut.members))
     forms: set[str] = set()
     model = filled(fields, "model")
-    messages = _messages(fields, forms)
+    messages = _messages(fields, forms) if cut is None else _listed(cut, fields)
     stream = fields.flag("stream")
     if stream is False:
         forms.add(Form.NOT_STREAMING)
@@ -123,6 +142,12 @@ def parse_request(body: bytes, spot: Spot = NOWHERE) -> Request:
     )
 
 
+def _listed(cut: Cut, fields: Fields) -> tuple[Message, ...]:
+    if not cut.items:
+        fields.rest["input"] = EMPTY_LIST
+    return parse_items(cut.items)
+
+
 def _messages(fields: Fields, forms: set[str]) -> tuple[Message, ...]:
     raw = fields.raw("input")
     if raw is None:
@@ -142,28 +167,21 @@ def _messages(fields: Fields, forms: set[str]) -> tuple[Message, ...]:
     return parse_input(raw)
 
 
-def _parsed_tools(data: bytes) -> tuple[Tool | ToolGroup, ...]:
-    return parse_tools(_LIST.decode(data), "tools")
-
-
-_LIST = msgspec.json.Decoder(list[Raw])
-_tools_lately = Lately(_parsed_tools, kept=16, longest=512 * 1024)
-
-
 def _tools(fields: Fields, messages: tuple[Message, ...], forms: set[str]) -> tuple[Tool | ToolGroup, ...]:
     """The tools of the request, and behind them those that items brought."""
     tools: tuple[Tool | ToolGroup, ...] = ()
     raw = fields.rest.get("tools")
     if raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
-        tools = _tools_lately(bytes(raw))
+        tools = listed_tools(bytes(raw))
         del fields.rest["tools"]
     elif items := fields.items("tools"):
         tools = parse_tools(items, "tools")
     elif items is not None:
         fields.rest["tools"] = EMPTY_LIST
-    known = {name for tool in tools for name in names_of(tool)}
     more: list[Tool | ToolGroup] = []
-    for tool in brought(messages):
+    found = brought(messages)
+    known: set[str] = {name for tool in tools for name in names_of(tool)} if found else set()
+    for tool in found:
         names = set(names_of(tool))
         if names and not names <= known:
             known |= names

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.fields import Fields, as_str, is_string
+from strowger.dialects.lately import Lately
 from strowger.dialects.openai_responses.parts import filled
 from strowger.dialects.openai_responses.usual import usual_tool
 from strowger.dialects.openai_responses.wire import ABILITIES, NAME
@@ -40,6 +41,15 @@ _OBJECT = b"{"
 def parse_tools(items: Iterable[Raw], path: str) -> tuple[Tool | ToolGroup, ...]:
     """The tools of a list; raises BadRequest that names the member at fault."""
     return tuple([usual_tool(raw) or parse_tool(raw, f"{path}[{i}]") for i, raw in enumerate(items)])
+
+
+def _listed(data: bytes) -> tuple[Tool | ToolGroup, ...]:
+    return parse_tools(_LIST.decode(data), "tools")
+
+
+_LIST = msgspec.json.Decoder(list[Raw])
+listed_tools = Lately(_listed, kept=16, longest=512 * 1024)
+"""The tools of a list as it is written, which is the same with every turn; raises as `parse_tools` does."""
 
 
 def names_of(tool: Tool | ToolGroup) -> Iterator[str]:

@@ -150,5 +150,5 @@ def test_what_was_read_before_is_the_very_same(dialect: str) -> None:
     for one, other in zip(first.messages, again.messages, strict=False):
         assert other is one
     assert len(again.tools) >= len(first.tools) > 0
-    for one, other in zip(first.tools, again.tools, strict=False):  # an item that is new may bring more
-        assert other is one
+    for tool, same in zip(first.tools, again.tools, strict=False):  # an item that is new may bring more
+        assert same is tool

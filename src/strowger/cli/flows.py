@@ -78,7 +78,7 @@ class Kept:
         if self._archive is None:
             from strowger.flows.archive import Archive
 
-            self._archive = Archive(self._path())
+            self._archive = Archive(self._path(), is_kept=not self.is_named)
         return self._archive
 
     def _missing(self) -> GatewayError | None:

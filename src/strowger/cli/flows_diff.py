@@ -20,7 +20,7 @@ from strowger.cli.flows import (
     where_option,
 )
 from strowger.cli.flows_list import terminal_width
-from strowger.cli.flows_show import BODIES, number_option
+from strowger.cli.flows_show import BODIES, absent_number, number_option
 from strowger.cli.render import hint, plain
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def compare(kept: Kept, names: tuple[str, ...], models: str | None, number: int 
         client = kept.archive.message(str(flow["id"]), "client_request")
         forwarded = kept.archive.message(str(flow["id"]), "forwarded", number)
         if client is None or forwarded is None:
+            if client is not None and number is not None and absent_number(kept, flow, "forwarded", number):
+                continue
             _incomparable(flow, client)
             continue
         for line in _compared(flow, client, forwarded):

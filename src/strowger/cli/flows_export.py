@@ -272,7 +272,9 @@ def _traffic(kept: Kept, names: Sequence[str], cleaner: Cleaner) -> int:
     quoted = session.replace('"', "")
     flows = [cleaner.plain(flow) for flow in reversed(kept.archive.list(filter_of(f'session:"{quoted}"'), limit=_MOST))]
     if not flows:
-        return nothing(session)
+        click.echo(f"there is no session {session}", err=True)
+        click.echo(hint("`strowger usage --by session` lists them"), err=True)
+        return NONE_FOUND
     for place in traffic.write(flows, lambda name: _clean_messages(kept, name, cleaner), Path(folder)):
         click.echo(place)
     return 0

@@ -77,6 +77,10 @@ def show(
     """
     if raw and body is None:
         raise click.UsageError("--raw needs --body: client, forwarded, upstream or answer")
+    asked = {"--json": as_json, "--text": as_text, "--headers": headers, "--events": events, "--raw": raw}
+    forms = [option for option, wanted in asked.items() if wanted]
+    if len(forms) > 1 or (body is not None and forms and forms[0] not in {"--events", "--raw"}):
+        raise click.UsageError(f"{' and '.join(forms if len(forms) > 1 else ['--body', *forms])} do not go together")
     flow = one(kept, name)
     if events or body:
         kind = BODIES[body or "upstream"]
@@ -196,11 +200,18 @@ def _events(message: Message) -> Iterator[str]:
         yield text if width is None or len(text) <= width else text[: width - 1] + "…"
 
 
+def absent_number(kept: Kept, flow: dict[str, Any], kind: Kind, number: int) -> bool:
+    """Say that there is no message of that number, where there are others of its kind."""
+    if (last := kept.archive.message(str(flow["id"]), kind)) is None:
+        return False
+    click.echo(f"{flow['id']}: {_TITLES[kind]} has no number {number}; the last one is {last.number}", err=True)
+    return True
+
+
 def _absent(kept: Kept, flow: dict[str, Any], kind: Kind, number: int | None, message: Message | None) -> int:
     from strowger.cli import render
 
-    if message is None and number is not None and (last := kept.archive.message(str(flow["id"]), kind)) is not None:
-        click.echo(f"{flow['id']}: {_TITLES[kind]} has no number {number}; the last one is {last.number}", err=True)
+    if message is None and number is not None and absent_number(kept, flow, kind, number):
         return NONE_FOUND
     if message is not None and not message.size:
         click.echo(f"{flow['id']}: {_TITLES[kind]} has no body", err=True)

@@ -43,8 +43,9 @@ def logs(follow: bool, lines: int, level: str, areas: tuple[str, ...], as_json: 
     """
     paths = [file] if file is not None else _paths()
     if not follow and not any(path.exists() for path in paths):
-        click.echo("there is no log", err=True)
-        click.echo(render.hint(f"gateways write {paths[0]}; `strowger serve` starts one"), err=True)
+        click.echo("there is no log" if file is None else f"there is no log at {file}", err=True)
+        if file is None:
+            click.echo(render.hint(f"gateways write {paths[0]}; `strowger serve` starts one"), err=True)
         return NOTHING_THERE
     lowest = LEVELS.index(level)
 
@@ -54,8 +55,10 @@ def logs(follow: bool, lines: int, level: str, areas: tuple[str, ...], as_json: 
 
     # before the files are read: what is written meanwhile shall be told
     followers = [Follower(path) for path in paths] if follow else []
-    last = list(islice(filter(wanted, newest_first(paths)), lines))
+    last = list(islice(filter(wanted, newest_first(paths)), min(lines, sys.maxsize)))
     _show(reversed(last), as_json)
+    if not (last or follow) and lines:
+        click.echo("no line of the log is such a one", err=True)
     if follow:
         for new in _new(followers, wanted):
             _show(new, as_json)

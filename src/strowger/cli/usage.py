@@ -74,7 +74,9 @@ def usage(
     """
     from strowger.flows.usage import plain, summed, total
 
-    names = tuple(name for name in by.replace(" ", "").split(",") if name)
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv do not go together")
+    names = tuple(dict.fromkeys(name for name in by.replace(" ", "").split(",") if name))
     archive, budgets = _kept(file, path)
     rows = summed(archive, names, _where(where, since, until))
     whole = total(row.usage for row in rows)
@@ -86,15 +88,17 @@ def usage(
     elif rows:
         click.echo("\n".join((*_lines(names, rows, whole, limit or _MOST_ROWS), *_standing(archive, budgets))))
     else:
-        when = "" if since == _ALL else f" since {since}"
+        when = ("" if since == _ALL else f" since {since}") + (f" until {until}" if until else "")
         click.echo(f"no calls are in the store{when}" + (" that pass the filter" if where else ""), err=True)
-        click.echo(hint("`--since all` takes every call that is kept"), err=True)
+        if since != _ALL:
+            click.echo(hint("`--since all` takes every call that is kept"), err=True)
     return 0 if rows else NONE_FOUND
 
 
 def _kept(file: Path | None, config: Path | None) -> tuple[Archive, Budgets | None]:
     """The store, and the budgets of the configuration, which is not read where a file is named."""
     budgets = None
+    is_kept = file is None
     if file is None:
         from strowger.config.layers import load
         from strowger.config.paths import flows_file
@@ -109,7 +113,7 @@ def _kept(file: Path | None, config: Path | None) -> tuple[Archive, Budgets | No
         )
     from strowger.flows.archive import Archive
 
-    return Archive(file), budgets
+    return Archive(file, is_kept=is_kept), budgets
 
 
 def _where(where: str, since: str, until: str | None) -> Filter:

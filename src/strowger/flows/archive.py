@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from strowger.errors import ClientError, ErrorKind, GatewayError
-from strowger.flows import reading, retention, tables
+from strowger.flows import reading, retention, tables, trouble
 from strowger.flows.captures import Captures
 from strowger.flows.tape import Kind, Message
 
@@ -39,8 +40,10 @@ class Where(Protocol):
 class Archive:
     """The flows of a file. Every method raises GatewayError when the file cannot be read."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, is_kept: bool = True) -> None:
+        """`is_kept` says whether gateways write to this file; else it may be anything."""
         self._path = Path(path)
+        self._is_kept = is_kept
         self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = None
         self._inode = 0
@@ -50,7 +53,7 @@ class Archive:
         clause, values = _condition(where)
         if before is not None:
             clause, values = f"{clause} AND seq < ?", [*values, before]
-        return self._flows(f"listed = 1 AND {clause} ORDER BY seq DESC LIMIT ?", [*values, limit])
+        return self._flows(f"listed = 1 AND {clause} ORDER BY seq DESC LIMIT ?", [*values, min(limit, sys.maxsize)])
 
     def get(self, name: str) -> Summary:
         """One flow: by its id, a beginning of it that only one has, or `last`; the one before is `last-1`, or `-2`.
@@ -128,10 +131,8 @@ class Archive:
                 return deleted
             finally:
                 base.close()
-        except sqlite3.Error as error:
-            raise tables.unreadable(self._path, error) from error
-        except OSError as error:
-            raise GatewayError(f"{self._path}: {error.strerror}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise self._unreadable(error) from None
 
     def close(self) -> None:
         """Give the file back."""
@@ -160,7 +161,18 @@ class Archive:
                     self._base.execute("ROLLBACK")
             except (sqlite3.Error, ValueError) as error:
                 self._let_go()
-                raise tables.unreadable(self._path, error) from error
+                raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> GatewayError:
+        """What a reader is told when the file cannot be read."""
+        if isinstance(error, ValueError):
+            return GatewayError(f"{self._path}: {error}", hint="other calls may still be there")
+        hint = None
+        if trouble.is_corrupt(error):
+            hint = "it is no store of flows, or a damaged one"
+            if self._is_kept:
+                hint = "a gateway that runs moves a broken file aside and begins a new one: `strowger serve`"
+        return GatewayError(trouble.said(self._path, error), hint=hint)
 
     def _flows(self, condition: str, values: Sequence[Value]) -> _Summaries:
         columns = ", ".join(tables.READ_COLUMNS)

@@ -159,6 +159,7 @@ _FLAGS = {"yes": 1, "true": 1, "on": 1, "1": 1, "no": 0, "false": 0, "off": 0, "
 
 def parse(text: str, *, now: float | None = None) -> Filter:
     """Read a filter. `now` is the Unix time that `since:2h` counts back from. Raises BadFilter."""
+    text = text.encode("utf-8", "replace").decode()  # half a character is in no store
     return _Reader(text, time.time() if now is None else now).filter()
 
 

@@ -1,11 +1,12 @@
 """Keeps every call on disk: takes it from the event loop in microseconds, and one thread writes it.
 
 Nothing here is ever waited for by a call, or fails it. What the thread cannot keep up with is dropped, bodies first,
-and counted; what keeps it from writing is told once, and tried again. Must not know tables.
+and counted; what keeps it from writing is told once, and tried again. Must not know what is in the tables.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from strowger.flows import reading, retention, trouble
 from strowger.flows.captures import Captures
 from strowger.flows.flow import Flow, summary
 from strowger.flows.retention import Limits
+from strowger.flows.tables import Outdated
 from strowger.flows.tape import Message
 from strowger.flows.writer import Entry, Writer
 
@@ -204,6 +206,10 @@ class Store:
                 self._count_done(taken)
                 if not self._queue:
                     return True
+            elif isinstance(error, Outdated):
+                self._queue.extendleft(reversed(taken))
+                if not self._put_aside(error):
+                    return False
             elif isinstance(error, ConfigError):
                 # Not for now, but for good: what cannot be kept need not wait.
                 self._flows_dropped += sum(entry.final for entry in taken)
@@ -320,6 +326,18 @@ class Store:
             return False
         self._note = f"{self._path} was broken and is now {kept.name}; a new one has been begun"
         self._set_problem(self._note)
+        return True
+
+    def _put_aside(self, outdated: Outdated) -> bool:
+        """Whether the file of an earlier version has another name now. Else the user is told, once."""
+        try:
+            kept = trouble.put_old_aside(self._path, outdated.version)
+        except (sqlite3.Error, OSError) as error:
+            self._set_problem(f"{outdated.message}, and cannot be put aside: {trouble.said(self._path, error)}")
+            return False
+        if kept is not None:
+            self._note = f"{outdated.message} and is now {kept.name}; a new one has been begun"
+            self._set_problem(self._note)
         return True
 
     def _set_problem(self, problem: str | None) -> None:

@@ -22,13 +22,25 @@ from typing import cast
 import msgspec
 
 from strowger.config.processes import is_the_same
-from strowger.errors import ConfigError, GatewayError
+from strowger.errors import ConfigError
 
 VERSION = 2
-"""Of the tables. A file of another version is neither read nor written."""
+"""Of the tables. A file of another version is neither read nor written; a gateway puts that of an earlier one aside."""
 
 APPLICATION = 0x5374_7277
 """Marks a file as a store of flows (`Strw`)."""
+
+
+class Outdated(ConfigError):
+    """The file has the tables of an earlier `version`."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        super().__init__(
+            f"{path} was written by an earlier version of strowger",
+            hint="a gateway puts the one that it keeps aside, and begins a new one: `strowger serve`",
+        )
+        self.version = version
+
 
 NUMBERS = ("change", "seq", "body", "cleared", "emptied", "looked", "leapt")
 """The last change, `seq` and id of a body that were given out, each for ever; how often samples were thrown away; up to
@@ -263,7 +275,7 @@ def _prepare(base: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(base: sqlite3.Connection, path: Path) -> None:
-    """Raise ConfigError for the file of another program or of a later version."""
+    """Raise ConfigError for the file of another program or of another version."""
     base.execute("BEGIN")  # another process may be making the tables just now
     try:
         (version,) = base.execute("PRAGMA user_version").fetchone()
@@ -280,10 +292,7 @@ def _check(base: sqlite3.Connection, path: Path) -> None:
             hint="update strowger, or name another file: `[flows] file`",
         )
     if 0 < version < VERSION:
-        raise ConfigError(
-            f"{path} was written by an earlier version of strowger, before there were releases",
-            hint="move it away, and a new one is begun; or name another file: `[flows] file`",
-        )
+        raise Outdated(path, version)
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
@@ -293,11 +302,17 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     """
     if not path.exists() or path.stat().st_size == 0:
         return None
-    base = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0, isolation_level=None
-    )
+    base = _reading(path, "mode=ro")
     try:
-        _check(base, path)
+        try:
+            _check(base, path)
+        except sqlite3.DatabaseError:
+            # SQLite notes beside the file who reads. Where it cannot, and nothing waits there, nobody writes.
+            if os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists():
+                raise
+            base.close()
+            base = _reading(path, "immutable=1")
+            _check(base, path)
         (tables,) = base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'samples'").fetchone()
     except BaseException:
         base.close()
@@ -308,11 +323,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     return base
 
 
-def unreadable(path: Path, error: Exception) -> GatewayError:
-    """What a reader is told when the file cannot be read."""
-    return GatewayError(
-        f"{path}: {error}", hint="a gateway that runs moves a broken file aside and begins a new one: `strowger serve`"
-    )
+def _reading(path: Path, how: str) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=5.0, isolation_level=None)
 
 
 def dead_writers(base: sqlite3.Connection) -> Iterator[int]:

@@ -124,7 +124,7 @@ async def examine(
         gateways=tuple(_gateways(running, env)),
         providers=found,
         agents=tuple(agents[name] for name in AGENTS),
-        environment=tuple(_environment(env, folder, [session.url for session, _ in running])),
+        environment=tuple(_environment(env, folder, [session.url for session, *_ in running])),
         wrappers=tuple(_wrappers(agents, env)),
         features=tuple(features(parts(claude.version))) if claude.path else (),
     )
@@ -160,16 +160,27 @@ def _configuration(
 # ---- gateways ----
 
 
-async def _running(env: Mapping[str, str]) -> AsyncIterator[tuple[sessions.Session, Status | str]]:
+_Running = tuple[sessions.Session, Status | str, str | None]
+"""A gateway: how it is, or why it does not say; and what keeps its calls from being stored."""
+
+
+async def _running(env: Mapping[str, str]) -> AsyncIterator[_Running]:
     for session in sessions.running(sessions.directory(env)):
         async with Admin(session.url, session.admin_token) as admin:
             try:
-                yield session, await admin.status()
+                yield session, await admin.status(), await _store_problem(admin)
             except GatewayError as error:
-                yield session, error.message
+                yield session, error.message, None
 
 
-def _gateways(running: list[tuple[sessions.Session, Status | str]], env: Mapping[str, str]) -> Iterator[Finding]:
+async def _store_problem(admin: Admin) -> str | None:
+    try:
+        return (await admin.store()).problem
+    except GatewayError:  # a gateway of an earlier version has none
+        return None
+
+
+def _gateways(running: list[_Running], env: Mapping[str, str]) -> Iterator[Finding]:
     folder = sessions.directory(env)
     try:
         mine = folder.lstat()
@@ -180,7 +191,7 @@ def _gateways(running: list[tuple[sessions.Session, Status | str]], env: Mapping
             )
     except OSError:
         pass  # nothing has run here yet
-    for session, status in running:
+    for session, status, problem in running:
         about = f"{session.url} (process {session.pid}, {session.kind})"
         if isinstance(status, str):
             yield Finding(
@@ -190,6 +201,8 @@ def _gateways(running: list[tuple[sessions.Session, Status | str]], env: Mapping
             yield Finding("note", about, f"is still version {status.version}", "start it again to have this one")
         else:
             yield Finding("ok", about, f"answers, {_count(status.launches, 'client')}")
+        if problem:
+            yield Finding("attention", f"the store of {session.url}", problem)
     if not running:
         yield Finding("note", "none is running", "`strowger run` starts one of its own, `strowger serve` one for all")
 

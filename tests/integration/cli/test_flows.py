@@ -100,3 +100,23 @@ def test_the_store_has_every_field_of_a_filter(kept: Path, value: str) -> None:
         assert archive.list(condition) == [flow for flow in every if condition.matches(flow)], name
     archive.close()
     assert asked > 1
+
+
+def test_as_many_as_there_are(flows: Flows) -> None:
+    """Also where more are asked for than a store can count."""
+    assert len(json.loads(flows("list", "--json", "-n", "9" * 30)[1])) == len(json.loads(flows("list", "--json")[1]))
+    assert flows("tail", "-n", "9" * 30)[0] == 0
+
+
+def test_a_file_of_anybodys(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of a file that is named nobody says that a gateway will mend it."""
+    junk = tmp_path / "junk.db"
+    junk.write_text("nothing that anybody wrote " * 40)
+    for command in (("flows", "--file", str(junk), "list"), ("usage", "--file", str(junk))):
+        assert main.run(command) == 1
+        told = capfd.readouterr().err
+        assert "junk.db: file is not a database\n\nhint: it is no store of flows, or a damaged one\n" in told
+    config = tmp_path / "config.toml"
+    config.write_text(f'[flows]\nfile = "{junk}"\n')
+    assert main.run(("flows", "--config", str(config), "list")) == 1
+    assert "a gateway that runs moves a broken file aside" in capfd.readouterr().err

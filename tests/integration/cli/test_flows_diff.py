@@ -39,3 +39,10 @@ def test_a_request_is_held_against_what_was_forwarded(flows: Flows) -> None:
     assert "flow_0000000000000004: request bodies are identical.\n" in out
     assert flows("compare", "--json")[0] == 2
     assert flows("compare", "--models", ",")[0] == 2
+
+
+def test_a_number_that_there_is_not(flows: Flows) -> None:
+    """It is said that something was forwarded, and how often."""
+    code, out, err = flows("compare", "0000000000000002", "--number", "7")
+    assert (code, out) == (1, "")
+    assert "the forwarded request has no number 7; the last one is 1" in err

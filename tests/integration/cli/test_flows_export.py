@@ -91,3 +91,10 @@ def test_a_session_becomes_files(flows: Flows, tmp_path: Path) -> None:
     assert moments == sorted(set(moments))
     assert flows("export", "--traffic", "none", str(tmp_path))[0] == 1
     assert flows("export", "--traffic", "s-1")[0] == 2
+
+
+def test_a_session_that_there_is_not(flows: Flows, tmp_path: Path) -> None:
+    """It is named, and who lists them."""
+    code, _, err = flows("export", "--traffic", "nobody", str(tmp_path / "out"))
+    assert (code, "there is no session nobody" in err) == (1, True)
+    assert not (tmp_path / "out").exists()

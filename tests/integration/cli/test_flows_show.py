@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
+import pytest
 
 from strowger.answers import MessageHead
 from tests.integration.cli.conftest import SECRET, Flows
@@ -80,3 +81,12 @@ def test_what_was_said_is_read_in_turns(flows: Flows) -> None:
     assert "How late is it?\nI am in" in out
     assert out.partition("── answer ──")[2].endswith(f"\nIt is {SECRET} o'clock.\n\n")
     assert flows("show", "0000000000000002", "--text")[1].endswith("\n\nit failed: it has no room\n")
+
+
+@pytest.mark.parametrize("options", [("--text", "--json"), ("--body", "client", "--text"), ("--events", "--raw")])
+def test_one_thing_is_shown_at_a_time(flows: Flows, options: tuple[str, ...]) -> None:
+    """What would be passed over in silence is refused."""
+    code, out, err = flows("show", *(("--body", "client") if "--raw" in options else ()), *options)
+    assert (code, out) == (2, "")
+    assert "do not go together" in err
+    assert flows("show", "--body", "client", "--events")[0] == 0

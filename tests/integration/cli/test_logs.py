@@ -63,6 +63,12 @@ def test_lines_may_be_chosen(log: Log) -> None:
     assert shown("--area", "upstream", "-n", "1").endswith("connection  host: example\n")
 
 
+def test_no_line_is_such_a_one(log: Log) -> None:
+    """It is said, also where more are asked for than anybody can count."""
+    result = CliRunner().invoke(logs, ["--area", "auth", "-n", "9" * 30], standalone_mode=False)
+    assert (result.return_value, result.stdout, result.stderr) == (0, "", "no line of the log is such a one\n")
+
+
 def test_as_they_were_written(log: Log) -> None:
     """For other programs."""
     assert shown("--json") == log_file(os.environ).read_text()
@@ -89,6 +95,8 @@ def test_no_log_is_no_lines() -> None:
     assert result.return_value == 1
     assert "there is no log" in result.stderr
     assert str(log_file(os.environ)) in result.stderr
+    result = CliRunner().invoke(logs, ["--file", "nowhere"], standalone_mode=False)
+    assert (result.return_value, result.stderr) == (1, "there is no log at nowhere\n")
 
 
 def test_following(log: Log) -> None:

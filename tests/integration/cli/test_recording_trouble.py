@@ -100,6 +100,13 @@ class Home:
         command = [sys.executable, "-m", "strowger", "status"]
         return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
 
+    def doctor(self) -> str:
+        """What `strowger doctor` says of what needs attention."""
+        command = [sys.executable, "-m", "strowger", "doctor"]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        assert found.returncode == 1
+        return found.stdout
+
     def told(self, event: str) -> list[dict[str, object]]:
         """The lines of the log about something."""
         lines = map(json.loads, (self.state / "gateway.log").read_text().splitlines())
@@ -207,5 +214,6 @@ async def test_a_file_that_is_none(home: Home, clients: Clients) -> None:
         await until(lambda: list(home.state.glob("flows.db.broken-*")))
         await until(lambda: home.outcomes() == {"ok": 5})
         assert "was broken and is now flows.db.broken-" in home.status()
+        assert f"the store of {served.url}:" in home.doctor()
     (kept,) = home.state.glob("flows.db.broken-*")
     assert b"diary" in kept.read_bytes()

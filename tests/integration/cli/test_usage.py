@@ -72,6 +72,10 @@ def test_nothing_is_told_as_nothing(run: Run, tmp_path: Path) -> None:
     code, told, _ = run("--where", "model:unheard-of", "--json")
     assert (code, json.loads(told)["rows"]) == (1, [])
     assert run("--since", "soon")[0] == 2
+    assert "since 30d until yesterday" in run("--until", "yesterday")[2]
+    assert "hint" not in run("--since", "all", "--until", "yesterday")[2]
+    assert run("--json", "--csv")[0] == 2
+    assert run("--by", "model,model") == run("--by", "model")
     code, _, errors = run("--by", "colour")
     assert (code, "session, agent" in errors) == (2, True)
     code, _, errors = run("--file", str(tmp_path / "none.db"))

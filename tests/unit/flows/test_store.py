@@ -380,6 +380,56 @@ def test_a_later_version_is_left_alone(place: Place) -> None:
     assert store.state().waiting == 0
 
 
+def older(place: Place) -> None:
+    """A file of an earlier version, with something in it."""
+    base = tables.open_for_writing(place.path, patience=1)
+    base.execute("INSERT INTO samples (name, content) VALUES ('old', x'00')")
+    base.execute(f"PRAGMA user_version={tables.VERSION - 1}")
+    base.close()
+
+
+def test_an_earlier_version_is_put_aside(place: Place) -> None:
+    """It stays whole under another name, the call is written, and the user is told; a second one takes no name away."""
+    names = set()
+    for _ in range(2):
+        older(place)
+        store = place.store()
+        flow = run(store)
+        assert store.flush()
+        assert place.outcomes() == {flow.id: "ok"}
+        problem = str(store.state().problem)
+        assert "was written by an earlier version of strowger and is now flows.db.old-" in problem
+        assert store.state().flows_dropped == 0
+        store.close()
+        (told,) = [told["problem"] for told in place.told if "problem" in told][-1:]
+        assert told == problem
+        names |= {each.name for each in place.path.parent.glob("*.old-*")}
+        place.path.unlink()
+    assert len(names) == 2
+    for name in names:
+        base = sqlite3.connect(place.path.parent / name)
+        assert base.execute("SELECT name FROM samples").fetchall() == [("old",)]
+        base.close()
+
+
+def test_an_earlier_version_that_is_in_use_is_left_alone(place: Place) -> None:
+    """A gateway of that version still runs: its file is put aside when it has let go of it, and nothing is lost."""
+    older(place)
+    base = sqlite3.connect(place.path, isolation_level=None)
+    base.execute("SELECT * FROM samples").fetchall()
+    store = place.store()
+    flow = run(store)
+    until(lambda: store.state().problem is not None)
+    assert "cannot be put aside" in str(store.state().problem)
+    assert "another process does not let go of it" in str(store.state().problem)
+    assert base.execute("SELECT name FROM samples").fetchall() == [("old",)]
+    assert store.state().waiting > 0
+    base.close()
+    assert store.flush()
+    assert place.outcomes() == {flow.id: "ok"}
+    assert [each.name for each in place.path.parent.glob("*.old-*")] == [f"flows.db.old-{tables.VERSION - 1}"]
+
+
 def test_one_call_that_cannot_be_written(place: Place) -> None:
     """It is dropped and told of; the others of its batch are kept, with their bodies."""
     store = place.store()

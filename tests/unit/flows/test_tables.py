@@ -80,6 +80,45 @@ def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_earlier_version_is_told_apart(tmp_path: Path) -> None:
+    """Whoever keeps the file puts it aside; to everybody else it says who does."""
+    path = tmp_path / "flows.db"
+    base = tables.open_for_writing(path, patience=1)
+    base.execute(f"PRAGMA user_version={tables.VERSION - 1}")
+    base.close()
+    with pytest.raises(tables.Outdated, match="an earlier version"):
+        tables.open_for_writing(path, patience=1)
+    with pytest.raises(tables.Outdated, match="an earlier version") as told:
+        tables.open_for_reading(path)
+    assert told.value.version == tables.VERSION - 1
+    assert "`strowger serve`" in str(told.value.hint)
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy on such a disk is read; but not while somebody writes, who may be on another machine."""
+    path = tmp_path / "flows.db"
+    tables.open_for_writing(path, patience=1).close()
+    reading = tables._reading
+
+    def read(path: Path, how: str) -> sqlite3.Connection:
+        base = reading(path, how)
+        if how == "mode=ro":
+            base.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)  # its first statement fails, as on such a disk
+        return base
+
+    monkeypatch.setattr(tables, "_reading", read)
+    with pytest.raises(sqlite3.DatabaseError):
+        tables.open_for_reading(path)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    base = tables.open_for_reading(path)
+    assert base is not None
+    assert base.execute("SELECT count(*) FROM flows").fetchone() == (0,)
+    base.close()
+    Path(f"{path}-wal").touch()
+    with pytest.raises(sqlite3.DatabaseError):
+        tables.open_for_reading(path)
+
+
 def test_the_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     """It was named by mistake."""
     path = tmp_path / "notes.db"

@@ -50,18 +50,39 @@ def shortened(clean: str, whole: str, limit: int) -> str:
 class ToolNames:
     """The names of one request's tools on their way to one upstream. `longest` is in characters, 0 for any length.
 
-    `client` maps the names that had to change back to the client's.
+    `clean` leaves ASCII identifiers as they are. `client` maps the names that had to change back to the client's.
     """
 
     def __init__(self, request: Request, longest: int, clean: Callable[[str], str] = plain) -> None:
         self._request = request
         self._longest = longest
         self._clean = clean
-        self._takes_plain = clean is plain or clean is as_written
         self._sent: dict[str, str] = {}
         self._alike: dict[str, set[str]] | None = None
         """The request's names by what cleaning makes of them."""
         self.client: dict[str, str] = {}
+        self._asked: dict[str, str] | None = None
+        """The names that were asked for since `begin`, and what they became."""
+        self._before: tuple[dict[str, str], dict[str, str]] = {}, {}
+
+    def mark(self) -> None:
+        """Take note of what is known, for `undo`."""
+        self._before = dict(self._sent), dict(self.client)
+
+    def begin(self) -> None:
+        """Take note of the names that are asked for from here on."""
+        self._asked = {}
+
+    def end(self) -> dict[str, str]:
+        """The names that were asked for since `begin`, and what they became."""
+        asked, self._asked = self._asked or {}, None
+        return asked
+
+    def undo(self) -> None:
+        """Forget what was asked for since `mark`. `client` stays the same object."""
+        self._sent, client = self._before
+        self.client.clear()
+        self.client.update(client)
 
     def sent(self, name: str) -> str:
         """The name under which a tool is sent. One that fits stays as it is; another gets a hash where it is too long,
@@ -69,13 +90,15 @@ class ToolNames:
         """
         known = self._sent.get(name)
         if known is None:
-            is_plain = self._takes_plain and name.isascii() and name.isidentifier()
+            is_plain = name.isascii() and name.isidentifier()
             if is_plain and (self._longest == 0 or len(name) <= self._longest):
                 known = self._sent[name] = name  # nearly all
             else:
                 known = self._sent[name] = self._fitted(name)
                 if known != name:
                     self.client[known] = name
+        if self._asked is not None:
+            self._asked[name] = known
         return known
 
     def _fitted(self, name: str) -> str:

@@ -24,11 +24,11 @@ def place(origin: str, index: int) -> str:
     return f"{_LISTS.get(origin, 'messages')}[{index}]"
 
 
-def joined(messages: Sequence[Message], origin: str, start: int = 0) -> list[Placed]:
-    """The messages of a request of that dialect from `start` on, neighbouring ones of the model joined."""
+def joined(messages: Sequence[Message], origin: str, start: int = 0, end: int | None = None) -> list[Placed]:
+    """The messages of a request of that dialect from `start` to `end`, neighbouring ones of the model joined."""
     placed: list[Placed] = []
     last: Message | None = None
-    for i in range(start, len(messages)):
+    for i in range(start, len(messages) if end is None else end):
         message = messages[i]
         if last is not None and last.role == message.role == "assistant":
             extras = {**last.extras, **message.extras} if message.extras else last.extras

@@ -50,3 +50,46 @@ def test_names_come_back() -> None:
     one = job()
     assert (one.tool_name("a.b"), one.tool_name("c")) == ("a__b", "c")
     assert one.sent_names == {"a__b": "a.b"}
+
+
+def test_the_effects_of_a_part_can_be_had_again() -> None:
+    """Its losses, those that are told once as if it came first, and the names it asked for; nothing before that."""
+    one = job()
+    one.lose_once("a", "told once")
+    one.begin()
+    one.lose_once("b", "told once")
+    one.lose_once("c", "told once")
+    one.lose_extras(ODD, "d")
+    one.tool_name("a.b")
+    effects = one.end()
+    assert [(once, loss.path) for once, loss in effects.losses] == [("told once", "b"), ("", "d.odd")]
+    assert effects.names == (("a.b", "a__b"),)
+    assert [loss.path for loss in one.losses] == ["a"]
+    one.repeat(effects)
+    assert [loss.path for loss in one.losses] == ["a", "d.odd"]
+    other = job()
+    assert other.holds(effects)
+    assert other.sent_names == {"a__b": "a.b"}
+    other.repeat(effects)
+    assert [loss.path for loss in other.losses] == ["b", "d.odd"]
+    assert not job(caps=Capabilities(max_tool_name=3)).holds(effects)
+
+
+def test_names_that_were_asked_for_in_vain_are_forgotten() -> None:
+    """Who holds the map of them holds it still."""
+    one = job()
+    names = one.sent_names
+    one.tool_name("a.b")
+    one.mark()
+    one.tool_name("c.d")
+    one.undo()
+    assert names is one.sent_names
+    assert names == {"a__b": "a.b"}
+
+
+def test_what_decides_has_a_number() -> None:
+    """One for what is equal, another for each that differs in anything."""
+    same = job(caps=Capabilities()).space("more")
+    others = [job("here"), job(caps=Capabilities(origin="up"))]
+    assert job().space("more") == same
+    assert len({same, job().space(), *[each.space("more") for each in others]}) == 4

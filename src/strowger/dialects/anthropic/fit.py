@@ -7,7 +7,7 @@ order of turns and writes no JSON.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from operator import is_
 
 from msgspec import Raw
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from strowger.dialects.anthropic.blocks import tool_input
 from strowger.dialects.anthropic.wire import FOREIGN_ID, NAME, REDACTED, SIGNATURE, safe_id
 from strowger.dialects.base import Capabilities, Loss, Severity
+from strowger.dialects.effects import Effects, space
 from strowger.dialects.envelope import MARK
 from strowger.dialects.losses import extra_severity, extras_losses, says_nothing, thinking_loss
 from strowger.dialects.names import ToolNames
@@ -60,6 +61,11 @@ PDF = "application/pdf"
 STABLE_BLOCKS = frozenset({"image", "document", "search_result"})
 
 
+_NO_HINTS = "this provider has no cache breakpoints"
+_ONCE = frozenset({_NO_HINTS})
+"""Reasons that are told once for a request."""
+
+
 class Fitting:
     """One request on its way to one upstream: what it takes, the tool names in use, and the losses so far.
 
@@ -75,7 +81,52 @@ class Fitting:
         self._names = ToolNames(request, caps.max_tool_name)
         self.names = self._names.client
         self.thinking_lost = False
-        self._hints_dropped = False
+        self._told: set[str] = set()
+        self._before: tuple[list[Loss], set[str], bool] = [], set(), False
+
+    # ---- a part of a request ----
+
+    def space(self, more: Hashable = None) -> int:
+        """A number for what decides besides the parts of the request themselves. `more`: what else does here."""
+        return space(NAME, self.origin, self.caps, more)
+
+    def mark(self) -> None:
+        """Take note of the names that are known, for `undo`."""
+        self._names.mark()
+
+    def undo(self) -> None:
+        """Forget the names that were asked for since `mark`."""
+        self._names.undo()
+
+    def begin(self) -> None:
+        """From here on, losses are those of a part, rendered as if it came first."""
+        self._before = self.losses, self._told, self.thinking_lost
+        self.losses, self._told, self.thinking_lost = [], set(), False
+        self._names.begin()
+
+    def end(self) -> Effects:
+        """The effects since `begin`, which the request has not had yet."""
+        losses = tuple([(loss.reason if loss.reason in _ONCE else "", loss) for loss in self.losses])
+        self.losses, self._told, self.thinking_lost = self._before
+        return Effects(losses, tuple(self._names.end().items()))
+
+    def holds(self, effects: Effects) -> bool:
+        """Whether the names of tools are in this request what they were."""
+        sent = self._names.sent
+        for name, written in effects.names:  # noqa: SIM110 (a generator would cost as much as the rest of it)
+            if sent(name) != written:
+                return False
+        return True
+
+    def repeat(self, effects: Effects) -> None:
+        """Have the effects of a part."""
+        for once, loss in effects.losses:
+            if once not in self._told:
+                self.losses.append(loss)
+                if once:
+                    self._told.add(once)
+
+    # ---- single parts ----
 
     def lose(self, path: str, reason: str, severity: Severity = "warning") -> None:
         """Record a loss."""
@@ -100,9 +151,9 @@ class Fitting:
     def cache(self, cache: CacheHint | None, path: str) -> CacheHint | None:
         """A cache breakpoint, where the upstream has them."""
         if cache is None or not self.caps.cache_hints:
-            if cache is not None and not self._hints_dropped:
-                self._hints_dropped = True
-                self.lose(_join(path, "cache_control"), "this provider has no cache breakpoints", "info")
+            if cache is not None and _NO_HINTS not in self._told:
+                self._told.add(_NO_HINTS)
+                self.lose(_join(path, "cache_control"), _NO_HINTS, "info")
             return None
         if self.own and self.caps.betas:
             return cache

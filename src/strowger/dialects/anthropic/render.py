@@ -18,7 +18,17 @@ from strowger.dialects.anthropic.request import OUTPUT_FORMAT, STREAM_FALSE, SYS
 from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.thinking import Plan, plan
 from strowger.dialects.anthropic.tools import forced, write_tools
-from strowger.dialects.anthropic.turns import GO_ON, Turn, regrouped, straight, written_turns
+from strowger.dialects.anthropic.turns import (
+    GO_ON,
+    Said,
+    Turn,
+    is_hinted,
+    leading,
+    regrouped,
+    straight,
+    stretches,
+    written_turns,
+)
 from strowger.dialects.anthropic.wire import MAX_CACHE_HINTS
 from strowger.dialects.base import Capabilities, Rendered
 from strowger.dialects.losses import refuse_extras, unique
@@ -52,6 +62,8 @@ class _Body:
         self._body["model"] = model
         self._system: list[Text | Opaque] = []
         self._watched: tuple[str, ...] = ()
+        self._hinted = False
+        """Whether the client marked in the messages what to cache."""
 
     def rendered(self) -> Rendered:
         """All of it, as JSON."""
@@ -75,22 +87,38 @@ class _Body:
 
     def _conversation(self) -> Plan:
         """System text, messages and thinking, which depends on them."""
-        request, fitting = self._request, self._fitting
+        request, fitting, count = self._request, self._fitting, 0
         for i, part in enumerate(request.system):
             self._system += self._system_part(part, f"system[{i}]")
         calls_odd = fitting.own and not self._caps.mid_system and any(m.role == "system" for m in request.messages)
+        said: Said | None
         if fitting.own and not calls_odd:
-            self._body["messages"] = turns = straight(request.messages, fitting)
-            if turns and turns[-1]["role"] == "assistant" and not self._caps.prefill:
+            said = straight(request.messages, fitting)
+            if said.last and said.last[-1]["role"] == "assistant" and not self._caps.prefill:
                 fitting.lose("messages[-1]", "this model does not continue an assistant's message; it is asked to")
-                turns.append({"role": "user", "content": GO_ON})
+                said.last.append({"role": "user", "content": GO_ON})
         else:
-            leading, grouped = regrouped(request.messages, fitting)
-            self._system += leading
-            if not fitting.own:
-                _cap_hints(self._system, grouped, fitting)
-            self._body["messages"] = written_turns(grouped, own=fitting.own)
-        thinking = plan(request, self._body["messages"], fitting)
+            system, count = leading(request.messages, fitting)
+            self._system += system
+            said = (
+                None
+                if fitting.own
+                else stretches(
+                    request.messages,
+                    fitting,
+                    count,
+                    sum(part.cache is not None for part in self._system if isinstance(part, Text)),
+                )
+            )
+            if said is None:
+                grouped = regrouped(request.messages, fitting, count)
+                if not fitting.own:
+                    _cap_hints(self._system, grouped, fitting)
+                hinted = any(map(is_hinted, request.messages))
+                said = Said((), written_turns(grouped, own=fitting.own), hinted)
+        self._hinted = said.hinted or any(map(is_hinted, request.messages[:count]))
+        self._body["messages"] = [*said.known, *said.last]
+        thinking = plan(request, said.last, fitting)
         if thinking.member is not None:
             self._body["thinking"] = thinking.member
         return thinking
@@ -216,9 +244,7 @@ class _Body:
     def _automatic_caching(self) -> None:
         """Other dialects cache by themselves; here it has to be asked for, and pays where a prompt comes again."""
         request = self._request
-        hinted = any(getattr(tool, "cache", None) is not None for tool in request.tools) or any(
-            getattr(part, "cache", None) is not None for message in request.messages for part in message.parts
-        )
+        hinted = self._hinted or any(getattr(tool, "cache", None) is not None for tool in request.tools)
         if not hinted and (request.tools or len(request.messages) > 2):
             self._body["cache_control"] = {"type": "ephemeral"}
 

@@ -16,6 +16,7 @@ from strowger.dialects.anthropic.schema import enforceable
 from strowger.dialects.anthropic.wire import CLIENT_TOOLS, CUSTOM, MCP_SERVER, NAME
 from strowger.dialects.client_tools import described, loaded, one_kind
 from strowger.dialects.fields import Fields
+from strowger.dialects.offers import Offers
 from strowger.ir.request import (
     CustomTool,
     FunctionTool,
@@ -52,6 +53,18 @@ def _listed(request: Request) -> tuple[Tool, ...]:
     )
 
 
+class _Listed(Struct, frozen=True):
+    """Of the tools that are listed: the client's name of each, and the one it is sent under. `free`: what those with
+    free text were, by the names they are sent under.
+    """
+
+    names: dict[str, str]
+    free: dict[str, str]
+
+
+_OFFERS: Offers[_Listed] = Offers()
+
+
 class _Writer:
     """The tools of one body. `_names`: the client's name of each tool that is sent, and the one it is sent under."""
 
@@ -62,6 +75,7 @@ class _Writer:
         self._body = body
         self._tools = _listed(request) if fitting.own else plain_tools(request)
         self._names: dict[str, str] = {}
+        self._free: dict[str, str] = {}
         self._servers: list[Json] = []
 
     def tools(self) -> None:
@@ -69,22 +83,32 @@ class _Writer:
         if self._tools and not self._caps.tools:
             self._fitting.lose("tools", "this model takes no tools", "error")
             return
-        written: list[Json | Raw] = []
-        for i, tool in self._shown():
-            written += self._tool(tool, f"tools[{i}]")
-        if not written and not self._fitting.own:
-            written += self._stubs()
-        if written:
-            self._body["tools"] = written
-        if self._servers:
-            self._body["mcp_servers"] = self._servers
+        own, choice = self._fitting.own, self._request.tool_choice
+        named = frozenset[str]() if own else loaded(self._request.messages, self._tools)
+        forced = choice.name if choice is not None and choice.mode == "tool" else None
+        besides = self._fitting.space((named, forced))
+        offer = _OFFERS.made(self._fitting, self._request.tools, besides, lambda: self._offered(named))
+        self._names = offer.more.names
+        self._fitting.names.update(offer.more.free)
+        self._body |= offer.members
+        if "tools" not in offer.members and not own and (stubs := self._stubs()):
+            self._body["tools"] = stubs
 
-    def _shown(self) -> list[tuple[int, Tool]]:
+    def _offered(self, named: frozenset[str]) -> tuple[Json, _Listed]:
+        """The members that list tools. `named` are the deferred ones to show."""
+        members: Json = {}
+        written = [each for i, tool in self._shown(named) for each in self._tool(tool, f"tools[{i}]")]
+        if written:
+            members["tools"] = written
+        if self._servers:
+            members["mcp_servers"] = self._servers
+        return members, _Listed(self._names, self._free)
+
+    def _shown(self, named: frozenset[str]) -> list[tuple[int, Tool]]:
         """The tools that the upstream can be shown, numbered as the client did."""
         tools = list(enumerate(self._tools))
         if self._fitting.own:
             return tools
-        named = loaded(self._request.messages, self._tools)
         shown = [(i, tool) for i, tool in tools if not _hidden(tool, named)]
         if len(shown) < len(tools):
             self._fitting.lose("tools", "deferred tools are shown once they are named", "info")
@@ -111,7 +135,7 @@ class _Writer:
         if tool.format is not None:
             fitting.lose(f"{path}.format", "this dialect cannot bind a tool's input to a grammar", "warning")
         name = self._names[tool.name] = fitting.name(tool.name)
-        fitting.names[name] = CUSTOM + tool.name  # so that its calls come back as free text
+        self._free[name] = CUSTOM + tool.name  # so that its calls come back as free text
         written: Json = {"name": name, "input_schema": _FREE_TEXT}
         if tool.description:
             written["description"] = tool.description

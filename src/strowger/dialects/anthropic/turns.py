@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic.blocks import Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
-from strowger.dialects.anthropic.wire import safe_id
+from strowger.dialects.anthropic.wire import MAX_CACHE_HINTS, safe_id
 from strowger.dialects.losses import extras_losses
 from strowger.dialects.neighbours import Placed, joined, place
+from strowger.dialects.stretches import Outcome, Stretched, stretched
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 CUT = "[no result: the conversation was cut]"
@@ -38,11 +39,46 @@ class Turn(Struct):
         return self.results + self.parts
 
 
-def straight(messages: Sequence[Message], fitting: Fitting) -> list[Json]:
+class Said(Struct, frozen=True):
+    """The messages as they are written, known ones first. `last` are those that are not Raw: where there are others,
+    they begin with the model's last turn. `hinted`: the client marked what to cache in one of them.
+    """
+
+    known: Sequence[Raw]
+    last: list[Json]
+    hinted: bool
+
+
+class _More(Struct, frozen=True):
+    """Of a stretch: whether thinking was lost, whether the client marked what to cache, how many of its marks are left,
+    and the ids of its calls.
+    """
+
+    lost: bool
+    hinted: bool = False
+    hints: int = 0
+    ids: frozenset[str] = frozenset()
+
+
+def straight(messages: tuple[Message, ...], fitting: Fitting) -> Said:
     """Messages of this dialect, in the order they are in."""
+
+    def write(start: int, end: int) -> Outcome:
+        turns = _straight(messages, fitting, start, end)
+        begins = not start or (bool(turns) and turns[0]["role"] == "assistant")
+        ends = bool(turns) and turns[-1]["role"] != "assistant"
+        return Outcome(turns, begins, ends, _More(fitting.thinking_lost))
+
+    told = stretched(fitting, fitting.space(), messages, 0, write, free=True)
+    if told is None:
+        return Said((), _straight(messages, fitting, 0, len(messages)), hinted=False)
+    return _said(told, fitting)
+
+
+def _straight(messages: Sequence[Message], fitting: Fitting, start: int, end: int) -> list[Json]:
     turns: list[Json] = []
-    for i, message in enumerate(messages):
-        path = f"messages[{i}]"
+    for i in range(start, end):
+        message, path = messages[i], f"messages[{i}]"
         parts = fitting.parts(message.parts, path)
         extras = fitting.extras(message.extras, path)
         if message.parts and not parts:
@@ -54,21 +90,77 @@ def straight(messages: Sequence[Message], fitting: Fitting) -> list[Json]:
     return turns
 
 
-def regrouped(messages: Sequence[Message], fitting: Fitting) -> tuple[list[Text | Opaque], list[Turn]]:
-    """Messages of any dialect as system text and turns that the API accepts."""
-    leading = 0
+def leading(messages: Sequence[Message], fitting: Fitting) -> tuple[list[Text | Opaque], int]:
+    """The system text that comes before everything else, and how many messages it is."""
+    count = 0
     system: list[Text | Opaque] = []
-    while leading < len(messages) and messages[leading].role in {"system", "developer"}:
-        path = place(fitting.origin, leading)
-        parts = fitting.parts(messages[leading].parts, path)
+    while count < len(messages) and messages[count].role in {"system", "developer"}:
+        path = place(fitting.origin, count)
+        parts = fitting.parts(messages[count].parts, path)
         system += [part for part in parts if isinstance(part, Text)]
-        _message_losses(messages[leading], path, fitting)
-        leading += 1
-    placed = joined(messages, fitting.origin, leading)
-    builder = _Builder(placed, fitting)
-    for i in range(len(placed)):
-        builder.add(i)
-    return system, builder.finished()
+        _message_losses(messages[count], path, fitting)
+        count += 1
+    return system, count
+
+
+def regrouped(messages: Sequence[Message], fitting: Fitting, start: int = 0) -> list[Turn]:
+    """Messages of any dialect from `start` on as turns that the API accepts."""
+    builder = _Builder(joined(messages, fitting.origin, start), fitting)
+    turns = builder.built()
+    if not turns:
+        fitting.lose("messages", "there was no message beside the system's", "info")
+        return [Turn("user", [Text(FOLLOW)])]
+    if turns[0].role == "assistant":
+        fitting.lose(place(fitting.origin, 0), "a conversation begins with the user: a line was put before it", "info")
+        turns.insert(0, Turn("user", [Text(BEGIN)]))
+    if turns[-1].role == "assistant":
+        _prefill(turns, fitting)
+    return turns
+
+
+def stretches(messages: tuple[Message, ...], fitting: Fitting, start: int, hints: int) -> Said | None:
+    """The same for messages of other dialects, written, where most were written in an earlier turn. `hints` are the
+    breakpoints before them. None where the messages have to be regrouped as a whole.
+    """
+
+    def write(first: int, end: int) -> Outcome:
+        builder = _Builder(joined(messages, fitting.origin, first, end), fitting)
+        turns = builder.built()
+        begins = bool(turns) and turns[0].role == ("user" if first == start else "assistant")
+        ends = bool(turns) and turns[-1].role == "user"
+        if end == len(messages) and turns and turns[-1].role == "assistant":
+            _prefill(turns, fitting)
+        hinted = any(map(is_hinted, messages[first:end]))
+        marks = sum(getattr(part, "cache", None) is not None for turn in turns for part in turn.all) if hinted else 0
+        more = _More(fitting.thinking_lost, hinted, marks, frozenset(builder.ids))
+        return Outcome(written_turns(turns, own=False), begins, ends, more)
+
+    def fits(found: Sequence[object]) -> bool:
+        left, seen = MAX_CACHE_HINTS - hints, set[str]()
+        for more in found:
+            if isinstance(more, _More):
+                left -= more.hints
+                if left < 0 or not seen.isdisjoint(more.ids):
+                    return False
+                seen |= more.ids
+        return True
+
+    told = stretched(fitting, fitting.space(), messages, start, write, free=False, fits=fits)
+    return None if told is None else _said(told, fitting)
+
+
+def _said(told: Stretched, fitting: Fitting) -> Said:
+    hinted = False
+    for more in told.more:
+        if isinstance(more, _More):
+            fitting.thinking_lost = fitting.thinking_lost or more.lost
+            hinted = hinted or more.hinted
+    return Said(told.raws, [node for node in told.last.nodes if isinstance(node, dict)], hinted)
+
+
+def is_hinted(message: Message) -> bool:
+    """Whether the client marked in it what to cache."""
+    return any(getattr(part, "cache", None) is not None for part in message.parts)
 
 
 def written_turns(turns: Sequence[Turn], *, own: bool) -> list[Json]:
@@ -96,11 +188,10 @@ class _Builder:
         self._fitting = fitting
         self._turns: list[Turn] = []
         self._claimed: set[tuple[int, int]] = set()
-        self._ids: set[str] = set()
+        self.ids: set[str] = set()
         self._reminders: list[Part] = []
 
-    def add(self, index: int) -> None:
-        """Take the next message."""
+    def _add(self, index: int) -> None:
         path, message = self._placed[index]
         _message_losses(message, path, self._fitting)
         if message.role == "assistant":
@@ -110,31 +201,13 @@ class _Builder:
         else:
             self._user(index, path)
 
-    def finished(self) -> list[Turn]:
-        """The turns, with the ends that the API insists on."""
+    def built(self) -> list[Turn]:
+        """The turns of all messages."""
+        for index in range(len(self._placed)):
+            self._add(index)
         if self._reminders:
             self._turn("user")
-        turns = [turn for turn in self._turns if turn.results or turn.parts]
-        fitting = self._fitting
-        if not turns:
-            fitting.lose("messages", "there was no message beside the system's", "info")
-            return [Turn("user", [Text(FOLLOW)])]
-        if turns[0].role == "assistant":
-            fitting.lose(
-                place(fitting.origin, 0), "a conversation begins with the user: a line was put before it", "info"
-            )
-            turns.insert(0, Turn("user", [Text(BEGIN)]))
-        if turns[-1].role == "assistant":
-            self._prefill(turns)
-        return turns
-
-    def _prefill(self, turns: list[Turn]) -> None:
-        last = turns[-1].parts
-        if not self._fitting.caps.prefill:
-            self._fitting.lose("messages[-1]", "this model does not continue an assistant's message; it is asked to")
-            turns.append(Turn("user", [Text(GO_ON)]))
-        elif last and isinstance(last[-1], Text):
-            last[-1] = replace(last[-1], text=last[-1].text.rstrip())  # white space at the end is refused
+        return [turn for turn in self._turns if turn.results or turn.parts]
 
     def _turn(self, role: str) -> Turn:
         """The open turn of this role: the last one, or a new one."""
@@ -227,11 +300,20 @@ class _Builder:
     def _fresh(self, call_id: str) -> str:
         """The id, or one with a number when an earlier call had the same."""
         fresh, number = call_id, 1
-        while fresh in self._ids:
+        while fresh in self.ids:
             number += 1
             fresh = safe_id(f"{call_id}_{number}")
-        self._ids.add(fresh)
+        self.ids.add(fresh)
         return fresh
+
+
+def _prefill(turns: list[Turn], fitting: Fitting) -> None:
+    last = turns[-1].parts
+    if not fitting.caps.prefill:
+        fitting.lose("messages[-1]", "this model does not continue an assistant's message; it is asked to")
+        turns.append(Turn("user", [Text(GO_ON)]))
+    elif last and isinstance(last[-1], Text):
+        last[-1] = replace(last[-1], text=last[-1].text.rstrip())  # white space at the end is refused
 
 
 def _content(part: Part) -> Sequence[Part]:

@@ -6,6 +6,8 @@ Google's order first (see `turns`).
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
@@ -15,10 +17,11 @@ from strowger.dialects.gemini.fit import fit
 from strowger.dialects.gemini.job import Job
 from strowger.dialects.gemini.members import EMPTY, WRITTEN, Json, inner, put, put_back, spelled
 from strowger.dialects.gemini.parts import ALONE, render_part
-from strowger.dialects.gemini.turns import turns
+from strowger.dialects.gemini.turns import leading, system_texts, turns
 from strowger.dialects.gemini.wire import CONTINUE, ON_CALL, ON_PART, ON_TEXT, SIGNATURE, SKIP_SIGNATURE
 from strowger.dialects.losses import thinking_loss
 from strowger.dialects.neighbours import place
+from strowger.dialects.stretches import Outcome, stretched
 from strowger.ir.request import Audio, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
 SYSTEM_STRING = "systemInstruction=string"
@@ -40,14 +43,38 @@ _ROLES = {"user": "user", "assistant": "model"}
 
 def render_contents(job: Job, body: Json) -> None:
     """Set `systemInstruction` and `contents`."""
+    messages = job.request.messages
+    system = [] if job.ours else system_texts(job)
+    start = 0 if job.ours else leading(job)
+    told = stretched(job, job.space(), messages, start, partial(_stretch, job, start), free=job.ours)
+    known: list[Raw] = [] if told is None else told.raws
+    if told is None:
+        contents = _contents(job, start, len(messages))
+    else:
+        contents = [node for node in told.last.nodes if isinstance(node, dict)]
     if job.ours:
-        contents = [_own_content(job, message, f"contents[{i}]") for i, message in enumerate(job.request.messages)]
         _own_system(job, body)
-        _set_contents(job, body, contents)
+        _set_contents(job, body, known, contents)
         return
-    system, walked = turns(job)
-    contents = []
-    for turn in walked:
+    _foreign_system(job, body, system, contents)
+    _finish(job, contents, begun=bool(known))
+    body["contents"] = [*known, *contents]
+
+
+def _stretch(job: Job, first: int, start: int, end: int) -> Outcome:
+    """The contents of the messages from one place to another, of a conversation that begins at `first`."""
+    contents = _contents(job, start, end)
+    if job.ours:
+        return Outcome(contents, begins=True, ends=True)
+    begins = bool(contents) and contents[0]["role"] == ("user" if start == first else "model")
+    return Outcome(contents, begins, ends=bool(contents) and contents[-1]["role"] == "user")
+
+
+def _contents(job: Job, start: int, end: int) -> list[Json]:
+    if job.ours:
+        return [_own_content(job, job.request.messages[i], f"contents[{i}]") for i in range(start, end)]
+    contents: list[Json] = []
+    for turn in turns(job, start, end):
         parts = _Writing(job, turn.role == "model").parts(turn.parts)
         if not parts:
             continue
@@ -55,9 +82,7 @@ def render_contents(job: Job, body: Json) -> None:
             contents[-1]["parts"] += parts
         else:
             contents.append({"role": turn.role, "parts": parts})
-    _foreign_system(job, body, system, contents)
-    _finish(job, contents)
-    body["contents"] = contents
+    return contents
 
 
 # ---- system ----
@@ -89,9 +114,11 @@ def _foreign_system(job: Job, body: Json, system: list[str], contents: list[Json
     body["systemInstruction"] = {"parts": [{"text": text} for text in texts]}
 
 
-def _finish(job: Job, contents: list[Json]) -> None:
-    """Begin with the user, and end with the user where the model does not continue its own words."""
-    if contents and contents[0]["role"] == "model":
+def _finish(job: Job, contents: list[Json], *, begun: bool) -> None:
+    """Begin with the user, and end with the user where the model does not continue its own words. `begun`: these are
+    not the first ones.
+    """
+    if contents and contents[0]["role"] == "model" and not begun:
         job.lose(
             place(job.request.origin, 0),
             "a conversation begins with the user; an empty remark is put before it",
@@ -122,9 +149,9 @@ def _own_content(job: Job, message: Message, path: str) -> Json:
     return node
 
 
-def _set_contents(job: Job, body: Json, contents: list[Json]) -> None:
-    single = CONTENTS_OBJECT in job.request.forms and len(contents) == 1
-    body["contents"] = contents[0] if single else contents
+def _set_contents(job: Job, body: Json, known: list[Raw], contents: list[Json]) -> None:
+    single = CONTENTS_OBJECT in job.request.forms and len(contents) == 1 and not known
+    body["contents"] = contents[0] if single else [*known, *contents]
 
 
 # ---- parts ----

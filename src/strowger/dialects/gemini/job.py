@@ -25,5 +25,7 @@ class Job(BaseJob):
 
 def _cleaned(name: str) -> str:
     """A name of the letters that Google takes, beginning with a letter or an underscore."""
+    if name.isascii() and name.isidentifier():  # nearly all
+        return name
     clean = _ILLEGAL.sub("_", name)
     return clean if clean[:1].isalpha() or clean.startswith("_") else f"_{clean}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -26,6 +26,7 @@ from strowger.dialects.gemini.tools import (
     plain_layout,
 )
 from strowger.dialects.gemini.wire import NAME
+from strowger.dialects.offers import Offers
 from strowger.ir.request import (
     NO_EXTRAS,
     CustomTool,
@@ -52,6 +53,11 @@ _CONFIG = "functionCallingConfig"
 _ALLOWED = "allowedFunctionNames"
 
 
+_Shown = tuple[Tool | None, ...]
+"""The tools of a request, None where one is not shown."""
+_OFFERS: Offers[_Shown] = Offers()
+
+
 def render_tools(job: Job, body: Json) -> bool:
     """Set `tools` and `toolConfig`; whether any tool is offered."""
     request, caps = job.request, job.caps
@@ -63,22 +69,42 @@ def render_tools(job: Job, body: Json) -> bool:
             body.pop(spelled(body, key), None)
         return False
     choice = request.tool_choice
+    offered: Sequence[Tool | None]
     if job.ours:
         offered = [_own(job, tool, f"tools[{i}]") for i, tool in enumerate(tools)]
         offered = _apart(job, offered, choice)
         _render_own(job, body, offered)
     else:
+        allowed = _names_allowed(choice)
         choice = _allowed(job, choice)
         loaded = _loaded(request, tools)
-        offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(tools)]
-        offered = _apart(job, [tool for tool in offered if _is_allowed(tool, request.tool_choice)], choice)
-        _render_foreign(job, body, offered)
+        forced = choice.name if choice is not None and choice.mode == "tool" else None
+        besides = job.space((forced, loaded, allowed))
+        offer = _OFFERS.made(job, request.tools, besides, lambda: _offered(job, tools, choice, loaded, allowed))
+        body |= offer.members
+        offered = offer.more
     shown = [tool for tool in offered if tool is not None]
     if choice is not None:
         _render_choice(job, body, choice, shown)
     if request.parallel is False and shown:
         job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls", "info")
     return bool(shown)
+
+
+def _offered(
+    job: Job,
+    tools: tuple[Tool, ...],
+    choice: ToolChoice | None,
+    loaded: frozenset[str],
+    allowed: frozenset[str] | None,
+) -> tuple[Json, _Shown]:
+    """The members that list another dialect's tools, and those that are shown."""
+    body: Json = {}
+    offered = [_shown(job, tool, f"tools[{i}]", loaded) for i, tool in enumerate(tools)]
+    offered = [tool for tool in offered if allowed is None or tool is None or tool.name in allowed]
+    offered = _apart(job, offered, choice)
+    _render_foreign(job, body, offered)
+    return body, tuple(offered)
 
 
 # ---- what is shown ----
@@ -325,11 +351,6 @@ def _names_allowed(choice: ToolChoice | None) -> frozenset[str] | None:
         return None
     entries = allowed.allowed_tools.tools if allowed.allowed_tools else allowed.tools
     return frozenset(entry.function.name or entry.name for entry in entries)
-
-
-def _is_allowed(tool: Tool | None, choice: ToolChoice | None) -> bool:
-    names = _names_allowed(choice)
-    return names is None or tool is None or tool.name in names
 
 
 def _allowed(job: Job, choice: ToolChoice | None) -> ToolChoice | None:

@@ -26,23 +26,38 @@ class Turn(Struct):
     parts: list[Placed]
 
 
-def turns(job: Job) -> tuple[list[str], list[Turn]]:
-    """The system text that stands at the head, and the turns after it."""
+def leading(job: Job) -> int:
+    """How many messages are system text that comes before everything else."""
+    messages = job.request.messages
+    count = 0
+    while count < len(messages) and messages[count].role in {"system", "developer"}:
+        count += 1
+    return count
+
+
+def system_texts(job: Job) -> list[str]:
+    """The system text that stands at the head."""
     system = _system(job)
-    grouped: list[Turn] = []
-    for i, message in enumerate(job.request.messages):
-        path = place(job.request.origin, i)
+    for i in range(leading(job)):
+        message, path = job.request.messages[i], place(job.request.origin, i)
         job.lose_extras(message.extras, path)
-        if message.role in {"system", "developer"} and not grouped:
-            system += [part.text for _, part in _texts(message, path) if isinstance(part, Text)]
-            continue
+        system += [part.text for _, part in _texts(message, path) if isinstance(part, Text)]
+    return system
+
+
+def turns(job: Job, start: int, end: int) -> list[Turn]:
+    """The turns of the messages from one place to another."""
+    grouped: list[Turn] = []
+    for i in range(start, end):
+        message, path = job.request.messages[i], place(job.request.origin, i)
+        job.lose_extras(message.extras, path)
         parts = _reminder(job, message, path) if message.role in {"system", "developer"} else _placed(message, path)
         role = "model" if message.role == "assistant" else "user"
         if grouped and grouped[-1].role == role:
             grouped[-1].parts += parts
         else:
             grouped.append(Turn(role, parts))
-    return system, _paired(job, grouped)
+    return _paired(job, grouped)
 
 
 def _system(job: Job) -> list[str]:

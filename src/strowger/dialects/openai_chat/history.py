@@ -7,6 +7,7 @@ regrouped first (see `regrouping`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ from strowger.dialects.openai_chat.wire import (
     NO_REASONING,
     TOOL_ERROR,
 )
+from strowger.dialects.stretches import Outcome, stretched
 from strowger.ir.request import (
     Audio,
     Base64,
@@ -58,39 +60,51 @@ from strowger.ir.request import (
 
 
 def render_messages(job: Job) -> list[Json | Raw]:
-    """The `messages` list, the system text first. The last one is no Raw."""
+    """The `messages` list, the system text first. Where its last one is a Raw, it is not the assistant's."""
     rendered: list[Json | Raw] = []
     leading = _system(job)
     if leading is not None:
         rendered.append(leading)
-    if not job.ours and straight.is_straight(job):
-        _straight(job, rendered)
+    messages = job.request.messages
+    told = stretched(job, job.space(_disabled(job)), messages, 0, partial(_stretch, job), free=job.ours)
+    if told is None:
+        rendered += _written(job, 0, len(messages))
     else:
-        started = False
-        for path, message in regrouped(job):
-            started = started or message.role not in {"system", "developer"}
-            node = _message(job, path, message, mid=started)
-            if node is not None:
-                rendered.append(node)
+        rendered += told.raws
+        rendered += told.last.nodes
     final = rendered[-1] if rendered else None
     if isinstance(final, dict) and final["role"] == "assistant" and not job.caps.prefill:
-        job.lose(
-            place(job.request.origin, len(job.request.messages) - 1), "the model does not continue a message of its own"
-        )
+        job.lose(place(job.request.origin, len(messages) - 1), "the model does not continue a message of its own")
         rendered.append({"role": "user", "content": CONTINUE})
     _instruct(job, rendered)
     return rendered
 
 
-def _straight(job: Job, rendered: list[Json | Raw]) -> None:
-    """Add the messages of a straight conversation, the usual ones without a detour."""
+def _stretch(job: Job, start: int, end: int) -> Outcome:
+    nodes = _written(job, start, end)
+    return Outcome(nodes, begins=True, ends=bool(nodes) and nodes[-1]["role"] != "assistant")
+
+
+def _written(job: Job, start: int, end: int) -> list[Json]:
+    """The messages from one place to another."""
+    if not job.ours and straight.is_straight(job, job.request.messages[start:end]):
+        return _straight(job, start, end)
+    nodes: list[Json] = []
+    started = False
+    for path, message in regrouped(job, start, end):
+        started = started or message.role not in {"system", "developer"}
+        node = _message(job, path, message, mid=started)
+        if node is not None:
+            nodes.append(node)
+    return nodes
+
+
+def _straight(job: Job, start: int, end: int) -> list[Json]:
+    """The messages of a straight conversation, the usual ones without a detour."""
+    nodes: list[Json] = []
     origin, started = job.request.origin, False
-    last = len(job.request.messages) - 1
-    for i, message in enumerate(job.request.messages):
-        if i < last and (known := straight.written(job, message)) is not None:
-            started = True
-            rendered.extend(known)
-            continue
+    for i in range(start, end):
+        message = job.request.messages[i]
         path = place(origin, i)
         if message.role == "assistant":
             started = True
@@ -99,7 +113,7 @@ def _straight(job: Job, rendered: list[Json | Raw]) -> None:
             started = True
             results = [part for part in message.parts if type(part) is ToolResult]
             for part in results:
-                rendered.append(straight.result(job, part) or _result(job, path, Message("tool", (part,))))
+                nodes.append(straight.result(job, part) or _result(job, path, Message("tool", (part,))))
             if results:
                 rest = tuple([part for part in message.parts if type(part) is not ToolResult])
                 if not rest:
@@ -109,7 +123,8 @@ def _straight(job: Job, rendered: list[Json | Raw]) -> None:
         else:
             node = _system_message(job, path, message, mid=started)
         if node is not None:
-            rendered.append(node)
+            nodes.append(node)
+    return nodes
 
 
 def _instruct(job: Job, rendered: list[Json | Raw]) -> None:

@@ -29,13 +29,13 @@ from strowger.ir.request import (
 )
 
 
-def regrouped(job: Job) -> list[Placed]:
-    """Messages in this dialect's order, results split off and paired with their calls."""
+def regrouped(job: Job, start: int, end: int) -> list[Placed]:
+    """Messages from one place to another in this dialect's order, results split off and paired with their calls."""
     messages = job.request.messages
     if job.ours:
-        placed = [(f"messages[{i}]", message) for i, message in enumerate(messages)]
+        placed = [(f"messages[{i}]", messages[i]) for i in range(start, end)]
     else:
-        placed = _merged_users(joined(messages, job.request.origin))
+        placed = _merged_users(joined(messages, job.request.origin, start, end))
     return _Regrouping(job).run(placed)
 
 
@@ -65,6 +65,7 @@ class _Regrouping:
         self._out: list[Placed] = []
         self._pending: dict[str, ToolCall] = {}
         self._lifted: list[Part] = []
+        self._lifted_at = ""
 
     def run(self, placed: list[Placed]) -> list[Placed]:
         path = ""
@@ -75,7 +76,7 @@ class _Regrouping:
             else:
                 self._other(path, message)
         self._settle(path)
-        self._release(path)
+        self._release()
         return self._out
 
     def _results(self, path: str, message: Message, results: list[ToolResult]) -> None:
@@ -121,7 +122,7 @@ class _Regrouping:
             message = replace(message, parts=(*self._lifted, *message.parts), plain=False)
             self._lifted = []
         elif message.role == "assistant":
-            self._release(path)
+            self._release()
             if not self._job.ours:
                 self._pending = {part.id: part for part in message.parts if isinstance(part, ToolCall)}
         self._out.append((path, message))
@@ -133,9 +134,9 @@ class _Regrouping:
             self._out.append((path, Message("tool", (ToolResult(identity, (Text(NO_RESULT),)),))))
         self._pending = {}
 
-    def _release(self, path: str) -> None:
+    def _release(self) -> None:
         if self._lifted:
-            self._out.append((path, Message("user", tuple(self._lifted))))
+            self._out.append((self._lifted_at, Message("user", tuple(self._lifted))))
             self._lifted = []
 
     def _without_media(self, path: str, result: ToolResult) -> ToolResult:
@@ -145,6 +146,7 @@ class _Regrouping:
         kept: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
         for part in result.content:
             if is_media(part):
+                self._lifted_at = path
                 self._lifted += [Text(f"[from the result of tool call {result.call_id}]"), part]
                 kept.append(Text(IMAGE_FOLLOWS))
             else:

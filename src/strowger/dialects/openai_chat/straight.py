@@ -6,8 +6,7 @@ one. What comes of either way is the same.
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Raw
+from collections.abc import Sequence
 
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json
@@ -16,11 +15,11 @@ from strowger.dialects.openai_chat.wire import TOOL_ERROR
 from strowger.ir.request import Message, Part, Text, ToolCall, ToolResult
 
 
-def is_straight(job: Job) -> bool:
+def is_straight(job: Job, messages: Sequence[Message]) -> bool:
     """Whether nothing has to be joined, moved or told apart: results have only to leave the user's turn."""
     waiting: list[str] = []
     before, answers = "", False
-    for message in job.request.messages:
+    for message in messages:
         role = message.role
         found: list[str] = []
         if role == "assistant":
@@ -51,94 +50,6 @@ def is_straight(job: Job) -> bool:
 def _stays(job: Job, result: ToolResult) -> bool:
     """Whether the result keeps all that is in it."""
     return job.caps.tool_result_images or not any(type(item) is not Text and is_media(item) for item in result.content)
-
-
-_ENCODE = msgspec.json.Encoder().encode
-# Turns that are remembered, the longest of them, and the bytes of all together as they are written: a conversation is
-# sent whole each time, and grows by two.
-_KEPT = 4096
-_LONGEST = 32 * 1024
-_ROOM = 4 * 1024 * 1024
-
-_Written = tuple[Message, tuple[Raw, ...], tuple[str, ...]]
-
-
-class _Turns:
-    """Turns that were written lately, for the messages themselves; the oldest go first."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, object], _Written] = {}
-        self._held = 0
-        self.get = self._known.get
-
-    def __len__(self) -> int:
-        """How many are known."""
-        return len(self._known)
-
-    def keep(self, key: tuple[int, object], turn: _Written) -> None:
-        """One that is not known yet, if it is not too long."""
-        size = _size(turn)
-        if size > _LONGEST:
-            return
-        self._known[key] = turn
-        self._held += size
-        while len(self._known) > _KEPT or self._held > _ROOM:
-            self._held -= _size(self._known.pop(next(iter(self._known))))
-
-
-def _size(turn: _Written) -> int:
-    return sum(map(len, turn[1]))
-
-
-_turns = _Turns()
-
-
-def written(job: Job, message: Message) -> tuple[Raw, ...] | None:
-    """A usual turn as JSON, made now or earlier; None for one that is not usual, or that the names of other tools may
-    change.
-    """
-    caps = job.caps
-    # all that decides besides the names of tools
-    key = id(message), (caps.cache_hints, caps.empty_text, caps.thinking_required_in_tool_loops, caps.max_tool_id)
-    known = _turns.get(key)  # what is remembered is held, so that no other message has its id
-    if known is None:
-        nodes = _nodes(job, message)
-        if nodes is None:
-            return None
-        raws = tuple([Raw(_ENCODE(node)) for node in nodes])
-        called = tuple([part.name for part in message.parts if type(part) is ToolCall])
-        known = message, raws, called
-        if all(job.tool_name(name) == name for name in called):
-            _turns.keep(key, known)
-    for name in known[2]:
-        if job.tool_name(name) != name:
-            return None
-    return known[1]
-
-
-def _nodes(job: Job, message: Message) -> list[Json] | None:
-    """The messages that a turn becomes, if all of them are usual."""
-    if message.role == "assistant":
-        said = assistant(job, message)
-        return None if said is None else [said]
-    if message.role != "user" or message.name is not None or message.extras:
-        return None
-    nodes: list[Json] = []
-    rest: list[Part] = []
-    for part in message.parts:
-        if type(part) is ToolResult:
-            node = result(job, part)
-            if node is None:
-                return None
-            nodes.append(node)
-        else:
-            rest.append(part)
-    if rest or not nodes:
-        text = _joined(tuple(rest)) if rest else None
-        if text is None:
-            return None
-        nodes.append({"role": "user", "content": text})
-    return nodes
 
 
 def user(message: Message) -> Json | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from strowger.dialects.client_tools import described, loaded, one_kind
-from strowger.dialects.lately import Same
+from strowger.dialects.offers import Offers
 from strowger.dialects.openai_chat.hosted import MEMBERS, ask_for_search
 from strowger.dialects.openai_chat.job import Job
 from strowger.dialects.openai_chat.parts import Json, nested, put_back, render_cache
@@ -25,7 +24,6 @@ from strowger.ir.request import (
     HostedTool,
     Tool,
     ToolChoice,
-    ToolGroup,
     ToolSearch,
     WebSearch,
     plain_tools,
@@ -39,45 +37,60 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _FREE_TEXT = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 
+class _Shown(Struct, frozen=True):
+    """The names of the tools that are listed, and those under which the client knows the target's own search."""
+
+    names: frozenset[str]
+    searches: frozenset[str]
+
+
+_OFFERS: Offers[_Shown] = Offers()
+
+
 def render_tools(job: Job, body: Json) -> None:
     """Set `tools`, `functions`, `tool_choice`, `parallel_tool_calls`, and what asks for a search beside them."""
     request, caps = job.request, job.caps
-    tools = list(enumerate(plain_tools(request)))
-    choice = request.tool_choice
+    choice, tools = request.tool_choice, plain_tools(request)
     if choice is not None and choice.mode == "none" and tools and not caps.tool_choice:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
         return
-    if (names := _all_written_before(job, body)) is not None:
-        if choice is not None:
-            _render_choice(job, body, choice, names)
-        _render_parallel(job, body)
-        return
-    tools, searches = _beside(job, body, tools)
+    named = loaded(request.messages, tools)
+    forced = choice.name if choice is not None and choice.mode == "tool" else None
+    besides = job.space((forced, named))
+    offer = _OFFERS.made(job, request.tools, besides, lambda: _offered(job, tools, choice, named))
+    body |= offer.members
     if not caps.tools:
+        return
+    shown = offer.more
+    if choice is not None and choice.mode == "tool" and choice.name in shown.searches:
+        job.lose("tool_choice", "the provider's own search cannot be forced", "info")
+    elif choice is not None:
+        _render_choice(job, body, choice, shown.names)
+    if shown.names or job.ours:
+        _render_parallel(job, body)
+
+
+def _offered(
+    job: Job, plain: tuple[Tool, ...], choice: ToolChoice | None, named: frozenset[str]
+) -> tuple[Json, _Shown]:
+    """The members that list tools. `named` are the deferred ones to show."""
+    body: Json = {}
+    tools, searches = _beside(job, body, list(enumerate(plain)), choice)
+    if not job.caps.tools:
         if tools:
             job.lose("tools", "the model takes no tools", "error")
-        return
-    named = loaded(request.messages, plain_tools(request))
-    shown: list[Tool] = []
+        return body, _Shown(frozenset(), searches)
+    names: list[str] = []
     for i, offered in tools:
-        if (written := _written_before(job, offered)) is not None:
-            shown.append(offered)
-            body.setdefault("tools", []).append(written)
-            continue
         tool = _shown(job, offered, f"tools[{i}]", named)
         if tool is None:
             continue
-        shown.append(tool)
+        names.append(tool.name)
         if isinstance(tool, FunctionTool) and tool.form == "functions" and job.ours:
             body.setdefault("functions", []).append(_function(job, tool))
         else:
             body.setdefault("tools", []).append(_render(job, tool))
-    if choice is not None and choice.mode == "tool" and choice.name in searches:
-        job.lose("tool_choice", "the provider's own search cannot be forced", "info")
-    elif choice is not None:
-        _render_choice(job, body, choice, {_name(tool) for tool in shown})
-    if shown or job.ours:
-        _render_parallel(job, body)
+    return body, _Shown(frozenset(names), searches)
 
 
 def _render_parallel(job: Job, body: Json) -> None:
@@ -90,76 +103,14 @@ def _render_parallel(job: Job, body: Json) -> None:
         job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
 
 
-def _all_written_before(job: Job, body: Json) -> frozenset[str] | None:
-    """Set `tools` where each of them is written as it always is, and give their names. None where that is not so."""
-    if job.ours or not job.caps.tools or job.caps.tool_schema == "typed":
-        return None
-    known = _plain_list(job.request.tools)
-    if known is None:
-        return None
-    names, written = known
-    for name in names:
-        if job.tool_name(name) != name:
-            return None
-    body["tools"] = written
-    return names
-
-
-def _plain_tools(tools: tuple[Tool | ToolGroup, ...]) -> tuple[frozenset[str], Raw] | None:
-    written = [_plainly(tool) if isinstance(tool, FunctionTool) else None for tool in tools]
-    whole = [bytes(each) for each in written if each is not None]
-    if not whole or len(whole) < len(tools) or len(whole) > _MANY:
-        return None
-    names = frozenset([tool.name for tool in tools if isinstance(tool, FunctionTool)])
-    return names, Raw(b"[" + b",".join(whole) + b"]")
-
-
-def _written_before(job: Job, tool: Tool) -> Raw | None:
-    """A tool of another dialect that is written as it always is: nothing of it can be lost or depends on the request.
-    None where that is not so.
-    """
-    if job.ours or job.caps.tool_schema == "typed" or job.tool_name(tool.name) != tool.name:
-        return None
-    return _plainly(tool)
-
-
-def _plain_tool(tool: Tool) -> Raw | None:
-    if not isinstance(tool, FunctionTool) or tool.deferred:
-        return None
-    if tool.cache is not None or tool.extras or tool.strict is not None:
-        return None
-    schema = b"" if tool.parameters is None else bytes(tool.parameters)
-    return _written(tool.name, tool.description, schema) if len(schema) <= _SMALL else None
-
-
-_plainly = Same(_plain_tool, kept=1024)
-_plain_list = Same(_plain_tools, kept=16)
-
-
-_SMALL = 16_384
-_MANY = 64
-
-
-@lru_cache(maxsize=512)
-def _written(name: str, description: str | None, schema: bytes) -> Raw:
-    """A function as JSON. Agents send the same tools with every turn."""
-    members: Json = {"name": name}
-    if description is not None:
-        members["description"] = description
-    members["parameters"] = _with_properties(Raw(schema) if schema else None)
-    return Raw(msgspec.json.encode({"type": "function", "function": members}))
-
-
-def _name(tool: Tool) -> str:
-    return tool.name
-
-
-def _beside(job: Job, body: Json, tools: list[tuple[int, Tool]]) -> tuple[list[tuple[int, Tool]], frozenset[str]]:
+def _beside(
+    job: Job, body: Json, tools: list[tuple[int, Tool]], choice: ToolChoice | None
+) -> tuple[list[tuple[int, Tool]], frozenset[str]]:
     """Ask for the target's own search where the client asks for one. What is left to be listed, and the names under
     which the client knows the search.
     """
     if not job.ours and not job.caps.search_with_tools:
-        tools, left = one_kind(tools, job.request.tool_choice)
+        tools, left = one_kind(tools, choice)
         if left:
             job.lose("tools", f"the provider takes functions or its own tools, not both: {left} stay behind", "error")
     listed: list[tuple[int, Tool]] = []

@@ -6,6 +6,8 @@ dialect become items of this one; `pairing` brings their results behind their ca
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
@@ -34,6 +36,7 @@ from strowger.dialects.openai_responses.wire import (
     TRIGGER,
     UNTYPED,
 )
+from strowger.dialects.stretches import Outcome, stretched
 from strowger.ir.request import (
     Audio,
     Base64,
@@ -61,22 +64,36 @@ _PLAIN_OUTPUTS = frozenset({"", "function_call_output", CUSTOM_OUTPUT})
 
 def render_items(job: Job) -> list[Json | Raw]:
     """The `input` list. System text that leads a foreign conversation is not in it (see `leading`)."""
-    items: list[Json | Raw] = []
-    if job.ours:
-        for i, message in enumerate(job.request.messages):
-            items += _own(job, message, f"input[{i}]")
-        if not job.whole:
-            _drop_strange_ids(items)
-        return items
-    history = _History(job, items)
-    skipped = leading(job)
-    for path, message in paired(job, skipped):
-        history.add(path, message)
-    if items and not job.caps.prefill and history.spoken_last:
-        path = place(job.request.origin, len(job.request.messages) - 1)
+    messages = job.request.messages
+    skipped = 0 if job.ours else leading(job)
+    told = stretched(job, job.space(job.native), messages, skipped, partial(_stretch, job), free=job.ours)
+    if told is None:
+        last = _stretch(job, skipped, len(messages))
+        items = [*last.nodes]
+    else:
+        last = told.last
+        items = [*told.raws, *last.nodes]
+    # of what stands before the last stretch, nothing ends with the model
+    if last.nodes and not last.ends and not job.ours and not job.caps.prefill:
+        path = place(job.request.origin, len(messages) - 1)
         job.lose(path, "the model does not continue a message of its own")
         items.append(_said("user", [Text(CONTINUE)]))
     return items
+
+
+def _stretch(job: Job, start: int, end: int) -> Outcome:
+    """The items of the messages from one place to another, and whether the model's words are not the last of them."""
+    items: list[Json | Raw] = []
+    if job.ours:
+        for i in range(start, end):
+            items += _own(job, job.request.messages[i], f"input[{i}]")
+        if not job.whole:
+            _drop_strange_ids(items)
+        return Outcome(items, begins=True, ends=True)
+    history = _History(job, items)
+    for path, message in paired(job, start, end):
+        history.add(path, message)
+    return Outcome(items, begins=True, ends=not history.spoken_last)
 
 
 def leading(job: Job) -> int:

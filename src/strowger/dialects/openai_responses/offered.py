@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from strowger.dialects.client_tools import described, loaded
+from strowger.dialects.offers import Offers
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.parts import Json
 from strowger.dialects.openai_responses.request import Form
@@ -35,41 +36,74 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _EMPTY_OBJECT = Raw(b"{}")
 
 
-def render_tools(job: Job, body: Json) -> None:
-    """Set `tools`, `tool_choice` and `parallel_tool_calls`."""
+class _Shown(Struct, frozen=True):
+    """The tools that are listed. `converted`: one of this dialect in another way than the client wrote it; `searches`:
+    the provider is to search the web.
+    """
+
+    tools: tuple[Tool | ToolGroup, ...] = ()
+    converted: bool = False
+    searches: bool = False
+
+
+_OFFERS: Offers[_Shown] = Offers()
+
+
+def render_tools(job: Job, body: Json, *, anew: bool = False) -> bool:
+    """Set `tools`, `tool_choice` and `parallel_tool_calls`; whether the provider is to search the web. `anew`: the
+    tools as objects, not as they were written before.
+    """
     request, caps = job.request, job.caps
     if not caps.tools:
         if request.tools:
             job.lose("tools", "the model takes no tools", "error")
-        return
+        return False
     choice = request.tool_choice
     if choice is not None and choice.mode == "none" and request.tools and not caps.tool_choice:
         job.lose("tool_choice", "the provider cannot forbid tool calls, so it is shown no tools", "info")
-        return
-    shown = _shown_tools(job)
-    if shown:
-        body["tools"] = [_written(job, tool) for tool in shown]
+        return False
+    came = brought(job)
+    named = frozenset[str]() if job.native else loaded(request.messages, plain_tools(request))
+    if anew:
+        members, offered = _offered(job, named)
+        body |= members
+    else:
+        offer = _OFFERS.made(job, request.tools, job.space((job.native, came, named)), lambda: _offered(job, named))
+        body |= offer.members
+        offered = offer.more
+    job.converted = job.converted or offered.converted
+    shown = offered.tools
     if choice is not None:
-        carried = [*shown, *request.tools[len(request.tools) - brought(job) :]] if job.native else shown
+        carried = [*shown, *request.tools[len(request.tools) - came :]] if job.native else shown
         _render_choice(job, body, choice, {name for tool in carried for name in names_of(tool)})
     if request.parallel is not None and (shown or job.ours):
         if caps.parallel_switch:
             body["parallel_tool_calls"] = request.parallel
         elif not request.parallel:
             job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls")
+    return offered.searches
+
+
+def _offered(job: Job, named: frozenset[str]) -> tuple[Json, _Shown]:
+    """The member that lists tools. `named` are the deferred ones to show."""
+    before, job.converted = job.converted, False
+    shown = _shown_tools(job, named)
+    converted, job.converted = job.converted, before
+    written = [_written(job, tool) for tool in shown]
+    searches = any(isinstance(tool, Raw) and b'"web_search' in bytes(tool) for tool in written)
+    return {"tools": written} if written else {}, _Shown(tuple(shown), converted, searches)
 
 
 # ---- which tools ----
 
 
-def _shown_tools(job: Job) -> list[Tool | ToolGroup]:
+def _shown_tools(job: Job, named: frozenset[str]) -> list[Tool | ToolGroup]:
     request = job.request
     tools: tuple[Tool | ToolGroup, ...] = request.tools
     if job.native:
         tools = tools[: len(tools) - brought(job)]
         return [kept for i, tool in enumerate(tools) if (kept := _own(job, tool, f"tools[{i}]")) is not None]
     plain = plain_tools(request)
-    named = loaded(request.messages, plain)
     if not job.caps.search_with_tools and any(isinstance(tool, FunctionTool | CustomTool) for tool in plain):
         usual = tuple([tool for tool in plain if not isinstance(tool, HostedTool) or described(tool) is not None])
         if len(usual) < len(plain):

@@ -27,10 +27,10 @@ from strowger.ir.request import (
 )
 
 
-def paired(job: Job, skipped: int = 0) -> list[Placed]:
-    """The messages behind the first `skipped` ones, results paired with their calls."""
+def paired(job: Job, start: int, end: int) -> list[Placed]:
+    """The messages from one place to another, results paired with their calls."""
     walk = _Pairing(job)
-    for i in range(skipped, len(job.request.messages)):
+    for i in range(start, end):
         walk.add(place(job.request.origin, i), job.request.messages[i])
     return walk.finished()
 
@@ -45,6 +45,7 @@ class _Pairing:
         self._out: list[Placed] = []
         self._pending: dict[str, None] = {}
         self._lifted: list[Part] = []
+        self._lifted_at = ""
         self._path = ""
 
     def add(self, path: str, message: Message) -> None:
@@ -65,7 +66,7 @@ class _Pairing:
     def finished(self) -> list[Placed]:
         """All of them, with what was still open."""
         self._settle(self._path)
-        self._release(self._path)
+        self._release()
         return self._out
 
     def _assistant(self, path: str, message: Message) -> None:
@@ -73,7 +74,7 @@ class _Pairing:
         # calls of one turn may come in several messages; a result in between ends it
         if not (self._out and self._out[-1][1].role == "assistant"):
             self._settle(path)
-            self._release(path)
+            self._release()
         self._pending.update(dict.fromkeys(calls))
         self._out.append((path, message))
 
@@ -104,9 +105,9 @@ class _Pairing:
             self._out.append((path, Message("tool", (ToolResult(identity, (Text(NO_RESULT),)),))))
         self._pending = {}
 
-    def _release(self, path: str) -> None:
+    def _release(self) -> None:
         if self._lifted:
-            self._out.append((path, Message("user", tuple(self._lifted))))
+            self._out.append((self._lifted_at, Message("user", tuple(self._lifted))))
             self._lifted = []
 
     def _without_media(self, path: str, result: ToolResult) -> ToolResult:
@@ -116,6 +117,7 @@ class _Pairing:
         kept: list[Text | Image | Document | Audio | ToolReference | Opaque] = []
         for part in result.content:
             if _is_media(part):
+                self._lifted_at = path
                 self._lifted += [Text(f"[from the result of tool call {result.call_id}]"), part]
                 kept.append(Text(f"[{type(part).__name__.lower()}: in the next message]"))
             else:

@@ -54,10 +54,10 @@ def render_request(request: Request, model: str, caps: Capabilities) -> Rendered
 
 def faithful_members(request: Request, model: str) -> Json:
     """The members of a body for who takes everything; values may be Raw. Raises Unsupported."""
-    return _members(Job(request, FAITHFUL), model)
+    return _members(Job(request, FAITHFUL), model, anew=True)
 
 
-def _members(job: Job, model: str) -> Json:
+def _members(job: Job, model: str, *, anew: bool = False) -> Json:
     body: Json = {"model": model} if model else {}
     if job.ours:
         body |= _own_extras(job)
@@ -68,12 +68,12 @@ def _members(job: Job, model: str) -> Json:
         job.lose_extras(job.request.extras, "")
     _output(job, body)
     _conversation(job, body)
-    render_tools(job, body)
+    searches = render_tools(job, body, anew=anew)
     _flags(job, body)
     _limits(job, body)
     _reasoning(job, body)
     _people(job, body)
-    if not job.ours and any(isinstance(tool, Raw) and b'"web_search' in bytes(tool) for tool in body.get("tools", ())):
+    if searches and not job.ours:
         body.setdefault("include", []).append(_SOURCES)
     return body
 

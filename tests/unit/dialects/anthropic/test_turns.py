@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.anthropic.fit import Fitting
-from strowger.dialects.anthropic.turns import BEGIN, CUT, FOLLOW, GO_ON, regrouped, written_turns
+from strowger.dialects.anthropic.turns import BEGIN, CUT, FOLLOW, GO_ON, leading, regrouped, written_turns
 from strowger.dialects.base import Capabilities
 from strowger.dialects.envelope import seal
 from strowger.ir.request import Message, Request, Signed, Text, Thinking, ToolCall, ToolResult
@@ -44,7 +44,7 @@ def _result(call_id: str = "c1", words: str = "out") -> Message:
 def _turns(*messages: Message, caps: Capabilities = FAITHFUL) -> tuple[list[Any], list[str]]:
     """The turns, each as (role, what is in it), and where something was lost."""
     fitting = Fitting(Request("openai_chat", "m"), caps)
-    _, turns = regrouped(messages, fitting)
+    turns = regrouped(messages, fitting, leading(messages, fitting)[1])
     return [(turn["role"], _short(turn["content"])) for turn in written_turns(turns, own=False)], paths(fitting.losses)
 
 
@@ -64,7 +64,9 @@ def test_a_plain_conversation() -> None:
 def test_leading_system_messages_are_the_system_text() -> None:
     """All of them, not only the last (clients send several)."""
     fitting = Fitting(Request("openai_chat", "m"), FAITHFUL)
-    system, turns = regrouped((_system("a"), Message("developer", (Text("b"),)), _user("c")), fitting)
+    messages = (_system("a"), Message("developer", (Text("b"),)), _user("c"))
+    system, count = leading(messages, fitting)
+    turns = regrouped(messages, fitting, count)
     assert system == [Text("a"), Text("b")]
     assert [turn.role for turn in turns] == ["user"]
 
@@ -97,7 +99,7 @@ def test_a_result_behind_a_user_message_is_moved_up() -> None:
 def test_a_missing_result_is_put_in() -> None:
     """Compaction cuts pairs; the API refuses a call without a result."""
     fitting = Fitting(Request("openai_chat", "m"), FAITHFUL)
-    _, turns = regrouped((_user("go"), _assistant(_call()), _user("on")), fitting)
+    turns = regrouped((_user("go"), _assistant(_call()), _user("on")), fitting)
     assert turns[2].results == [ToolResult("c1", (Text(CUT),), is_error=True, plain=True)]
     assert paths(fitting.losses, "warning") == ["messages[1]"]
 
@@ -253,7 +255,7 @@ _messages = st.lists(
 def test_any_history_becomes_one_that_is_taken(messages: list[Message], newer: bool) -> None:
     """Whatever a client kept of a conversation, the rules of the API hold."""
     fitting = Fitting(Request("openai_chat", "m"), replace(FAITHFUL, mid_system=newer, prefill=not newer))
-    turns = regrouped(messages, fitting)[1]
+    turns = regrouped(messages, fitting, leading(messages, fitting)[1])
     assert turns[0].role == "user"
     assert not newer or turns[-1].role != "assistant"
     ids = [part.id for turn in turns for part in turn.parts if isinstance(part, ToolCall)]

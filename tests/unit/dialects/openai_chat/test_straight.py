@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
+from strowger.dialects import stretches
 from strowger.dialects.base import Capabilities, Rendered
 from strowger.dialects.openai_chat import straight
 from strowger.dialects.openai_chat.job import Job
@@ -105,13 +106,11 @@ def rendered(messages: tuple[Message, ...], caps: Capabilities) -> Rendered:
     ),
 )
 def test_both_ways_lead_to_one_end(messages: tuple[Message, ...], caps: Capabilities) -> None:
-    """Bytes, losses and names are those of the long way, whatever the conversation holds and the target takes: for the
-    first time, with the turns that are remembered then, and for another target.
-    """
-    other = replace(caps, empty_text=not caps.empty_text, cache_hints=not caps.cache_hints, max_tool_id=5)
-    short = [rendered(messages, each) for each in (caps, caps, other, other)]
-    with patch.object(straight, "is_straight", return_value=False):
-        assert [rendered(messages, each) for each in (caps, caps, other, other)] == short
+    """Bytes, losses and names are those of the long way, whatever the conversation holds and the target takes."""
+    with patch.object(stretches, "_cuts", lambda messages, start: [start]):
+        short = rendered(messages, caps)
+        with patch.object(straight, "is_straight", return_value=False):
+            assert rendered(messages, caps) == short
 
 
 CALL = Message("assistant", (Text("Look:"), ToolCall("1", "run", "{}"), ToolCall("2", "run", "{}")))
@@ -144,43 +143,7 @@ ASK = Message("user", (Text("Hi"),))
 def test_what_is_straight(messages: tuple[Message, ...], straight_on: bool) -> None:
     """Turns in order, every call answered in the next turn of the user, in the order of the calls."""
     caps = replace(CAPS, tool_result_images=False)
-    assert straight.is_straight(Job(Request("anthropic", "m", messages), caps)) is straight_on
-
-
-def test_a_turn_is_written_once() -> None:
-    """It is the same JSON in each turn that comes after, as long as its tools go by their own names."""
-    short = replace(CAPS, max_tool_name=2)
-    job, cut = (Job(Request("anthropic", "m", (CALL,)), caps) for caps in (CAPS, short))
-    assert straight.written(job, CALL) is straight.written(job, CALL)
-    assert straight.written(cut, CALL) is None
-    told = straight.written(job, ANSWER)
-    assert told is not None
-    assert [bytes(each)[:13] for each in told] == [b'{"role":"tool', b'{"role":"tool', b'{"role":"user']
-    assert straight.written(job, Message("user", (Image(Base64("image/png", "AAAA")),))) is None
-    assert straight.written(job, Message("user", ())) is None
-    assert straight.written(job, Message("system", (Text("a"),))) is None
-
-
-def test_few_turns_are_remembered() -> None:
-    """The oldest go, and long ones are not kept at all."""
-    job = Job(Request("anthropic", "m", ()), CAPS)
-    for number in range(straight._KEPT + 5):
-        straight.written(job, Message("user", (Text(str(number)),)))
-    long = Message("user", (Text("x" * straight._LONGEST),))
-    assert straight.written(job, long) is not straight.written(job, long)
-    assert len(straight._turns) == straight._KEPT
-
-
-def test_turns_are_remembered_up_to_a_size() -> None:
-    """However many they are, of so many bytes together."""
-    job = Job(Request("anthropic", "m", ()), CAPS)
-    messages = [Message("user", (Text(f"{number} {'x' * 30_000}"),)) for number in range(300)]
-    first = straight.written(job, messages[0])
-    for message in messages:
-        straight.written(job, message)
-    assert len(straight._turns) <= straight._ROOM // 30_000
-    assert straight.written(job, messages[-1]) is straight.written(job, messages[-1])
-    assert straight.written(job, messages[0]) is not first
+    assert straight.is_straight(Job(Request("anthropic", "m", messages), caps), messages) is straight_on
 
 
 def test_usual_turns() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from strowger.dialects.anthropic import DIALECT as ANTHROPIC
 from strowger.dialects.base import Capabilities, Rendered
+from strowger.dialects.offers import Offers
 from strowger.dialects.openai_chat import DIALECT, tools
 
 
@@ -74,10 +75,10 @@ def test_no_call_is_forbidden_where_there_is_nothing_to_call() -> None:
     ],
 )
 def test_tools_that_were_all_written_before(members: dict[str, Any], caps: Capabilities) -> None:
-    """A list of which each tool is written as always comes out as it does one by one, with all that goes beside it."""
+    """A list that was written in an earlier turn comes out as it did, with all that goes beside it."""
     plain = [{"name": name, "description": "d", "input_schema": {"type": "object"}} for name in ("a", "b", "called")]
     body = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}], "tools": plain, **members}
     request = ANTHROPIC.client.parse_request(json.dumps(body).encode())
     first, again = (DIALECT.upstream.render_request(request, "m", caps) for _ in range(2))
-    with patch.object(tools, "_all_written_before", return_value=None):
+    with patch.object(tools, "_OFFERS", Offers()):
         assert first == again == DIALECT.upstream.render_request(request, "m", caps)

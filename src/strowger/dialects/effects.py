@@ -1,0 +1,69 @@
+"""What rendering a part of a request does besides writing it, so that it can be done again without the rendering.
+
+A part is rendered as if it came first: its losses are told once more where they are told once for a request, and its
+names of tools are those of this request. Must not know any dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import count
+from typing import Protocol
+
+from msgspec import Struct
+
+from strowger.dialects.base import Capabilities, Loss
+
+_SPACES = 256
+
+
+class Effects(Struct, frozen=True):
+    """Each loss comes with the reason that is told once for a request, or with none; names are those of tools, as they
+    are and as they are sent.
+    """
+
+    losses: tuple[tuple[str, Loss], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+
+
+class Job(Protocol):
+    """One rendering of a request, which can tell what a part of it does."""
+
+    def mark(self) -> None:
+        """Take note of the names that are known, for `undo`."""
+        ...
+
+    def undo(self) -> None:
+        """Forget the names that were asked for since `mark`."""
+        ...
+
+    def begin(self) -> None:
+        """From here on, effects are those of a part, rendered as if it came first."""
+        ...
+
+    def end(self) -> Effects:
+        """The effects since `begin`, which the request has not had yet."""
+        ...
+
+    def holds(self, effects: Effects) -> bool:
+        """Whether the names of tools are in this request what they were."""
+        ...
+
+    def repeat(self, effects: Effects) -> None:
+        """Have the effects."""
+        ...
+
+
+_spaces: dict[Hashable, int] = {}
+_numbers = count()
+
+
+def space(target: str, origin: str, caps: Capabilities, more: Hashable = None) -> int:
+    """A number for what decides besides the parts of a request themselves. None ever stands for two."""
+    key = target, origin, caps, more
+    found = _spaces.get(key)
+    if found is None:
+        if len(_spaces) >= _SPACES:
+            _spaces.clear()  # what is known under their numbers is not found any more, and goes in time
+        found = _spaces[key] = next(_numbers)
+    return found

@@ -129,7 +129,6 @@ def _whole(name: str, within: str, body: bytes) -> _Known | None:
     comma, colon = _PYTHONS if body.startswith(b": ", body.find(b'":') + 1) else _USUAL
     outer, at, end = None, 0, len(body)
     try:
-        check_utf_8(body)
         members = _MEMBERS.decode(body)
         if within and name not in members:
             place = _place(body, 0, members, within, comma, colon)
@@ -143,6 +142,7 @@ def _whole(name: str, within: str, body: bytes) -> _Known | None:
         if place is None or place[1] != end:
             return None
         items = tuple([bytes(element) for element in _ELEMENTS.decode(members[name])])
+        check_utf_8(body)
     except _UNREADABLE:
         return None
     start = place[0] + 1

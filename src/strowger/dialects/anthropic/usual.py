@@ -232,7 +232,7 @@ def body(
             offered = tools(written)
             if offered is None:
                 rest["tools"] = written
-        if not data.isascii():
+        if cut is None and not data.isascii():
             for value in rest.values():
                 check_utf_8(bytes(value))
     except _UNUSUAL:

@@ -107,43 +107,43 @@ class Members(Fields):
         return raw is not None and memoryview(raw) != _NULL
 
 
-class Alone(Struct, Generic[T], frozen=True):
-    """What became of a member that was read alone, what was left of it, and the forms that were noted."""
+class _Taken(Struct, Generic[T], frozen=True):
+    """What became of a member, what was left of it, and the forms that were noted."""
 
     made: T
     rest: dict[str, Raw]
     forms: frozenset[str]
 
 
-class Lonely(Generic[T]):
-    """A reader of the member `key` that remembers what became of it lately: it comes with every turn, and is long.
+class Recurring(Generic[T]):
+    """The member `key`, long and the same in every turn: what `take` made of it lately is remembered.
 
-    What is read depends on the member alone.
+    `take` looks at nothing but this member, and at its path in errors only.
     """
 
-    def __init__(self, key: str, read: Callable[[Members, set[str]], T], *, kept: int, longest: int) -> None:
+    def __init__(self, key: str, take: Callable[[Members, set[str]], T], *, kept: int, longest: int) -> None:
         self._key = key
-        self._read = read
-        self._lately = Lately(self._alone, kept=kept, longest=longest, room=2 * 1024 * 1024)
+        self._take = take
+        self._lately = Lately(self._by_itself, kept=kept, longest=longest, room=2 * 1024 * 1024)
 
     def take(self, fields: Members, forms: set[str]) -> T:
         """Take the member, and note the forms."""
         key, other = self._key, snake(self._key)
         raw = fields.rest.get(key)
         if raw is None or bytes(memoryview(raw)[:1]) not in _NESTED or (other != key and other in fields.rest):
-            return self._read(fields, forms)
+            return self._take(fields, forms)
         try:
-            found = self._lately(bytes(raw))
+            taken = self._lately(bytes(raw))
         except GatewayError:  # which does not say where
-            return self._read(fields, forms)
+            return self._take(fields, forms)
         del fields.rest[key]
-        fields.rest |= found.rest
-        forms |= found.forms
-        return found.made
+        fields.rest |= taken.rest
+        forms |= taken.forms
+        return taken.made
 
-    def _alone(self, data: bytes) -> Alone[T]:
+    def _by_itself(self, data: bytes) -> _Taken[T]:
         fields, forms = Members.of({self._key: Raw(data)}), set[str]()
-        return Alone(self._read(fields, forms), fields.rest, frozenset(forms))
+        return _Taken(self._take(fields, forms), fields.rest, frozenset(forms))
 
 
 def starts(raw: Raw | None, start: bytes) -> bool:

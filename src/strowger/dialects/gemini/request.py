@@ -23,7 +23,7 @@ from strowger.dialects.gemini.history import (
     SYSTEM_OBJECT,
     SYSTEM_STRING,
 )
-from strowger.dialects.gemini.members import Lonely, Members, is_null, starts
+from strowger.dialects.gemini.members import Members, Recurring, is_null, starts
 from strowger.dialects.gemini.parts import parse_parts, reunited
 from strowger.dialects.gemini.settings import take_settings
 from strowger.dialects.gemini.tools import TOOLS, take_choice
@@ -280,7 +280,7 @@ def _system(fields: Members, forms: set[str]) -> tuple[Text | Opaque, ...]:
     return tuple(_system_part(raw, f"{content.at('parts')}[{i}]") for i, raw in enumerate(items))
 
 
-_SYSTEM = Lonely("systemInstruction", _system, kept=64, longest=256 * 1024)
+_SYSTEM = Recurring("systemInstruction", _system, kept=64, longest=256 * 1024)
 
 
 def _system_part(raw: Raw, path: str) -> Text | Opaque:

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from strowger.dialects.fields import Fields
 from strowger.dialects.gemini import usual
-from strowger.dialects.gemini.members import Lonely, Members, is_null, starts
+from strowger.dialects.gemini.members import Members, Recurring, is_null, starts
 from strowger.dialects.gemini.schema import from_google
 from strowger.dialects.gemini.wire import CODE_EXECUTION, NAME, WEB_FETCH, WEB_SEARCH, snake
 from strowger.ir.request import (
@@ -71,7 +71,7 @@ def take_tools(fields: Members, forms: set[str]) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-TOOLS = Lonely("tools", take_tools, kept=16, longest=512 * 1024)
+TOOLS = Recurring("tools", take_tools, kept=16, longest=512 * 1024)
 """Takes the tools as `take_tools` does."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strowger.dialects.gemini.calls import Calls
+from strowger.dialects.gemini.calls import Calls, Noted, Settled
 from strowger.errors import BadRequest
 from strowger.ir.request import Base64, Image, Text, ToolCall, ToolResult
 from tests.unit.dialects.gemini.asking import HELLO, Json, asked, part_comes_back
@@ -185,3 +185,24 @@ def test_no_arguments_are_an_empty_object_to_others() -> None:
     part = asked([HELLO, turn({"functionCall": {"name": "f"}})]).messages[1].parts[0]
     assert isinstance(part, ToolCall)
     assert part.arguments == "{}"
+
+
+def test_what_a_content_asked_is_noted() -> None:
+    """So that the same can be asked again behind other contents, and the content be read with the ids that it gets."""
+    noted = Noted()
+    ids = [noted.call(None, "f"), noted.call("x", "g"), noted.response(None, "g"), noted.response(None, "f")]
+    assert noted.ids == ids == ["call_1_f", "x", "x", "call_1_f"]
+    assert noted.asked == [(True, None, "f"), (True, "x", "g"), (False, None, "g"), (False, None, "f")]
+    settled = Settled(["a", "b"])
+    assert (settled.call(None, "f"), settled.response("x", "g")) == ("a", "b")
+
+
+def test_the_same_content_twice_has_two_ids() -> None:
+    """A content that is known is read for the place where it stands; in the next turn it is the same object."""
+    both = [turn(calling("f", id=None)), turn(giving("f", id=None))]
+    first, again = asked([HELLO, *both, *both]), asked([HELLO, *both, *both, *both])
+    ids = [part.id for message in again.messages for part in message.parts if isinstance(part, ToolCall)]
+    answered = [part.call_id for message in again.messages for part in message.parts if isinstance(part, ToolResult)]
+    assert ids == answered == ["call_1_f", "call_2_f", "call_3_f"]
+    for one, other in zip(first.messages, again.messages, strict=False):
+        assert other is one

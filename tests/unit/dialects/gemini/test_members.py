@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
-from strowger.dialects.gemini.members import WRITTEN, Json, Members, forget, inner, put, put_back, spelled
+from strowger.dialects.gemini.members import WRITTEN, Json, Members, Recurring, forget, inner, put, put_back, spelled
 from strowger.errors import BadRequest
 
 
@@ -96,3 +96,44 @@ def test_a_member_is_forgotten_in_either_spelling() -> None:
     node: Json = {"topK": 1, "top_k": 2, "a": 3}
     forget(node, "topK")
     assert node == {"a": 3}
+
+
+def _take_list(fields: Members, forms: set[str]) -> tuple[str, ...]:
+    """Reads `theList`, leaves what is null in it, and notes that it was there."""
+    held = fields.need(fields.members("theList"), "theList")
+    forms.add("listed")
+    words = held.strings("words") or ()
+    fields.keep("theList", held)
+    return words
+
+
+def test_a_recurring_member_is_taken_once() -> None:
+    """The next time the very same comes of it; what is left of it and the forms are each request's own."""
+    recurring = Recurring("theList", _take_list, kept=4, longest=1000)
+    found, forms, left = [], [], []
+    for more in (b"1", b"2"):
+        fields, noted = Members(b'{"theList":{"words":["a"],"x":null},"more":%b}' % more), set[str]()
+        found.append(recurring.take(fields, noted))
+        forms.append(noted)
+        left.append([(key, bytes(raw)) for key, raw in fields.rest.items()])
+        fields.rest.clear()
+    assert found[0] is found[1]
+    assert found[0] == ("a",)
+    assert forms == [{"listed"}, {"listed"}]
+    assert left == [[("more", more), ("theList", b'{"x":null}')] for more in (b"1", b"2")]
+
+
+@pytest.mark.parametrize("body", [b'{"the_list":{"words":["a"]}}', b'{"theList":{"words":["a"]},"the_list":null}'])
+def test_a_recurring_member_in_another_spelling_is_taken_too(body: bytes) -> None:
+    """As it would be by itself."""
+    fields, plain = Members(body), Members(body)
+    assert Recurring("theList", _take_list, kept=4, longest=1000).take(fields, set()) == _take_list(plain, set())
+    assert fields.rest == plain.rest
+
+
+def test_an_error_of_a_recurring_member_says_where() -> None:
+    """Also where the member stands deeper."""
+    recurring = Recurring("theList", _take_list, kept=4, longest=1000)
+    for path in ("request", "other"):
+        with pytest.raises(BadRequest, match=f"{path}.theList.words"):
+            recurring.take(Members(b'{"theList":{"words":[1]}}', path), set())

@@ -86,7 +86,7 @@ class Cleaner:
         try:
             value = msgspec.json.decode(body)
             if isinstance(value, list):
-                self._respell(dict(enumerate(value)))  # Gemini streams as one long array
+                _respell(dict(enumerate(value)), self.text)  # Gemini streams as one long array
             return msgspec.json.encode(self.plain(value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
@@ -106,7 +106,7 @@ class Cleaner:
         if not clean:
             pieces, moments = [], []
         elif is_stream(body) and len(message.moments) == len(message.pieces):
-            pieces, moments = _cut_by_lines(clean, message.pieces), message.moments
+            pieces, moments = cut_by_lines(clean, message.pieces), message.moments
         else:
             pieces, moments = [clean], message.moments[-1:]
         line, headers = self.text(message.line), self.headers(message.headers)
@@ -117,40 +117,64 @@ class Cleaner:
     def _stream(self, body: bytes) -> bytes:
         """Line by line, so that the stream stays what it is; what its events spell together is cleaned together."""
         lines = body.split(b"\n")
-        events: dict[int, Any] = {}
+        events = _events(lines)
         for number, line in enumerate(lines):
-            data = line.removeprefix(b"data:").strip()
-            if line.startswith(b"data:"):
-                try:
-                    events[number] = msgspec.json.decode(data)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    lines[number] = self.text(line.decode("utf-8", "replace")).encode()
-            else:
+            if number not in events:
                 lines[number] = self.text(line.decode("utf-8", "replace")).encode()
-        self._respell(events)
+        _respell(events, self.text)
         for number, value in events.items():
-            end = b"\r" if lines[number].endswith(b"\r") else b""
-            lines[number] = b"data: " + msgspec.json.encode(self.plain(value)) + end
+            lines[number] = _line(self.plain(value), lines[number])
         return b"\n".join(lines)
 
-    def _respell(self, events: dict[int, Any]) -> None:
-        """Clean what the events say piece by piece: the pieces of one text have the same place in their events."""
-        series: dict[Path, list[tuple[Spot, str]]] = {}
-        for value in events.values():
-            for path, spot, text in _texts(value, (), _place_of(value)):
-                series.setdefault(path, []).append((spot, text))
-        for pieces in series.values():
-            texts = [text for _, text in pieces]
-            if len(set(texts)) < 2:
-                continue
-            whole = "".join(texts)
-            clean = self.text(whole)
-            if clean != whole:
-                for (spot, _), text in zip(pieces, _cut_again(texts, whole, clean), strict=True):
+
+def without_spelled(body: bytes, clean: Clean) -> bytes:
+    """A stream without what `clean` takes out of what its events spell together. All other lines stay as they are."""
+    lines = body.split(b"\n")
+    events = _events(lines)
+    for number in _respell(events, clean):
+        lines[number] = _line(events[number], lines[number])
+    return b"\n".join(lines)
+
+
+def _events(lines: list[bytes]) -> dict[int, Any]:
+    """What the events of a stream say, by the number of the line."""
+    events: dict[int, Any] = {}
+    for number, line in enumerate(lines):
+        if line.startswith(b"data:"):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                events[number] = msgspec.json.decode(line.removeprefix(b"data:").strip())
+    return events
+
+
+def _line(value: Any, before: bytes) -> bytes:
+    """An event in the place of another."""
+    return b"data: " + msgspec.json.encode(value) + (b"\r" if before.endswith(b"\r") else b"")
+
+
+def _respell(events: dict[int, Any], clean: Clean) -> set[int]:
+    """Clean what the events say piece by piece: the pieces of one text have the same place in their events. Gives the
+    numbers of those that say something else now.
+    """
+    series: dict[Path, list[tuple[int, Spot, str]]] = {}
+    for number, value in events.items():
+        for path, spot, text in _texts(value, (), _place_of(value)):
+            series.setdefault(path, []).append((number, spot, text))
+    changed: set[int] = set()
+    for pieces in series.values():
+        texts = [text for *_, text in pieces]
+        if len(set(texts)) < 2:
+            continue
+        whole = "".join(texts)
+        made = clean(whole)
+        if made != whole:
+            for (number, spot, before), text in zip(pieces, _cut_again(texts, whole, made), strict=True):
+                if text != before:
                     spot.put(text)
+                    changed.add(number)
+    return changed
 
 
-def _cut_by_lines(clean: bytes, pieces: list[bytes]) -> list[bytes]:
+def cut_by_lines(clean: bytes, pieces: list[bytes]) -> list[bytes]:
     """A clean stream, which has as many lines, in as many pieces."""
     found: list[bytes] = []
     begin = 0

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from strowger.flows.pretty import is_stream
+from strowger.flows.sharing import cut_by_lines, without_spelled
 from strowger.flows.tape import Headers, Kind, Masked, Message, masked
 
 if sys.version_info >= (3, 14):
@@ -76,18 +78,27 @@ def in_one_piece(each: Leaf) -> Leaf:
 
 
 def without_secrets(each: Leaf, message: Message, masks: Iterable[Masked]) -> Leaf:
-    """A message without what any mask takes out of its head and of a body that is on the sheet."""
+    """A message without what any mask takes out of its head and of a body that is on the sheet; a stream's events may
+    spell it together.
+    """
     hidden = replace(
         each,
         line=_masked_text(masks, each.line),
         headers=tuple((_masked_text(masks, name), _masked_text(masks, value)) for name, value in each.headers),
     )
+    body = masked(masks, message.body)
+    if is_spelled := is_stream(body):
+        body = without_spelled(body, lambda text: _masked_text(masks, text))
     if isinstance(each.body, bytes):
-        hidden.body = masked(masks, each.body)
+        hidden.body = body
+    if not each.lengths:
+        return hidden
     pieces = [masked(masks, piece) for piece in message.pieces]
-    if b"".join(pieces) != masked(masks, message.body):  # a secret came in two pieces
-        return in_one_piece(hidden)
-    hidden.lengths = list(map(len, pieces)) if len(pieces) > 1 else []
+    if b"".join(pieces) != body:  # a secret came in two pieces
+        if not is_spelled:
+            return in_one_piece(hidden)
+        pieces = cut_by_lines(body, message.pieces)
+    hidden.lengths = list(map(len, pieces))
     return hidden
 
 

@@ -79,6 +79,18 @@ def plain_url(url: str) -> str:
     return _SECRET_QUERY.sub(rf"\1{HIDDEN}", url) if "?" in url else url
 
 
+def touched(masks: Iterable[Masked], data: bytes) -> bool:
+    """Whether there is anything in bytes that a mask takes out, or so much of it that the rest may be elsewhere.
+
+    A mask that can tell the latter has `may_be_in`.
+    """
+    for mask in masks:
+        look: Callable[[bytes], bool] | None = getattr(mask, "may_be_in", None)
+        if look(data) if look is not None else mask(data) != data:
+            return True
+    return False
+
+
 def masked(masks: Iterable[Masked], data: bytes) -> bytes:
     """Bytes without what any mask takes out."""
     for mask in masks:

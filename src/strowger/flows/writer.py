@@ -19,7 +19,7 @@ from strowger.flows import project, sheets, tables
 from strowger.flows.bodies import DEEPEST, Base, Bases, Packer, Shared, nearest
 from strowger.flows.flow import Flow, summary
 from strowger.flows.sheets import Leaf, Sample
-from strowger.flows.tape import Masked, Message, masked
+from strowger.flows.tape import Masked, Message, masked, touched
 
 # How long another process may write before this one gives up for now, in seconds.
 _PATIENCE = 5.0
@@ -99,14 +99,17 @@ class _Batch:
 
 
 class _Call:
-    """What the requests of an entry have in common. `first` is the one that came from the client, once it is kept."""
+    """What the requests of an entry have in common. `first` is the one that came from the client, once it is kept. One
+    that `tells` has a secret in it, which the model may repeat, word by word.
+    """
 
-    __slots__ = ("_asked", "_speaker", "_upstream", "first", "is_conversation", "masks")
+    __slots__ = ("_asked", "_speaker", "_upstream", "first", "is_conversation", "masks", "tells")
 
     def __init__(self, entry: Entry) -> None:
         flow = entry.flow
         self.masks = frozenset(entry.masks)
         self.first: Base | None = None
+        self.tells = False
         self.is_conversation = bool(flow.session)
         self._speaker = flow.session or flow.launch or flow.client, flow.agent_id, flow.program, flow.dialect
         self._asked = flow.model
@@ -137,6 +140,8 @@ class Writer:
         self._others = -1
         self._projects = project.Projects()
         self._carefully = False
+        # Calls under way whose requests had a secret in them.
+        self._telling: set[str] = set()
         try:
             self._writer = self._introduce()
         except BaseException:
@@ -195,6 +200,7 @@ class Writer:
         for entry, seq in zip(entries, seqs, strict=True):
             if entry.final:
                 self._running.pop(entry.flow.id, None)
+                self._telling.discard(entry.flow.id)
             else:
                 self._running[entry.flow.id] = seq
 
@@ -230,7 +236,10 @@ class Writer:
         if self._carefully:
             leaves = list(map(sheets.readable, leaves))
         sheet = sheets.encoded(leaves)
-        if masked(call.masks, sheet) != sheet:
+        tells = call.tells or entry.flow.id in self._telling
+        if tells or touched(call.masks, sheet):
+            if not entry.final and (tells or masked(call.masks, sheet) != sheet):
+                self._telling.add(entry.flow.id)
             pairs = zip(leaves, entry.messages, strict=True)
             leaves = [sheets.without_secrets(leaf, message.unfolded(), call.masks) for leaf, message in pairs]
             sheet = sheets.encoded(leaves)
@@ -274,6 +283,7 @@ class Writer:
         shared = self._nearest(batch, whole, known, call.first)
         body = whole if shared is not None and _is_clean(whole, shared, masks) else masked(masks, whole)
         if body != whole:
+            call.tells = True
             shared = self._nearest(batch, body, known, call.first)
         if shared is not None and shared.is_all(body):
             return shared.base

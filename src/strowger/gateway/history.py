@@ -29,8 +29,9 @@ from strowger.flows.filters import Filter
 from strowger.flows.flow import Flow, summary
 from strowger.flows.query import parse
 from strowger.flows.recorder import Recorder
+from strowger.flows.sharing import without_spelled
 from strowger.flows.store import Store
-from strowger.flows.tape import Kind, Masked, Message, masked
+from strowger.flows.tape import Kind, Masked, Message, masked, touched
 
 T = TypeVar("T")
 Asked = Mapping[str, str]
@@ -242,6 +243,8 @@ def _clean(message: Message, masks: tuple[Masked, ...]) -> Message:
     message = replace(message, line=plain(message.line))
     body = message.body
     clean = masked(masks, body)
+    if touched(masks, body) and pretty.is_stream(clean):
+        clean = without_spelled(clean, plain)
     if clean == body:
         return replace(message, headers=headers)
     return replace(message, headers=headers, pieces=[clean], moments=message.moments[-1:])

@@ -28,6 +28,7 @@ from strowger.upstreams.base import Incoming, Outgoing, Upstream
 
 # Shorter texts would be found inside ordinary words.
 _SHORTEST_SECRET = 6
+_SHORTEST_HALF = 5
 
 Note = Callable[[Provider, Account | None, Reading], None]
 """Is told what a provider says of the limits of an account."""
@@ -146,7 +147,7 @@ def _spellings(value: bytes) -> Iterable[bytes]:
         yield value.replace(b"+", plus).replace(b"=", equals)
 
 
-def mask(secrets: Iterable[Secret]) -> Masked:
+def mask(secrets: Iterable[Secret]) -> Mask:
     """Takes these secrets out of what an upstream sent: some servers quote what they were sent.
 
     The same secrets give the same mask: what it has gone through once, need not go through it again.
@@ -154,23 +155,40 @@ def mask(secrets: Iterable[Secret]) -> Masked:
     return _mask(frozenset(secrets))
 
 
-@lru_cache(maxsize=256)
-def _mask(secrets: frozenset[Secret]) -> Masked:
-    # Most answers are good and quote nothing, so what to look for is worked out at the first need.
-    known: list[bytes] | None = None
+class Mask:
+    """Takes secrets out of bytes. What to look for is worked out at the first need: most answers quote nothing."""
 
-    def masked(data: bytes) -> bytes:
-        nonlocal known
-        if known is None:
-            values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in secrets}
-            # a header's value may have a scheme before the secret
-            values |= {value.rpartition(b" ")[2] for value in values}
-            values |= {spelt for value in values for spelt in _spellings(value)}
-            values = {value for value in values if len(value) >= _SHORTEST_SECRET}
-            # a secret with a scheme before it is found by the secret
-            known = [value for value in values if not any(other in value for other in values - {value})]
-        for value in known:
+    __slots__ = ("_known", "_secrets")
+
+    def __init__(self, secrets: frozenset[Secret]) -> None:
+        self._secrets = secrets
+        self._known: list[bytes] | None = None
+
+    def __call__(self, data: bytes) -> bytes:
+        """Bytes without them."""
+        for value in self._known if self._known is not None else self._look_for():
             data = data.replace(value, b"***")
         return data
 
-    return masked
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether half of one of them is there: what comes in two parts leaves one half whole."""
+        for value in self._known if self._known is not None else self._look_for():
+            half = len(value) // 2
+            if half < _SHORTEST_HALF:
+                half = len(value)
+            if value[:half] in data or (half < len(value) and value[half:] in data):
+                return True
+        return False
+
+    def _look_for(self) -> list[bytes]:
+        values = {secret.reveal().encode("utf-8", "surrogateescape") for secret in self._secrets}
+        # a header's value may have a scheme before the secret
+        values |= {value.rpartition(b" ")[2] for value in values}
+        values |= {spelt for value in values for spelt in _spellings(value)}
+        values = {value for value in values if len(value) >= _SHORTEST_SECRET}
+        # a secret with a scheme before it is found by the secret
+        self._known = [value for value in values if not any(other in value for other in values - {value})]
+        return self._known
+
+
+_mask = lru_cache(maxsize=256)(Mask)

@@ -187,9 +187,7 @@ class Tracing:
 
     def _take(self, item: _Item) -> None:
         call = item.call
-        body = item.piece.body if item.piece is not None else b""
-        for masked in item.masks:
-            body = masked(body)
+        body = _without(item.masks, item.piece.body if item.piece is not None else b"")
         if not item.over:
             if len(self._asked) >= _MOST_WAITING:  # the ends of some were dropped
                 self._asked.clear()
@@ -210,7 +208,7 @@ class Tracing:
         tries = [each for each in call.attempts if each.asked]
         for number, attempt in enumerate(tries):
             is_answer = bool(call.provider) and number == len(tries) - 1
-            self._try(call, attempt, inside, asked, body if is_answer else None)
+            self._try(item, attempt, inside, asked, body if is_answer else None)
         server.end(_moment(call, call.duration))
 
     def _read(self, call: Called, body: bytes) -> _Asked:
@@ -221,8 +219,9 @@ class Tracing:
             said = content.asked(dialect, body, Spot(call.model, call.stream) if in_url else Spot())
         return _Asked(genai.settings(body), said)
 
-    def _try(self, call: Called, attempt: Try, inside: Context, asked: _Asked, answer: bytes | None) -> None:
+    def _try(self, item: _Item, attempt: Try, inside: Context, asked: _Asked, answer: bytes | None) -> None:
         """The span of one try; `answer` is None where it came to nothing."""
+        call = item.call
         place = self.places(attempt.target.partition(":")[0]) or Place("unknown", call.upstream_dialect, "", 0)
         attributes = genai.asking(call, attempt, place)
         span = self._tracer.start_span(
@@ -241,7 +240,9 @@ class Tracing:
             span.set_attributes(genai.answered(call, attempt))
             dialect = self._dialects.get(call.upstream_dialect)
             if answer and dialect is not None:
-                span.set_attributes(content.answered(dialect, answer, _finish(call)))
+                # what its events spell together has not been seen yet
+                said = content.answered(dialect, answer, _finish(call)).items()
+                span.set_attributes({name: _without(item.masks, text.encode()).decode() for name, text in said})
             if genai.failure_of(call):
                 span.set_status(self._failed(call.error))
         span.end(_moment(call, max(until, attempt.begun)))
@@ -283,6 +284,13 @@ class Tracing:
         self._thread.join()
         self._spans.shutdown()
         self._meters.shutdown()
+
+
+def _without(masks: Sequence[Callable[[bytes], bytes]], data: bytes) -> bytes:
+    """Bytes without what any mask takes out."""
+    for masked in masks:
+        data = masked(data)
+    return data
 
 
 class _Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -43,6 +44,10 @@ COOKIE, SET_COOKIE = "cookie-planted-3f3f", "set-cookie-planted-8e8e"
 COLLECTOR = "collector-key-planted-12"
 
 
+# What the events of a stream spell together.
+TEXTS = re.compile(rb'"(?:content|delta|text)": ?"((?:[^"\\]|\\.)*)"')
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """The loop that the gateway runs on."""
@@ -66,6 +71,9 @@ async def quoting(request: web.Request) -> web.StreamResponse:
     await response.write(event[:middle])
     await anyio.sleep(0.02)  # else both halves arrive as one
     await response.write(event[middle:])
+    # and the key in two events
+    for half in (key[: len(key) // 2], key[len(key) // 2 :]):
+        await response.write(sse({"id": "c", "choices": [{"index": 0, "delta": {"content": half}}]}))
     await response.write(CHAT_HELLO)
     await response.write_eof()
     return response
@@ -247,6 +255,8 @@ async def test_planted_secrets_are_nowhere(
     for flow in archive.list(limit=200):
         messages = archive.messages(str(flow["id"]))
         found[str(flow["id"])] = repr(messages).encode() + b"".join(bodies_of(messages).values())
+        for message in messages:
+            found[f"{flow['id']} {message.kind} {message.number}, its texts"] = b"".join(TEXTS.findall(message.body))
     archive.close()
     assert b"***" in b"".join(found.values()), "it was quoted"
     leaks = [(name, secret) for name, content in found.items() for secret in secrets if secret.encode() in content]

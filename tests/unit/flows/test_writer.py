@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -217,6 +218,73 @@ def test_secrets_are_not_written(writer: Writer, where: int, before: bool) -> No
     dumped = "\n".join(writer.base.iterdump()).encode()
     assert SECRET not in dumped
     assert SECRET.hex().upper().encode() not in dumped
+
+
+class Mask:
+    """Takes the secret out, and notices half of it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        self.asked += 1
+        return masked(data)
+
+    def may_be_in(self, data: bytes) -> bool:
+        return SECRET[:10] in data or SECRET[10:] in data
+
+
+def stream(*texts: bytes) -> list[bytes]:
+    """An answer that says these texts, an event for each."""
+    event = b'event: delta\ndata:  {"type": "delta", "index": 0, "delta": {"text": "%s"}}\n\n'
+    return [event % text for text in texts]
+
+
+def of_stream(
+    writer: Writer, request: bytes, pieces: list[bytes], mask: Mask, *, in_parts: bool = False
+) -> list[bytes]:
+    """The pieces of an answer as they are kept."""
+    flow = begun(request)
+    assert flow.tape is not None
+    flow.tape.masks.append(mask)
+    if in_parts:  # it takes its time
+        writer.write([Entry(flow, flow.tape.taken(), flow.tape.masks, final=False)])
+    flow = answered(flow, pieces)
+    writer.write([whole(flow)])
+    (answer,) = [each for each in reading.messages_of(writer.base, flow.id) if each.kind == "client_response"]
+    assert len(answer.moments) == len(answer.pieces)
+    return answer.pieces
+
+
+def test_a_secret_in_two_events_is_not_written(writer: Writer) -> None:
+    """The text is cleaned that they spell together, which is in pieces still; other events stay as they were sent."""
+    pieces = stream(b"It is ", SECRET[:13], SECRET[13:] + b".", b"Good.")
+    kept = of_stream(writer, REQUEST, pieces, Mask())
+    assert [kept[0], kept[3]] == [pieces[0], pieces[3]]
+    assert len(kept) == 4
+    said = [json.loads(piece.partition(b"data: ")[2])["delta"]["text"] for piece in kept]
+    assert "".join(said) == "It is ***.Good."
+
+
+@pytest.mark.parametrize("in_parts", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("size", [0, 5_000], ids=["on the sheet", "apart"])
+def test_what_a_model_was_told_it_may_repeat_word_by_word(writer: Writer, size: int, in_parts: bool) -> None:
+    """So the answer to a request with a secret in it is read whole, however small its pieces are."""
+    request = b'{"messages": "my key is ' + SECRET + b" " + noise(size, 1).hex().encode() + b'"}'
+    pieces = stream(*(SECRET[at : at + 3] for at in range(0, len(SECRET), 3)))
+    kept = of_stream(writer, request, pieces, Mask(), in_parts=in_parts)
+    said = [json.loads(piece.partition(b"data: ")[2])["delta"]["text"] for piece in kept if b"data: " in piece]
+    assert "".join(said) == "***"
+    assert len(kept) == len(pieces)
+    assert not writer._telling
+
+
+def test_without_a_trace_of_a_secret_nothing_is_looked_at(writer: Writer) -> None:
+    """A request and its answer are asked about once, and stay as they are."""
+    mask = Mask()
+    pieces = stream(b"It is ", SECRET[:5], b"Good.")
+    assert of_stream(writer, REQUEST, pieces, mask) == pieces
+    assert mask.asked <= 1
 
 
 def test_a_secret_that_becomes_known_later_is_not_stood_upon(writer: Writer) -> None:

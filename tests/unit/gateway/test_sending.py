@@ -179,6 +179,15 @@ def test_mask() -> None:
     assert masked(b"Bearer abcdefgh, abcdefgh, abc") == b"Bearer ***, ***, abc"
 
 
+def test_half_a_secret_is_noticed() -> None:
+    """The other half may stand elsewhere; short ones are looked for as a whole, as their halves are words."""
+    masked = mask([Secret("abcdefghijkl"), Secret("abacus")])
+    for data in (b"-abcdefghijkl-", b"-abcdef", b"ghijkl-", b"-abcde fghijkl", b"-abacus-"):
+        assert masked.may_be_in(data)
+    for data in (b"", b"abcde", b"hijkl", b"aba", b"cus"):
+        assert not masked.may_be_in(data)
+
+
 def test_the_same_secrets_give_the_same_mask() -> None:
     """What has gone through it need not go through it again: bodies are large, and repeat themselves."""
     assert mask([Secret("abcdefgh"), Secret("12345678")]) is mask(iter([Secret("12345678"), Secret("abcdefgh")]))

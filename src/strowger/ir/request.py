@@ -181,11 +181,14 @@ class ToolReference(Struct, frozen=True):
 
 
 class Opaque(Struct, frozen=True):
-    """A node that only its origin dialect understands, whole. `kind` is its wire name, for losses and logs."""
+    """A node that only its origin dialect understands, whole. `kind` is its wire name, for losses and logs, `said` what
+    it comes to in plain text, for who cannot read it.
+    """
 
     origin: str
     kind: str
     raw: Raw
+    said: str = ""
 
 
 class ToolResult(Struct, frozen=True):

@@ -253,3 +253,68 @@ def test_pictures_in_results_are_not_lost(name: str, native: bool, upstream: str
     request = ALL[name].client.parse_request(google.dumps(asked[name]))
     sent = ALL[upstream].upstream.render_request(request, "m", replace(CAPS, tool_result_images=native))
     assert PNG in sent.body.decode()
+
+
+FOUND = {
+    "type": "search_result",
+    "source": "https://a.test/x",
+    "title": "Switches",
+    "content": [{"type": "text", "text": "It has ten steps."}, {"type": "text", "text": "It is loud."}],
+    "citations": {"enabled": True},
+}
+PIECES = {
+    "type": "document",
+    "title": "Log",
+    "source": {"type": "content", "content": [{"type": "text", "text": "It has ten steps."}, {"type": "image"}]},
+}
+VIDEO = {"fileData": {"mimeType": "video/mp4", "fileUri": "gs://a/v.mp4"}}
+SHOWN: dict[str, tuple[str, Json, list[str]]] = {
+    "found": ("anthropic", FOUND, ["<search_result", "Switches", "https://a.test/x", "ten steps", "It is loud."]),
+    "pieces": ("anthropic", PIECES, ["<document", "Log", "ten steps", "[image omitted]"]),
+    "video": ("gemini", VIDEO, ["[video omitted: video/mp4: gs://a/v.mp4]"]),
+}
+
+
+def shown(dialect: str, block: Json, where: str) -> Request:
+    """A request with a block in what the user says, or in what a tool gave."""
+    if dialect == "gemini":
+        return GEMINI.client.parse_request(json.dumps({"contents": [{"role": "user", "parts": [block]}]}).encode())
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    given = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [block]}
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [call]}]
+    turns += [{"role": "user", "content": [given if where == "tool" else block]}]
+    if where == "user":
+        del turns[:2]
+    body = {"model": "m", "max_tokens": 9, "tools": [{"name": "look", "input_schema": {"type": "object"}}]}
+    return ANTHROPIC.client.parse_request(json.dumps({**body, "messages": turns}).encode())
+
+
+@pytest.mark.parametrize(
+    "name, what, where",
+    [
+        (name, what, where)
+        for what, (origin, *_) in SHOWN.items()
+        for name in ALL
+        for where in (("user", "tool") if origin == "anthropic" else ("user",))
+        if name != origin
+    ],
+)
+def test_what_others_have_no_block_for_reaches_the_model_as_text(name: str, what: str, where: str) -> None:
+    """A passage that a client brings along was left out, text and all; in a film's place there was nothing. It is still
+    told as a loss: nobody can cite it as before.
+    """
+    origin, block, words = SHOWN[what]
+    rendered = ALL[name].upstream.render_request(shown(origin, block, where), "m", CAPS)
+    sent = rendered.body.decode().replace('\\"', '"')
+    assert [word for word in words if word not in sent] == []
+    assert any(loss.severity == "warning" for loss in rendered.losses)
+
+
+@pytest.mark.parametrize("source", ["words", {"type": "content"}, {"type": "content", "content": 3}])
+def test_a_passage_without_words_says_nothing(source: object) -> None:
+    """It is left out with a loss, whatever is wrong with it."""
+    rendered = CHAT.upstream.render_request(
+        shown("anthropic", {"type": "document", "source": source}, "user"), "m", CAPS
+    )
+    assert "<document" not in rendered.body.decode()
+    assert rendered.losses

@@ -107,7 +107,43 @@ def parse_other(fields: Fields, kind: str, raw: Raw) -> ServerToolResult | Opaqu
             found, given = _findings(fields.rest.get("content"))
             name, output = kind.removesuffix(_RESULT), given.stdout + given.stderr
             return ServerToolResult(call_id, kind, raw, name, found, given.error_code, output)
-    return Opaque(NAME, kind, raw)
+    return Opaque(NAME, kind, raw, _said(kind, raw))
+
+
+class _Shown(Struct):
+    type: str = ""
+    text: str = ""
+
+
+class _Source(Struct):
+    content: str | list[_Shown] = ""
+
+
+class _Passage(Struct):
+    title: str | None = None
+    source: str | _Source = ""
+    content: list[_Shown] = []
+
+
+_PASSAGE = msgspec.json.Decoder(_Passage)
+
+
+def _said(kind: str, raw: Raw) -> str:
+    """The text of a search result, or of a document in pieces, both of which a client brings for others to cite."""
+    if kind not in {"search_result", "document"}:
+        return ""
+    try:
+        passage = _PASSAGE.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    source = passage.source
+    shown = source.content if isinstance(source, _Source) else passage.content
+    text = shown if isinstance(shown, str) else "\n".join(each.text or f"[{each.type} omitted]" for each in shown)
+    if not text:
+        return ""
+    titled = f' title="{passage.title}"' if passage.title else ""
+    sourced = f' source="{source}"' if isinstance(source, str) and source else ""
+    return f"<{kind}{titled}{sourced}>\n{text}\n</{kind}>"
 
 
 _RESULT = "_tool_result"
@@ -216,7 +252,7 @@ def _tool_result(fields: Fields) -> ToolResult:
 def _media(fields: Fields, kind: str, raw: Raw) -> Image | Document | Opaque:
     source = _source(fields)
     if source is None:
-        return Opaque(NAME, kind, raw)
+        return Opaque(NAME, kind, raw, _said(kind, raw))
     cache = cache_hint(fields)
     if kind == "image":
         return Image(source, cache=cache, extras=fields.extras())

@@ -112,11 +112,7 @@ class Fitting:
 
     def holds(self, effects: Effects) -> bool:
         """Whether the names of tools are in this request what they were."""
-        sent = self._names.sent
-        for name, written in effects.names:  # noqa: SIM110 (a generator would cost as much as the rest of it)
-            if sent(name) != written:
-                return False
-        return True
+        return self._names.hold(effects.names)
 
     def repeat(self, effects: Effects) -> None:
         """Have the effects of a part."""
@@ -319,7 +315,7 @@ class Fitting:
         if part.origin == NAME and (self.caps.betas or part.kind in STABLE_BLOCKS):
             return [part]
         self.lose(path, f"{part.kind}: only {part.origin} understands it", "warning")
-        return []
+        return [Text(part.said)] if part.said else []
 
 
 def _inline(url: str) -> Base64:

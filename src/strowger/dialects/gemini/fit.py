@@ -75,9 +75,9 @@ def fit(job: Job, part: Part, path: str) -> Part | None:
         case ServerToolCall() | ServerToolResult() if not job.ours:
             job.lose_once(path, "what a vendor's own tool did is not carried to another")
             return None
-        case Opaque(origin=origin, kind=kind) if origin != NAME:
+        case Opaque(origin=origin, kind=kind, said=said) if origin != NAME:
             job.lose(path, f"{kind or 'this part'} means something to its own vendor only")
-            return None
+            return Text(said) if said else None
         case _:
             return part
 

@@ -198,7 +198,7 @@ def _read(fields: Members, kind: str, raw: Raw | None, calls: Calls) -> Part:
             part = _server_call(fields)
         case _:
             pass
-    return part or Opaque(NAME, kind or next(iter(fields.rest), "part"), raw or _whole(fields))
+    return part or Opaque(NAME, kind or next(iter(fields.rest), "part"), raw or _whole(fields), _said(fields, kind))
 
 
 def _whole(fields: Members) -> Raw:
@@ -279,6 +279,17 @@ def _peeked(fields: Members, key: str) -> str:
         return ""
     held = Members(fields.need(fields.look(key), key), fields.at(key), fields.error)
     return (held.text("mimeType") if starts(held.look("mimeType"), b'"') else None) or ""
+
+
+def _said(fields: Members, kind: str) -> str:
+    """What stands in the place of a video, say, for a model that cannot be shown it."""
+    if kind not in {"fileData", "inlineData"} or not fields.is_object(kind):
+        return ""
+    held = Members(fields.need(fields.look(kind), kind), fields.at(kind), fields.error)
+    uri = (held.text("fileUri") if starts(held.look("fileUri"), b'"') else None) or ""
+    what = _peeked(fields, kind)
+    told = ": ".join(filter(None, (what, uri)))
+    return f"[{what.partition('/')[0] or 'file'} omitted{': ' + told if told else ''}]"
 
 
 def _decoded(data: str) -> str | None:

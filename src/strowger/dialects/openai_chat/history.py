@@ -257,9 +257,9 @@ def carry(job: Job, part: Part, path: str) -> Part | None:
         case Audio() if not caps.audio:
             job.lose(path, "the model takes no sound", "error")
             return Text(f"[audio omitted: {part.format}]")
-        case Opaque(origin=origin, kind=kind) if origin != NAME:
+        case Opaque(origin=origin, kind=kind, said=said) if origin != NAME:
             job.lose(path, f"{kind or 'this part'} means something to its own vendor only")
-            return None
+            return Text(said) if said else None
         case ServerToolCall() | ServerToolResult():
             job.lose_once(path, "what a vendor's own tool did is not carried to another")
             return None

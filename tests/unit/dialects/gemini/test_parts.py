@@ -154,8 +154,9 @@ def test_bytes_are_standard_base64_to_others(data: str) -> None:
 
 
 def test_a_video_is_for_google_only() -> None:
-    """No other dialect has a place for it; its kind is told in the loss."""
-    assert parts(inline("video/mp4"))[0] == Opaque("gemini", "inlineData", raw(inline("video/mp4")))
+    """No other dialect has a place for it; its kind is told in the loss, and other models that there was one."""
+    part = parts(inline("video/mp4"))[0]
+    assert part == Opaque("gemini", "inlineData", raw(inline("video/mp4")), "[video omitted: video/mp4]")
 
 
 def test_a_search_tells_its_query() -> None:

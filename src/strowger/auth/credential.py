@@ -88,15 +88,7 @@ def header_for(
     `anthropic_hosts` is for tests, whose fakes are not at Anthropic's: an entry with a scheme is one whole origin.
     """
     secret = credential.value.reveal()
-    is_bound = ANTHROPIC_KEY_PREFIX in secret or credential.kind == "client"
-    if is_bound and not is_anthropic_url(url, anthropic_hosts):
-        parts = split_url(url)
-        host = f"{parts.scheme}://{parts.hostname}" if parts and parts.hostname else "this host"
-        whose = "the client's own credential" if credential.kind == "client" else "an Anthropic credential"
-        raise CredentialError(
-            f"{whose} may not be sent to {host}",
-            hint="give this provider a key of its own: `auth` in the configuration",
-        )
+    check_home(secret, url, credential.kind, anthropic_hosts=anthropic_hosts)
     if not _HEADER_VALUE.fullmatch(secret):
         raise CredentialError(
             f"the credential for the header {credential.header} is empty or holds control characters",
@@ -104,6 +96,22 @@ def header_for(
         )
     has_scheme = credential.kind != "bearer" or _SCHEME.match(secret) is not None
     return credential.header, secret if has_scheme else f"Bearer {secret}"
+
+
+def check_home(
+    secret: str, url: str, kind: CredentialKind = "bearer", *, anthropic_hosts: tuple[str, ...] = ANTHROPIC_HOSTS
+) -> None:
+    """Raise CredentialError for what is Anthropic's alone, at an address that is not."""
+    is_bound = ANTHROPIC_KEY_PREFIX in secret or kind == "client"
+    if not is_bound or is_anthropic_url(url, anthropic_hosts):
+        return
+    parts = split_url(url)
+    host = f"{parts.scheme}://{parts.hostname}" if parts and parts.hostname else "this host"
+    whose = "the client's own credential" if kind == "client" else "an Anthropic credential"
+    raise CredentialError(
+        f"{whose} may not be sent to {host}",
+        hint="give this provider a key of its own: `auth` in the configuration",
+    )
 
 
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:

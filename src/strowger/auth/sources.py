@@ -16,7 +16,7 @@ import anyio.to_thread
 import msgspec
 
 from strowger.auth.aws import AwsSource
-from strowger.auth.credential import AuthSource, Credential, CredentialKind
+from strowger.auth.credential import AuthSource, Credential, CredentialKind, check_home
 from strowger.auth.files import MAX_SECRET_BYTES, Stamp, stamp_of
 from strowger.auth.issuers import Issuer, is_safe, issuer_for
 from strowger.auth.keychain import Keychain
@@ -298,13 +298,17 @@ def client_credentials(headers: Mapping[str, str]) -> tuple[Credential, ...]:
 
 
 async def unreadable(loaded: Loaded, env: Mapping[str, str]) -> list[Problem]:
-    """Every reference of a configuration that leads nowhere now, tried one after another. Commands are run."""
+    """Every reference of a configuration that leads nowhere now, or to a key that its provider will not be sent, tried
+    one after another. Commands are run.
+    """
     found: list[Problem] = []
     for path, reference in secrets_in(loaded.config):
         if reference.kind == "client":
             continue
         try:
-            await resolve(reference, env=env)
+            secret = await resolve(reference, env=env)
+            if path[0] == "providers":
+                check_home(secret.reveal(), loaded.config.providers[str(path[1])].base_url or "")
         except CredentialError as error:
             name = ".".join(str(key) for key in path)
             found.append(Problem(path, f"`{name}`: {error.message}", error.hint, loaded.place(path)))

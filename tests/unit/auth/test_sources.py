@@ -235,3 +235,29 @@ def test_unreadable_references_have_places(tmp_path: Path) -> None:
         ]
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize(
+    "key, url, problems",
+    [
+        (
+            "sk-ant-api03-x",
+            "https://elsewhere.test",
+            ["an Anthropic credential may not be sent to https://elsewhere.test"],
+        ),
+        ("sk-ant-api03-x", "https://api.anthropic.com", []),
+        ("sk-x", "https://elsewhere.test", []),
+    ],
+)
+def test_a_key_that_may_not_be_sent_there_is_told_beforehand(
+    tmp_path: Path, key: str, url: str, problems: list[str]
+) -> None:
+    """Else each call would fail, and nobody who looks for mistakes would know."""
+    path = tmp_path / "c.toml"
+    path.write_text(f'[providers.x]\ndialect = "anthropic"\nbase_url = "{url}"\nauth = "env:K"\n')
+
+    async def main() -> None:
+        found = await unreadable(load(path, env={}, presets={}), {"K": key})
+        assert [problem.message for problem in found] == [f"`providers.x.auth`: {each}" for each in problems]
+
+    anyio.run(main)

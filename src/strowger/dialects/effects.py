@@ -13,17 +13,18 @@ from typing import Protocol
 from msgspec import Struct
 
 from strowger.dialects.base import Capabilities, Loss
+from strowger.dialects.names import Asked
 
 _SPACES = 256
 
 
 class Effects(Struct, frozen=True):
-    """Each loss comes with the reason that is told once for a request, or with none; names are those of tools, as they
-    are and as they are sent.
+    """Losses, each with the reason that is told once for a request, or with none; and the names of tools that it asked
+    for.
     """
 
     losses: tuple[tuple[str, Loss], ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
+    names: Asked = Asked()
 
 
 class Job(Protocol):

@@ -5,7 +5,7 @@ The words come from OpenAI and are everybody's by now; each model takes some of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from strowger.dialects.job import BaseJob
 from strowger.ir.request import Reasoning
@@ -26,7 +26,8 @@ def wanted(reasoning: Reasoning, *, off: bool) -> str | None:
     return reasoning.effort
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def nearest(word: str, known: tuple[str, ...]) -> str:
     """Of the words that the target knows the nearest; of two the stronger. There must be one."""
     ranked = [other for other in known if other in EFFORTS] or list(known)
     return min(ranked, key=lambda other: (abs(_rank(other) - _rank(word)), -_rank(other)))

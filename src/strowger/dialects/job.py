@@ -77,7 +77,7 @@ class BaseJob:
         """The effects since `begin`, which the request has not had yet."""
         noted, self._noted = self._noted or [], None
         self.losses, self._told = self._before
-        return Effects(tuple(noted), tuple(self._names.end().items()))
+        return Effects(tuple(noted), self._names.end())
 
     def mark(self) -> None:
         """Take note of the names that are known, for `undo`."""
@@ -89,11 +89,7 @@ class BaseJob:
 
     def holds(self, effects: Effects) -> bool:
         """Whether the names of tools are in this request what they were."""
-        sent = self._names.sent
-        for name, written in effects.names:  # noqa: SIM110 (a generator would cost as much as the rest of it)
-            if sent(name) != written:
-                return False
-        return True
+        return self._names.hold(effects.names)
 
     def repeat(self, effects: Effects) -> None:
         """Have the effects of a part."""

@@ -11,6 +11,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 
+from msgspec import Struct
+
 from strowger.ir.request import GROUP_MARK, Request, ToolCall, ToolReference, ToolResult, plain_tools
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
@@ -47,6 +49,17 @@ def shortened(clean: str, whole: str, limit: int) -> str:
     return f"{clean[: limit - _HASH - 1] if limit else clean}_{digest(whole)[:_HASH]}"
 
 
+class Asked(Struct, frozen=True):
+    """Names of tools, as they are and as they are sent. `plain`: they are ASCII identifiers and short enough."""
+
+    names: tuple[tuple[str, str], ...] = ()
+    plain: bool = True
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
 class ToolNames:
     """The names of one request's tools on their way to one upstream. `longest` is in characters, 0 for any length.
 
@@ -73,10 +86,11 @@ class ToolNames:
         """Take note of the names that are asked for from here on."""
         self._asked = {}
 
-    def end(self) -> dict[str, str]:
+    def end(self) -> Asked:
         """The names that were asked for since `begin`, and what they became."""
         asked, self._asked = self._asked or {}, None
-        return asked
+        is_plain = all(name == written and _is_plain(name) for name, written in asked.items())
+        return Asked(tuple(asked.items()), is_plain)
 
     def undo(self) -> None:
         """Forget what was asked for since `mark`. `client` stays the same object."""
@@ -84,14 +98,20 @@ class ToolNames:
         self.client.clear()
         self.client.update(client)
 
+    def hold(self, asked: Asked) -> bool:
+        """Whether names are sent as they were for another request, to an upstream that takes the same."""
+        if asked.plain:
+            self._sent.update(asked.names)  # no other name of a request changes these
+            return True
+        return not [name for name, written in asked.names if self.sent(name) != written]
+
     def sent(self, name: str) -> str:
         """The name under which a tool is sent. One that fits stays as it is; another gets a hash where it is too long,
         or where cleaning gives it the name of another tool of the request.
         """
         known = self._sent.get(name)
         if known is None:
-            is_plain = name.isascii() and name.isidentifier()
-            if is_plain and (self._longest == 0 or len(name) <= self._longest):
+            if _is_plain(name) and (self._longest == 0 or len(name) <= self._longest):
                 known = self._sent[name] = name  # nearly all
             else:
                 known = self._sent[name] = self._fitted(name)

@@ -63,7 +63,7 @@ def test_the_effects_of_a_part_can_be_had_again() -> None:
     one.tool_name("a.b")
     effects = one.end()
     assert [(once, loss.path) for once, loss in effects.losses] == [("told once", "b"), ("", "d.odd")]
-    assert effects.names == (("a.b", "a__b"),)
+    assert effects.names.names == (("a.b", "a__b"),)
     assert [loss.path for loss in one.losses] == ["a"]
     one.repeat(effects)
     assert [loss.path for loss in one.losses] == ["a", "d.odd"]

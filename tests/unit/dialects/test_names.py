@@ -145,3 +145,21 @@ def test_a_client_of_the_same_dialect_may_leave_a_name_empty() -> None:
     """It is written as it was, for the vendor to judge; other dialects get something that can be called."""
     assert ToolNames(Request("x", "m"), 0, as_written).sent("") == ""
     assert ToolNames(Request("x", "m"), 64).sent("") != ""
+
+
+def test_names_hold_as_long_as_the_request_lets_them() -> None:
+    """Those that no other name can change are known at once; others are looked at again."""
+    one = ToolNames(asked("run", "a.b"), 64)
+    one.begin()
+    assert [one.sent(name) for name in ("run", "a.b")] == ["run", "a__b"]
+    both = one.end()
+    assert (both.names, both.plain) == ((("run", "run"), ("a.b", "a__b")), False)
+    assert ToolNames(asked("a.b"), 64).hold(both)
+    assert not ToolNames(asked("a.b", "a__b"), 64).hold(both)
+    one.begin()
+    one.sent("run")
+    alone = one.end()
+    other = ToolNames(asked(), 64)
+    assert alone.plain
+    assert other.hold(alone)
+    assert other.client == {}

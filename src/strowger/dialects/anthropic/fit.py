@@ -108,7 +108,7 @@ class Fitting:
         """The effects since `begin`, which the request has not had yet."""
         losses = tuple([(loss.reason if loss.reason in _ONCE else "", loss) for loss in self.losses])
         self.losses, self._told, self.thinking_lost = self._before
-        return Effects(losses, tuple(self._names.end().items()))
+        return Effects(losses, self._names.end())
 
     def holds(self, effects: Effects) -> bool:
         """Whether the names of tools are in this request what they were."""

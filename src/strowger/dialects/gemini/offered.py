@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Raw, Struct
@@ -69,26 +69,34 @@ def render_tools(job: Job, body: Json) -> bool:
             body.pop(spelled(body, key), None)
         return False
     choice = request.tool_choice
-    offered: Sequence[Tool | None]
+    forced = choice.name if choice is not None and choice.mode == "tool" else None
     if job.ours:
-        offered = [_own(job, tool, f"tools[{i}]") for i, tool in enumerate(tools)]
-        offered = _apart(job, offered, choice)
-        _render_own(job, body, offered)
+        layout = request.extras.get("tools")
+        besides = job.space((forced, layout and bytes(layout), OBJECT in request.forms))
+        offer = _OFFERS.made(job, request.tools, besides, lambda: _offered_own(job, tools, choice))
+        if request.tools or layout_of(request.extras) is not None:
+            body.pop("tools", None)
     else:
         allowed = _names_allowed(choice)
         choice = _allowed(job, choice)
         loaded = _loaded(request, tools)
-        forced = choice.name if choice is not None and choice.mode == "tool" else None
         besides = job.space((forced, loaded, allowed))
         offer = _OFFERS.made(job, request.tools, besides, lambda: _offered(job, tools, choice, loaded, allowed))
-        body |= offer.members
-        offered = offer.more
-    shown = [tool for tool in offered if tool is not None]
+    body |= offer.members
+    shown = [tool for tool in offer.more if tool is not None]
     if choice is not None:
         _render_choice(job, body, choice, shown)
     if request.parallel is False and shown:
         job.lose("parallel_tool_calls", "the provider has no switch for parallel tool calls", "info")
     return bool(shown)
+
+
+def _offered_own(job: Job, tools: tuple[Tool, ...], choice: ToolChoice | None) -> tuple[Json, _Shown]:
+    """The member that lists tools of this dialect, and those that are shown."""
+    body: Json = {}
+    offered = _apart(job, [_own(job, tool, f"tools[{i}]") for i, tool in enumerate(tools)], choice)
+    _render_own(job, body, offered)
+    return body, tuple(offered)
 
 
 def _offered(
@@ -281,7 +289,6 @@ def _render_own(job: Job, body: Json, offered: list[Tool | None]) -> None:
         layout = plain_layout(list(plain_tools(job.request)))
     rest = iter(offered)
     tools = [node for shape in layout if (node := _grouped(job, shape, rest)) or not shape]
-    body.pop("tools", None)
     if tools or not any(layout):
         body["tools"] = tools[0] if OBJECT in job.request.forms and len(tools) == 1 else tools
 

@@ -159,8 +159,8 @@ class Monitor(App[None]):
         is_resting = self._is_resting() and self._drawn >= 0
         if is_resting or self._paused or self.state.version == self._drawn or len(self.screen_stack) > 1:
             return
-        if not self.query("#top"):
-            return  # the screen is not there yet, or not any more
+        if not self._is_there():
+            return
         self._drawn_at, self._used = time.monotonic(), time.thread_time()
         self._drawn = self.state.version
         self._line("#top", self._top())
@@ -172,6 +172,10 @@ class Monitor(App[None]):
         if selected is not None:
             self._detailed = selected["id"]
             self.details.show(selected, self.source.admins.get(self.state.gateway_of(selected["id"])))
+
+    def _is_there(self) -> bool:
+        """Whether the screen has its parts: those inside of others come later, and go earlier."""
+        return bool(self.query("#calls")) and bool(self.query("#details"))
 
     def _is_resting(self) -> bool:
         """Whether what was drawn last has taken so much time that others come first. It is painted after `draw`, so
@@ -185,8 +189,10 @@ class Monitor(App[None]):
     def _second(self) -> None:
         """What changes with the time alone."""
         self.state.tick()
+        if not self._is_there():
+            return
         self._reach()
-        if not self._paused and len(self.screen_stack) == 1 and self.query("#limits"):
+        if not self._paused and len(self.screen_stack) == 1:
             self._draw_limits()
 
     def _draw_limits(self) -> None:
@@ -330,6 +336,8 @@ class Monitor(App[None]):
 
     @on(DataTable.RowHighlighted)
     def _highlighted(self) -> None:
+        if not self._is_there():
+            return
         self._reach()
         selected = self.selected()
         if selected is not None and selected["id"] != self._detailed:  # rows that are laid out anew are told of, too

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from strowger.config.schema import Flows
-from strowger.dialects.anthropic import passing, request, usual
+from strowger.dialects.anthropic import passing, request
 from strowger.flows import writer
 from tests.integration.gateway.rig import ANTHROPIC_HELLO, Rig, anthropic_request, config, gateway, provider, upstream
 
@@ -65,7 +65,7 @@ def _files(folder: Path) -> list[Path]:
 async def test_nothing_grows_with_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither memory nor the store, which is allowed one megabyte."""
     monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner, and so is what remembers bodies
-    for remembers in (usual.GROWING, usual._message_lately, request._blocks_lately, passing._look_lately):
+    for remembers in (request._GROWING, request._message_lately, request._blocks_lately, passing._look_lately):
         monkeypatch.setattr(remembers.memory, "room", MB)
     folder = tmp_path / "store"
     flows = Flows(file=str(folder / "flows.db"), keep=20, max_mb=1)

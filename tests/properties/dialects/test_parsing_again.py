@@ -135,7 +135,7 @@ def test_a_turn_is_read_as_if_it_were_the_first(dialect: str, seed: int) -> None
         assert found == [outcome(dialect, body) for body in turns]
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "gemini"])
+@EACH
 def test_what_was_read_before_is_the_very_same(dialect: str) -> None:
     """Messages and tools that came in an earlier turn are the same objects again, whatever else is new: who writes
     requests knows them by that.

@@ -7,6 +7,7 @@ rendering to the same dialect is the inverse. Knows nothing of upstreams and the
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,7 +18,7 @@ from strowger.dialects.anthropic.hosted import Servers, ability_of, bare_servers
 from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME, NULL
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
-from strowger.dialects.growing import Cut
+from strowger.dialects.growing import Cut, Growing
 from strowger.dialects.lately import Lately
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -67,6 +68,7 @@ _PEEK = msgspec.json.Decoder(_PeekBody)
 _BARE_PEEK = msgspec.json.Decoder(_BarePeek)
 _FLAG = msgspec.json.Decoder(bool | None)
 _PEEK_METADATA = msgspec.json.Decoder(_PeekMetadata)
+_GROWING = Growing("messages")
 _OLD_USER_ID = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 
 
@@ -80,7 +82,7 @@ _USER_ID = msgspec.json.Decoder(_UserId)
 def peek(body: bytes) -> Peek:
     """Model, stream flag and Claude Code's session id. Raises BadRequest when there is no object with a model."""
     try:
-        cut = usual.GROWING.cut(body)
+        cut = _GROWING.cut(body)
         if cut is not None:
             return _peek_again(cut)
         seen = _PEEK.decode(body)
@@ -143,13 +145,13 @@ def _model(fields: Fields) -> str:
 
 def parse_request(body: bytes) -> Request:
     """A body to IR. Raises BadRequest that names the member at fault."""
-    read = usual.body(body)
-    fields = Fields(body) if read is None else Fields.of(read[2])
+    cut = _GROWING.cut(body)
+    fields = Fields(body) if cut is None else Fields.of(dict(cut.members))
     model = _model(fields)
     forms: set[str] = set()
-    messages = _messages(fields) if read is None else read[0]
+    messages = _messages(fields.need(fields.items("messages"), "messages") if cut is None else cut.items)
     system = _system(fields, forms)
-    tools: tuple[Tool, ...] = _tools(fields) if read is None or read[1] is None else read[1]
+    tools = _tools(fields)
     tools += bare_servers(fields.rest.get("mcp_servers"), tools)
     choice, parallel = _tool_choice(fields)
     reasoning, output = _reasoning_and_output(fields, forms)
@@ -176,16 +178,24 @@ def parse_request(body: bytes) -> Request:
     )
 
 
-def _messages(fields: Fields) -> tuple[Message, ...]:
-    raw = fields.rest.get("messages")
-    if raw is not None and (read := usual.messages(raw)) is not None:
-        del fields.rest["messages"]
-        return read
-    raws = fields.need(fields.items("messages"), "messages")
-    return tuple([_message(Fields(raw, f"messages[{i}]")) for i, raw in enumerate(raws)])
+def _messages(written: Sequence[Raw | bytes]) -> tuple[Message, ...]:
+    try:
+        return tuple([_message_lately(bytes(message)) for message in written])
+    except BadRequest:  # which does not say where
+        return tuple([_message(Raw(message), f"messages[{i}]") for i, message in enumerate(written)])
 
 
-def _message(fields: Fields) -> Message:
+def _message(raw: Raw, path: str) -> Message:
+    return usual.message(raw) or _unusual_message(Fields(raw, path))
+
+
+# A conversation is sent whole with every turn, and grows by two messages.
+_message_lately = Lately(
+    lambda data: _message(Raw(data), "messages[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024
+)
+
+
+def _unusual_message(fields: Fields) -> Message:
     word = fields.need(fields.text("role"), "role")
     role = _ROLES.get(word)
     if role is None:
@@ -236,13 +246,25 @@ def _system_blocks(fields: Fields) -> tuple[Text | Opaque, ...]:
 
 def _tools(fields: Fields) -> tuple[Tool, ...]:
     raw = fields.rest.get("tools")
-    if raw is not None and (read := usual.tools(raw)) is not None:
+    servers = fields.rest.get("mcp_servers")
+    if servers is None and raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
+        tools = _tools_lately(bytes(raw))
         del fields.rest["tools"]
-        return read
+        return tools
     if fields.holds("tools", b"[]"):
         return ()
-    servers = servers_of(fields.rest.get("mcp_servers"))
-    return tuple(_tool(item, f"tools[{i}]", servers) for i, item in enumerate(fields.items("tools") or ()))
+    known = servers_of(servers)
+    return tuple([_tool(item, f"tools[{i}]", known) for i, item in enumerate(fields.items("tools") or ())])
+
+
+def _listed(data: bytes) -> tuple[Tool, ...]:
+    read = usual.tools(Raw(data))
+    servers = servers_of(None)
+    return read or tuple([_tool(raw, f"tools[{i}]", servers) for i, raw in enumerate(_LIST.decode(data))])
+
+
+_LIST = msgspec.json.Decoder(list[Raw])
+_tools_lately = Lately(_listed, kept=16, longest=512 * 1024)
 
 
 def _tool(raw: Raw, path: str, servers: Servers) -> Tool:

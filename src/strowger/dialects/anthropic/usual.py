@@ -15,9 +15,6 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from strowger.dialects.anthropic.wire import NAME, REDACTED, SIGNATURE
 from strowger.dialects.envelope import opened
-from strowger.dialects.fields import check_utf_8
-from strowger.dialects.growing import Growing
-from strowger.dialects.lately import Lately
 from strowger.ir import request as ir
 from strowger.ir.request import NO_EXTRAS, Extras
 
@@ -176,85 +173,16 @@ class _Tool(_Node):
         )
 
 
-class _Body(_Node):
-    model: Raw
-    messages: list[Raw]
-    system: Raw | UnsetType = UNSET
-    tools: Raw | UnsetType = UNSET
-    tool_choice: Raw | UnsetType = UNSET
-    max_tokens: Raw | UnsetType = UNSET
-    metadata: Raw | UnsetType = UNSET
-    stream: Raw | UnsetType = UNSET
-    thinking: Raw | UnsetType = UNSET
-    output_config: Raw | UnsetType = UNSET
-    context_management: Raw | UnsetType = UNSET
-    temperature: Raw | UnsetType = UNSET
-    top_p: Raw | UnsetType = UNSET
-    top_k: Raw | UnsetType = UNSET
-    stop_sequences: Raw | UnsetType = UNSET
-    service_tier: Raw | UnsetType = UNSET
-
-
-_BODY = msgspec.json.Decoder(_Body)
-_REST = tuple(name for name in _Body.__struct_fields__ if name not in {"messages", "tools"})
-_ALL = frozenset(_Body.__struct_fields__)
-GROWING = Growing("messages")
-"""Takes apart the bodies of this dialect."""
-_MESSAGES = msgspec.json.Decoder(list[_Message])
 _MESSAGE = msgspec.json.Decoder(_Message)
 _BLOCK: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(_Block)
 _TOOLS = msgspec.json.Decoder(list[_Tool])
 _UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
-def body(
-    data: bytes,
-) -> tuple[tuple[ir.Message, ...], tuple[ir.FunctionTool, ...] | None, dict[str, Raw]] | None:
-    """Messages, tools and the other members of a whole body, or None when any of it is unusual.
-
-    Tools are None where there are none, or where they are unusual: then they are among the other members.
-    """
+def message(raw: Raw) -> ir.Message | None:
+    """One message, or None when it is unusual."""
     try:
-        cut = GROWING.cut(data)
-        if cut is None:
-            read = _BODY.decode(data)
-            said = tuple([_message_lately(bytes(message)) for message in read.messages])
-            rest = {key: value for key in _REST if (value := getattr(read, key)) is not UNSET}
-            written = read.tools
-        elif cut.members.keys() <= _ALL and "model" in cut.members:
-            said = tuple([_message_lately(message) for message in cut.items])
-            rest = {key: cut.members[key] for key in _REST if key in cut.members}
-            written = cut.members.get("tools", UNSET)
-        else:
-            return None
-        offered = None
-        if written is not UNSET:
-            offered = tools(written)
-            if offered is None:
-                rest["tools"] = written
-        if cut is None and not data.isascii():
-            for value in rest.values():
-                check_utf_8(bytes(value))
-    except _UNUSUAL:
-        return None
-    return said, offered, rest
-
-
-def _message(data: bytes) -> ir.Message:
-    message = _MESSAGE.decode(data)
-    if message.output_config is not UNSET:
-        check_utf_8(bytes(message.output_config))
-    return message.message()
-
-
-# A conversation is sent whole with every turn, and grows by two messages.
-_message_lately = Lately(_message, kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
-
-
-def messages(raw: Raw) -> tuple[ir.Message, ...] | None:
-    """All messages, or None when any of them is unusual."""
-    try:
-        return tuple([message.message() for message in _MESSAGES.decode(raw)])
+        return _MESSAGE.decode(raw).message()
     except _UNUSUAL:
         return None
 
@@ -269,18 +197,10 @@ def block(raw: Raw) -> ir.Part | None:
 
 def tools(raw: Raw) -> tuple[ir.FunctionTool, ...] | None:
     """All tools (one at least), or None when any of them is unusual."""
-    return _tools_lately(bytes(raw))
-
-
-def _tools(data: bytes) -> tuple[ir.FunctionTool, ...] | None:
     try:
-        check_utf_8(data)
-        return tuple([tool.tool() for tool in _TOOLS.decode(data)]) or None
+        return tuple([tool.tool() for tool in _TOOLS.decode(raw)]) or None
     except _UNUSUAL:
         return None
-
-
-_tools_lately = Lately(_tools, kept=16, longest=512 * 1024)
 
 
 def _content(content: str | list[_Text | _Image | _ToolReference]) -> tuple[ir.Text | ir.Image | ir.ToolReference, ...]:

@@ -13,6 +13,7 @@ from msgspec import Raw
 from bench.bodies import claude_code_body, small_body
 from strowger.dialects.anthropic import DIALECT, FAITHFUL, usual
 from strowger.dialects.base import Capabilities
+from strowger.dialects.lately import Lately
 from strowger.errors import GatewayError
 from strowger.ir.request import Request
 from tests.conformance.lanes import DIALECTS
@@ -119,8 +120,9 @@ def _both(body: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Request | str, 
     """The body in the middle form, read in one go and patiently; or the error."""
     quick = _read(body)
     with monkeypatch.context() as patch:
-        for name in ("messages", "block", "tools"):
+        for name in ("message", "block", "tools"):
             patch.setattr(usual, name, lambda raw: None)
+        patch.setattr(Lately, "__call__", lambda self, data: self._function(data))
         return quick, _read(body)
 
 
@@ -197,22 +199,25 @@ def test_whatever_is_written_is_read_equally(data: st.DataObject) -> None:
 
 
 def test_a_message_that_is_sent_again_is_not_read_again() -> None:
-    """Agents send the whole conversation with every turn; what was read of it stays the same."""
-    messages = [{"role": "user", "content": "Hello, café"}, {"role": "assistant", "content": [TEXT, USE]}]
-    first = usual.body(dumps({"model": "m", "messages": messages}))
-    again = usual.body(dumps({"messages": [*messages, {"role": "user", "content": [RESULT]}], "model": "n"}))
-    assert first is not None
-    assert again is not None
-    assert [read is known for read, known in zip(again[0], first[0], strict=False)] == [True, True]
-    assert len(again[0]) == 3
+    """Agents send the whole conversation with every turn; what was read of it stays the same, the unusual too."""
+    strange = {"role": "user", "content": [{"type": "document", "source": {"type": "new"}}, TEXT]}
+    messages = [{"role": "user", "content": "Hello, café"}, {"role": "assistant", "content": [TEXT, USE]}, strange]
+    first = _read(dumps({"model": "m", "messages": messages, "tools": TOOLS}))
+    result = {"role": "user", "content": [RESULT]}
+    again = _read(dumps({"messages": [*messages, result], "model": "n", "tools": TOOLS}))
+    assert isinstance(first, Request)
+    assert isinstance(again, Request)
+    assert [read is known for read, known in zip(again.messages, first.messages, strict=False)] == [True, True, True]
+    assert len(again.messages) == 4
+    assert again.tools is first.tools
 
 
 @pytest.mark.parametrize("member", ["content", "output_config"])
-def test_a_message_that_is_not_utf_8_is_unusual(member: str) -> None:
+def test_a_message_that_is_not_utf_8_is_refused(member: str) -> None:
     """Also where it is kept as it came, and however often it comes."""
     config = {"effort": "low" if member == "content" else "é"}
     message = {"role": "system", "content": "é" if member == "content" else "a", "output_config": config}
     body = dumps({"model": "m", "messages": [message]})
-    assert usual.body(body) is not None
+    assert isinstance(_read(body), Request)
     broken = body.replace("é".encode(), b"\xff")
-    assert [usual.body(broken), usual.body(broken)] == [None, None]
+    assert ["not valid UTF-8" in str(_read(broken)) for _ in range(2)] == [True, True]

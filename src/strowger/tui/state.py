@@ -241,7 +241,7 @@ class State:
         """What keeps calls from being seen or stored, a sentence each."""
         for store in self._stores.values():
             if store.get("problem"):
-                yield f"calls are not stored: {store['problem']}"
+                yield f"the store of calls: {store['problem']}"
             dropped = (store.get("flows_dropped") or 0) + (store.get("bodies_dropped") or 0)
             if dropped:
                 yield f"the store could not keep up: {dropped:,} were dropped"

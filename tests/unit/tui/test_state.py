@@ -127,7 +127,7 @@ def test_troubles_are_sentences() -> None:
     state.heard("one", "store", {"problem": "the disk is full", "bodies_dropped": 2, "flows_dropped": 1})
     state.heard("one", "gap", {"missed": 1200})
     assert list(state.troubles()) == [
-        "calls are not stored: the disk is full",
+        "the store of calls: the disk is full",
         "the store could not keep up: 3 were dropped",
         "1,200 changes went by too fast to be shown",
     ]

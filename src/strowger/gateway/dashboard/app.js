@@ -113,7 +113,7 @@ const notice = document.getElementById('notice');
 
 function complain() {
   const { problem, store: kept } = state;
-  const said = problem ? [problem.message, problem.hint] : kept && kept.problem ? ['calls are not being stored: ' + kept.problem, 'calls themselves go on as ever'] : null;
+  const said = problem ? [problem.message, problem.hint] : kept && kept.problem ? ['the store of calls: ' + kept.problem, 'calls themselves go on as ever'] : null;
   notice.hidden = !said;
   if (said) fill(notice, h('span', null, said[0]), said[1] && h('span.dim', null, said[1]));
 }

@@ -43,6 +43,8 @@ class SSEDecoder:
         self._size = 0
         self._limit = limit
         self._started = False
+        self._head, self._named = b"data: ", ""
+        """How the last event that came alone began, and its name."""
         self.comments = 0
         self.stray = b""
 
@@ -54,17 +56,22 @@ class SSEDecoder:
     def feed(self, data: bytes) -> list[Frame]:
         """Frames that `data` completes. Raises FrameTooLargeError."""
         if self._started and not self._pieces and data.endswith(b"\n\n") and b"\r" not in data:
-            # A paced stream: one event in one chunk, of one line, or of its name and one line.
+            # A paced stream: one event in one chunk, of one line, or of its name and one line. Most begin as the last.
+            head = self._head
+            if data.startswith(head) and data.find(b"\n", len(head)) == len(data) - 2:
+                return [_made(Frame, (self._named, data[len(head) : -2]))]
             line = data.find(b"\n") + 1
             if line == len(data) - 1 and data.startswith(b"data: "):
+                self._head, self._named = b"data: ", ""
                 return [_made(Frame, ("", data[6:-2]))]
             if data.find(b"\n", line) == len(data) - 2 and data.startswith(b"data: ", line) and data[:7] == b"event: ":
-                return [_made(Frame, (_name(data[: line - 1]), data[line + 6 : -2]))]
-        if data.endswith(b"\r\n\r\n") and self.between and data.startswith(b"data: "):
+                self._head, self._named = data[: line + 6], _name(data[: line - 1])
+                return [_made(Frame, (self._named, data[line + 6 : -2]))]
+        if self._started and not self._pieces and data.endswith(b"\r\n\r\n") and data.startswith(b"data: "):
             # The same from a server that ends its lines with CRLF, as Google's do.
             end = len(data) - 4
             if data.find(b"\r") == end and data.find(b"\n") == end + 1:
-                return [Frame("", data[6:end])]
+                return [_made(Frame, ("", data[6:end]))]
         buffer = data
         if self._pieces:
             # What ends no line ends no frame, and need not be joined to what waits: a large frame may come in many

@@ -12,6 +12,10 @@ def test_an_event_per_chunk_and_many_at_once_are_the_same() -> None:
     wire = [
         b"data: 1\n\n",
         b"event: x\ndata: 2\n\n",
+        b"event: x\ndata: 2\n\n",
+        b"event: xy\ndata: 2\n\n",
+        b"event: x\ndata: 2\ndata: 2\n\n",
+        b"event: x\ndata: 2\n\nevent: x\ndata: 2\n\n",
         b"data: a: b\n\n",
         b"data:3\n\n",
         b"data: \n\n",
@@ -20,8 +24,8 @@ def test_an_event_per_chunk_and_many_at_once_are_the_same() -> None:
     paced, burst = SSEDecoder(), SSEDecoder()
     frames = [frame for piece in wire for frame in paced.feed(piece)]
     assert frames == burst.feed(b"".join(wire))
-    assert [frame.data for frame in frames] == [b"1", b"2", b"a: b", b"3", b"", b"4"]
-    assert frames[1] == Frame("x", b"2")
+    assert [frame.data for frame in frames] == [b"1", *[b"2"] * 3, b"2\n2", b"2", b"2", b"a: b", b"3", b"", b"4"]
+    assert [frame.event for frame in frames] == ["", "x", "x", "xy", "x", "x", "x", "", "", "", ""]
 
 
 def test_a_frame_that_looks_whole_is_not_cut_from_what_came_before() -> None:

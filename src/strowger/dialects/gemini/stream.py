@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 
 import msgspec
 from msgspec import Raw
@@ -60,6 +61,7 @@ from strowger.ir.response import unfold_part
 LONGEST_PLAIN_BODY = 32 * 1024 * 1024
 """Bytes kept of an answer that is not a stream."""
 
+_DATA = itemgetter(1)  # of a frame
 _TOTAL = b'"totalTokenCount"'
 _BESIDE = (GROUNDING, CITED, "urlContextMetadata")
 """Members of a candidate that some servers send empty where they have nothing to say."""
@@ -106,7 +108,7 @@ class StreamDecoder:
             if self._array is not None:
                 self._all(self._array.feed(data), out)
             else:
-                self._all([frame.data for frame in self._sse.feed(data)], out)
+                self._all(map(_DATA, self._sse.feed(data)), out)
         except FrameTooLargeError as error:
             self._fail(_malformed(f"the upstream's stream cannot be read: {error}"), out)
         return out

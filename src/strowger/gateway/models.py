@@ -174,7 +174,7 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def one(entries: tuple[Entry, ...], call: Call) -> bytes:
-    """One model for a call, in its dialect. Raises UnknownModel."""
+    """One model for a call, in its dialect. Raises ClientError."""
     entry = catalog.find(entries, call.endpoint.name)
     if call.endpoint.dialect == GEMINI:
         return catalog.gemini_model(entry)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from strowger.errors import BadRequest, Malformed, UnknownModel
+from strowger.errors import BadRequest, ClientError, ErrorKind, Malformed, UnknownModel
 from strowger.routing import aliases
 from strowger.routing.facts import UNKNOWN, Facts, known
 from strowger.routing.table import RouteTable, Target
@@ -175,11 +175,17 @@ def codex_list(entries: Iterable[Entry]) -> bytes:
 
 
 def find(entries: Iterable[Entry], model: str) -> Entry:
-    """The entry of one id. Raises UnknownModel."""
+    """The entry of one id. Raises ClientError, as for anything that is not there: nobody asked to be answered by it."""
     for entry in entries:
         if entry.id == model:
             return entry
-    raise UnknownModel(f"there is no model `{model}`", hint="GET /v1/models lists what there is")
+    raise ClientError(
+        f"there is no model `{model[:200]}`",
+        kind=ErrorKind.NOT_FOUND,
+        hint="GET /v1/models lists what there is",
+        param="model",
+        code="model_not_found",
+    )
 
 
 def anthropic_model(entry: Entry) -> bytes:

@@ -108,17 +108,19 @@ async def test_lists_are_kept() -> None:
 
 
 async def test_an_unknown_model_is_told() -> None:
-    """Asking for one that is not there gives an error in the client's dialect, as a call with it would."""
+    """Asking for one that is not there is a 404 in each dialect: Anthropic's has a type of its own for that."""
     async with rigging.upstream(Lister("small")) as url:
         route = RouteConfig(match=Match(model="named"), to="vendor:small")
         config = rigging.config({"vendor": rigging.provider("openai_chat", url)}, [route])
         async with rigging.gateway(config) as rig:
             status, chat = await models(rig, "/v1/models/nobody")
-            _, messages = await models(rig, "/v1/models/nobody", **ANTHROPIC)
-    assert status == 404
+            also, messages = await models(rig, "/v1/models/nobody", **ANTHROPIC)
+            google, gemini = await models(rig, "/v1beta/models/nobody")
+    assert (status, also, google) == (404, 404, 404)
     assert chat["error"]["code"] == "model_not_found"
-    assert messages["type"] == "error"
+    assert (messages["type"], messages["error"]["type"]) == ("error", "not_found_error")
     assert "nobody" in messages["error"]["message"]
+    assert gemini["error"]["status"] == "NOT_FOUND"
 
 
 async def test_the_owner_is_told_why_a_list_is_missing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strowger.config.schema import Config, Match, ProviderConfig, RouteConfig
-from strowger.errors import BadRequest, Malformed, UnknownModel
+from strowger.errors import BadRequest, ClientError, Malformed
 from strowger.providers import build_providers
 from strowger.routing import aliases, catalog
 from strowger.routing.catalog import Entry, Listed, entries, parse_listing
@@ -162,7 +162,7 @@ def test_one_model() -> None:
         json.loads(catalog.anthropic_model(catalog.find(listed, "fast")))["display_name"] == "fast → openai:gpt-5-nano"
     )
     assert json.loads(catalog.openai_model(catalog.find(listed, "claude-fast")))["owned_by"] == "openai"
-    with pytest.raises(UnknownModel, match="no model `nope`"):
+    with pytest.raises(ClientError, match="no model `nope`"):
         catalog.find(listed, "nope")
 
 

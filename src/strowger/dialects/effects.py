@@ -57,14 +57,24 @@ class Job(Protocol):
 
 _spaces: dict[Hashable, int] = {}
 _numbers = count()
+# Capabilities are hashed member by member, and those of a model are one object for as long as it is configured so.
+_targets: dict[int, tuple[Capabilities, int]] = {}
 
 
 def space(target: str, origin: str, caps: Capabilities, more: Hashable = None) -> int:
     """A number for what decides besides the parts of a request themselves. None ever stands for two."""
-    key = target, origin, caps, more
-    found = _spaces.get(key)
+    known = _targets.get(id(caps))
+    if known is None:
+        if len(_targets) >= _SPACES:
+            _targets.clear()
+        known = _targets[id(caps)] = caps, _number(caps)
+    return _number((target, origin, known[1], more))
+
+
+def _number(what: Hashable) -> int:
+    found = _spaces.get(what)
     if found is None:
         if len(_spaces) >= _SPACES:
             _spaces.clear()  # what is known under their numbers is not found any more, and goes in time
-        found = _spaces[key] = next(_numbers)
+        found = _spaces[what] = next(_numbers)
     return found

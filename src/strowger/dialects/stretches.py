@@ -108,7 +108,12 @@ def stretched(
         # what is known is held: no other message has its id
         key = space, -1 if i else start, cuts[i], id(stretch[0])
         found = _known.get(key)
-        if found is None or not _is_same(found.messages, stretch) or not job.holds(found.effects):
+        if (
+            found is None
+            or len(found.messages) != len(stretch)
+            or not all(map(is_, found.messages, stretch))
+            or not job.holds(found.effects)
+        ):
             found = _made(job, key, stretch, write, free=free)
         if found is None:
             # what is written before may run into it, so that is made again with all that follows
@@ -127,7 +132,8 @@ def stretched(
         job.undo()
         return None
     for each in known:
-        job.repeat(each.effects)
+        if each.effects.losses:
+            job.repeat(each.effects)
     job.repeat(effects)
     return told
 
@@ -147,10 +153,6 @@ def _made(job: Job, key: _Key, stretch: tuple[Message, ...], write: Write, *, fr
     if size <= _LONGEST:
         _known.keep(key, written, size)
     return written
-
-
-def _is_same(before: tuple[Message, ...], now: tuple[Message, ...]) -> bool:
-    return len(before) == len(now) and all(map(is_, before, now))
 
 
 def _cuts(messages: Sequence[Message], start: int) -> list[int]:

@@ -448,6 +448,8 @@ GROUP_MARK = "."
 
 def plain_tools(request: Request) -> tuple[Tool, ...]:
     """The tools without groups, for dialects that have none: `group.tool` is the name of a grouped one."""
+    if ToolGroup not in map(type, request.tools):
+        return request.tools  # type: ignore[return-value]
     plain: list[Tool] = []
     for tool in request.tools:
         if isinstance(tool, ToolGroup):

@@ -63,7 +63,7 @@ class _Body:
         self._system: list[Text | Opaque] = []
         self._watched: tuple[str, ...] = ()
         self._hinted = False
-        """Whether the client marked in the messages what to cache."""
+        """Whether the client marked what to cache."""
 
     def rendered(self) -> Rendered:
         """All of it, as JSON."""
@@ -76,7 +76,7 @@ class _Body:
             )
             thinking.member = body["thinking"] = {"type": "disabled"}
         self._limits()
-        write_tools(self._request, fitting, body)
+        self._hinted = write_tools(self._request, fitting, body) or self._hinted
         self._sampling(thinking_on=thinking.on)
         self._output(thinking.effort)
         self._write_system()
@@ -244,8 +244,7 @@ class _Body:
     def _automatic_caching(self) -> None:
         """Other dialects cache by themselves; here it has to be asked for, and pays where a prompt comes again."""
         request = self._request
-        hinted = self._hinted or any(getattr(tool, "cache", None) is not None for tool in request.tools)
-        if not hinted and (request.tools or len(request.messages) > 2):
+        if not self._hinted and (request.tools or len(request.messages) > 2):
             self._body["cache_control"] = {"type": "ephemeral"}
 
 

@@ -39,11 +39,12 @@ def forced(request: Request) -> bool:
     return choice is not None and choice.mode in {"tool", "required"} and bool(_listed(request))
 
 
-def write_tools(request: Request, fitting: Fitting, body: Json) -> None:
-    """Set `tools`, `tool_choice` and `mcp_servers`."""
+def write_tools(request: Request, fitting: Fitting, body: Json) -> bool:
+    """Set `tools`, `tool_choice` and `mcp_servers`; whether the client marked a tool for the cache."""
     writer = _Writer(request, fitting, body)
-    writer.tools()
+    hinted = writer.tools()
     writer.choice()
+    return hinted
 
 
 def _listed(request: Request) -> tuple[Tool, ...]:
@@ -55,11 +56,12 @@ def _listed(request: Request) -> tuple[Tool, ...]:
 
 class _Listed(Struct, frozen=True):
     """Of the tools that are listed: the client's name of each, and the one it is sent under. `free`: what those with
-    free text were, by the names they are sent under.
+    free text were, by the names they are sent under; `hinted`: the client marked one for the cache.
     """
 
     names: dict[str, str]
     free: dict[str, str]
+    hinted: bool
 
 
 _OFFERS: Offers[_Listed] = Offers()
@@ -78,11 +80,11 @@ class _Writer:
         self._free: dict[str, str] = {}
         self._servers: list[Json] = []
 
-    def tools(self) -> None:
-        """Set `tools`, and the servers that they need."""
+    def tools(self) -> bool:
+        """Set `tools`, and the servers that they need; whether the client marked a tool for the cache."""
         if self._tools and not self._caps.tools:
             self._fitting.lose("tools", "this model takes no tools", "error")
-            return
+            return any(getattr(tool, "cache", None) is not None for tool in self._request.tools)
         own, choice = self._fitting.own, self._request.tool_choice
         named = frozenset[str]() if own else loaded(self._request.messages, self._tools)
         forced = choice.name if choice is not None and choice.mode == "tool" else None
@@ -93,6 +95,7 @@ class _Writer:
         self._body |= offer.members
         if "tools" not in offer.members and not own and (stubs := self._stubs()):
             self._body["tools"] = stubs
+        return offer.more.hinted
 
     def _offered(self, named: frozenset[str]) -> tuple[Json, _Listed]:
         """The members that list tools. `named` are the deferred ones to show."""
@@ -102,7 +105,8 @@ class _Writer:
             members["tools"] = written
         if self._servers:
             members["mcp_servers"] = self._servers
-        return members, _Listed(self._names, self._free)
+        hinted = any(getattr(tool, "cache", None) is not None for tool in self._request.tools)
+        return members, _Listed(self._names, self._free, hinted)
 
     def _shown(self, named: frozenset[str]) -> list[tuple[int, Tool]]:
         """The tools that the upstream can be shown, numbered as the client did."""

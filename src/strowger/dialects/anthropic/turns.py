@@ -175,7 +175,8 @@ def _written(role: str, parts: list[Part], *, plain: bool, own: bool = True) -> 
 
 
 def _message_losses(message: Message, path: str, fitting: Fitting) -> None:
-    fitting.losses += extras_losses(message.extras, path, "it belonged to a message that stands elsewhere now")
+    if message.extras:
+        fitting.losses += extras_losses(message.extras, path, "it belonged to a message that stands elsewhere now")
     if message.name is not None and message.role not in {"tool", "function"}:
         fitting.lose(f"{path}.name", "this dialect does not name speakers", "info")
 

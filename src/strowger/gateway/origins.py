@@ -10,13 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, OrderedDict
+from operator import is_
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from strowger.dialects.base import values_of
-from strowger.ir.request import Message, Part, Request, Signed, Thinking
+from strowger.dialects.lately import Memory
+from strowger.ir.request import Message, Part, Request, Signed, Text, Thinking, ToolCall
 
 _KEPT = 20_000
+_MESSAGES = 4096
+_ROOM = 4 * 1024 * 1024
 _NOBODY = "another account"
 """The origin of state that was refused; no upstream is called so."""
 _SIGNATURE = re.compile(rb'"([A-Za-z0-9+/=_-]{16,})"')
@@ -30,6 +35,7 @@ class Origins:
         self._kept = kept
         self._origins: OrderedDict[bytes, str] = OrderedDict()
         self._issuers: Counter[str] = Counter()
+        self._given: Memory[int, _Given] = Memory(_MESSAGES, _ROOM)
 
     def note(self, signed: Signed) -> None:
         """A signature on its way to a client."""
@@ -83,23 +89,73 @@ class Origins:
         """The request with each bare signature given to whom we know to have issued it."""
         if not self._origins:
             return request
-        messages = tuple(self._message(message) for message in request.messages)
-        changed = any(new is not old for new, old in zip(messages, request.messages, strict=True))
-        return replace(request, messages=messages) if changed else request
+        messages = tuple([self._message(message) for message in request.messages])
+        return request if all(map(is_, messages, request.messages)) else replace(request, messages=messages)
 
     def _message(self, message: Message) -> Message:
-        parts = tuple(self._part(part) for part in message.parts)
-        if all(new is old for new, old in zip(parts, message.parts, strict=True)):
+        """The message with its signatures given to their issuers: the very same as in the turn before, by which who
+        writes it knows it.
+        """
+        for part in message.parts:
+            if type(part) is Thinking and part.signed is not None:
+                break
+        else:
             return message
-        return replace(message, parts=parts)
+        known = self._given.get(id(message))  # what is remembered is held, so that no other message has its id
+        digests = _digests(message) if known is None else known.digests
+        issuers = tuple([self._origins.get(digest) for digest in digests])
+        if known is None or known.issuers != issuers:
+            given = _given(message, issuers)
+            known = _Given(message, digests, issuers, given)
+            self._given.keep(id(message), known, _size(message))
+        return known.given
 
-    def _part(self, part: Part) -> Part:
-        if not isinstance(part, Thinking) or part.signed is None:
-            return part
-        origin = self._origins.get(_digest(part.signed.blob.encode()))
-        if origin is None or origin == part.signed.origin:
-            return part
-        return replace(part, signed=replace(part.signed, origin=origin))
+
+class _Given(Struct, frozen=True):
+    """A message, the digests of its signatures, who issued them, and the message that says so."""
+
+    message: Message
+    digests: tuple[bytes, ...]
+    issuers: tuple[str | None, ...]
+    given: Message
+
+
+def _size(message: Message) -> int:
+    """About how many bytes a message of the model takes."""
+    return sum(
+        [
+            len(part.arguments) if isinstance(part, ToolCall) else len(part.text) + len(_blob(part))
+            for part in message.parts
+            if isinstance(part, Text | Thinking | ToolCall)
+        ]
+    )
+
+
+def _blob(part: Text | Thinking) -> str:
+    return part.signed.blob if isinstance(part, Thinking) and part.signed is not None else ""
+
+
+def _digests(message: Message) -> tuple[bytes, ...]:
+    return tuple(
+        [
+            _digest(part.signed.blob.encode())
+            for part in message.parts
+            if isinstance(part, Thinking) and part.signed is not None
+        ]
+    )
+
+
+def _given(message: Message, issuers: tuple[str | None, ...]) -> Message:
+    """The message itself where nothing is to be said."""
+    issuer = iter(issuers)
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Thinking) and (signed := part.signed) is not None:
+            origin = next(issuer)
+            if origin is not None and origin != signed.origin:
+                part = replace(part, signed=replace(signed, origin=origin))
+        parts.append(part)
+    return message if all(map(is_, parts, message.parts)) else replace(message, parts=tuple(parts))
 
 
 def _digest(signature: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strowger.gateway.origins import Origins
-from strowger.ir.request import Message, Request, Signed, Text, Thinking
+from strowger.ir.request import Message, Request, Signed, Text, Thinking, ToolCall
 
 OURS = "c2lnbmF0dXJlLW9mLW9uZQ=="
 THEIRS = "c2lnbmF0dXJlLW9mLW90aGVy"
@@ -44,6 +44,33 @@ def test_a_bare_signature_is_given_to_whom_we_know() -> None:
     assert isinstance(part, Thinking)
     assert part.signed == Signed("deepseek", "anthropic:signature", THEIRS)
     assert part.text == "x"
+
+
+def test_a_message_is_given_the_same_way_in_every_turn() -> None:
+    """It is the same object, by which who writes it knows it, until another issuer is known."""
+    origins, turn = Origins(), request(THEIRS)
+    origins.note(Signed("deepseek", "anthropic:signature", THEIRS))
+    first, again = origins.attribute(turn), origins.attribute(turn)
+    assert first.messages[0] is turn.messages[0]
+    assert first.messages[1] is not turn.messages[1]
+    assert again.messages[1] is first.messages[1]
+    origins.note(Signed("kimi", "anthropic:signature", THEIRS))
+    part = origins.attribute(turn).messages[1].parts[0]
+    assert isinstance(part, Thinking)
+    assert part.signed == Signed("kimi", "anthropic:signature", THEIRS)
+    origins.note(Signed("anthropic", "anthropic:signature", THEIRS))
+    assert origins.attribute(turn) is turn
+
+
+def test_messages_of_many_turns_do_not_pile_up() -> None:
+    """What is remembered of them is bounded in bytes."""
+    origins = Origins()
+    origins.note(Signed("deepseek", "anthropic:signature", THEIRS))
+    for number in range(50):
+        thinking = Thinking("x" * 200_000, Signed("anthropic", "anthropic:signature", THEIRS))
+        said = Message("assistant", (thinking, Text(str(number)), ToolCall(f"c{number}", "ls", "{}")))
+        origins.attribute(Request("anthropic", "m", (said,)))
+    assert 1_000_000 < origins._given.held <= 4 * 1024 * 1024
 
 
 def test_state_that_was_refused_is_nobodys() -> None:

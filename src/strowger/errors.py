@@ -8,8 +8,7 @@ The tree (an exception that is not in it is a bug of ours, answered as 500 `inte
      │   ├ BadRequest                 malformed JSON, wrong types, impossible values
      │   ├ UnknownModel               no route leads to the model that was asked for
      │   ├ UnknownPath                nothing is served at this path
-     │   ├ Unauthenticated            no client token, or a wrong one
-     │   ├ Forbidden                  a foreign Host or Origin, or a right that is missing
+     │   ├ Forbidden                  a foreign Host or Origin, no client token, or a wrong one
      │   ├ TooLarge                   the body is over the limit
      │   └ Unsupported                what is asked for cannot be carried to the chosen upstream
      ├ OverBudget                     what the user set as the most to spend has been spent
@@ -118,12 +117,6 @@ class UnknownPath(ClientError):
     """Nothing is served at this path, or not with this method."""
 
     kind = ErrorKind.NOT_FOUND
-
-
-class Unauthenticated(ClientError):
-    """No client token, or one that we do not know."""
-
-    kind = ErrorKind.UNAUTHENTICATED
 
 
 class Forbidden(ClientError):

@@ -93,16 +93,6 @@ def login_command(issuer: str, name: str = "") -> str:
     return f"strowger login {issuer}" + (f" --name {name}" if name else "")
 
 
-def split_label(label: str) -> tuple[str, str]:
-    """Issuer and name of `codex` or `codex/work`. Raises CredentialError."""
-    issuer, slash, name = label.partition("/")
-    if issuer not in ISSUERS:
-        raise CredentialError(f"there is no login for `{issuer}`", hint=f"logins: {', '.join(sorted(ISSUERS))}")
-    if slash:
-        check_name(name)
-    return issuer, name
-
-
 def check_name(name: str) -> None:
     """Raises CredentialError unless `name` may name a login."""
     if not _NAME.fullmatch(name):

@@ -11,7 +11,7 @@ import pytest
 from strowger.auth.issuers import Holder
 from strowger.auth.keychain import Keychain
 from strowger.auth.oauth import Tokens
-from strowger.auth.stores import Login, LoginStore, check_name, login_command, split_label
+from strowger.auth.stores import Login, LoginStore, check_name, login_command
 from strowger.config.paths import logins_dir
 from strowger.config.references import Secret
 from strowger.errors import CredentialError, LoginNeeded
@@ -183,18 +183,12 @@ def test_names(name: str) -> None:
     """A name is part of a file's name: what could lead elsewhere is refused."""
     with pytest.raises(CredentialError, match="cannot name a login"):
         check_name(name)
-    with pytest.raises(CredentialError):
-        split_label(f"codex/{name}")
 
 
 def test_labels() -> None:
     """A login is written as in the configuration."""
-    assert split_label("codex") == ("codex", "")
-    assert split_label("kimi/a.b-c_1") == ("kimi", "a.b-c_1")
     assert LOGIN.label == "codex"
     assert login_command("kimi", "work") == "strowger login kimi --name work"
-    with pytest.raises(CredentialError, match="no login for `nope`"):
-        split_label("nope")
 
 
 def test_nothing_is_shown(store: LoginStore) -> None:

@@ -13,6 +13,7 @@ from strowger.dialects.anthropic import DIALECT
 from strowger.dialects.base import ErrorReply
 from strowger.errors import (
     BadRequest,
+    ClientError,
     CredentialError,
     ErrorKind,
     Forbidden,
@@ -22,7 +23,6 @@ from strowger.errors import (
     TimedOut,
     TooLarge,
     Truncated,
-    Unauthenticated,
     UnknownModel,
     UnknownPath,
     Unsupported,
@@ -123,7 +123,7 @@ def test_any_error_answer_is_read(status: int, body: bytes) -> None:
         (BadRequest("messages: field required"), 400, "invalid_request_error"),
         (UnknownModel("no route for x"), 400, "invalid_request_error"),
         (UnknownPath("nothing here"), 404, "not_found_error"),
-        (Unauthenticated("no token"), 401, "authentication_error"),
+        (ClientError("no token", kind=ErrorKind.UNAUTHENTICATED), 401, "authentication_error"),
         (Forbidden("not from there"), 403, "permission_error"),
         (TooLarge("too large"), 413, "request_too_large"),
         (Unsupported("two answers"), 400, "invalid_request_error"),

@@ -10,6 +10,7 @@ import pytest
 from strowger.dialects.openai_chat import DIALECT
 from strowger.errors import (
     BadRequest,
+    ClientError,
     CredentialError,
     ErrorKind,
     GatewayError,
@@ -17,7 +18,6 @@ from strowger.errors import (
     TimedOut,
     TooLarge,
     Truncated,
-    Unauthenticated,
     UnknownModel,
     Unreachable,
     Unsupported,
@@ -156,7 +156,7 @@ def reply(error: GatewayError) -> tuple[int, Any, dict[str, str]]:
     "error,status,kind,code",
     [
         (BadRequest("no", param="model"), 400, "invalid_request_error", None),
-        (Unauthenticated("no"), 401, "authentication_error", "invalid_api_key"),
+        (ClientError("no", kind=ErrorKind.UNAUTHENTICATED), 401, "authentication_error", "invalid_api_key"),
         (CredentialError("no"), 403, "permission_error", None),
         (UnknownModel("no", available=("a",)), 404, "invalid_request_error", "model_not_found"),
         (TooLarge("no"), 413, "invalid_request_error", "request_too_large"),

@@ -179,9 +179,31 @@ def _log(config: Config) -> Log:
     return Log(file, config.log.level, areas=config.log.areas)
 
 
-async def _client_token(config: Config, env: Mapping[str, str]) -> str | None:
-    reference = config.server.client_token
-    return None if reference is None else (await resolve(reference, env=env)).reveal()
+async def _access(config: Config, env: Mapping[str, str], *, token_required: bool) -> Access:
+    server = config.server
+    token = None if server.client_token is None else (await resolve(server.client_token, env=env)).reveal()
+    access = Access(
+        bind=server.bind,
+        allowed_hosts=server.allowed_hosts,
+        allowed_origins=server.allowed_origins,
+        client_token=token,
+        token_required=token_required,
+    )
+    if server.allow_external_bind and not access.token_required:
+        raise ConfigError(
+            "an external bind needs a client token", hint="set server.client_token, for example env:STROWGER_TOKEN"
+        )
+    return access
+
+
+def _conversations(config: Config, env: Mapping[str, str], log: Log) -> Conversations:
+    responses = config.responses
+    return Conversations(
+        responses.file or str(state_dir(env) / "responses.db"),
+        max_bytes=responses.max_mb * 1024 * 1024,
+        max_age=responses.keep_days * 86400,
+        tell=lambda event, fields: log.write("warning", event, fields),
+    )
 
 
 def _with_demo_address(config: Config, url: str) -> Config:
@@ -236,26 +258,8 @@ async def build(
             providers = build_providers(config, env=env, anthropic_hosts=anthropic_hosts, source_for=sources)
             return RouteTable(config, providers)
 
-        server = config.server
-        access = Access(
-            bind=server.bind,
-            allowed_hosts=server.allowed_hosts,
-            allowed_origins=server.allowed_origins,
-            client_token=await _client_token(config, env),
-            token_required=token_required,
-        )
-        if server.allow_external_bind and not access.token_required:
-            raise ConfigError(
-                "an external bind needs a client token", hint="set server.client_token, for example env:STROWGER_TOKEN"
-            )
-
-        responses = config.responses
-        conversations = Conversations(
-            responses.file or str(state_dir(env) / "responses.db"),
-            max_bytes=responses.max_mb * 1024 * 1024,
-            max_age=responses.keep_days * 86400,
-            tell=lambda event, fields: log.write("warning", event, fields),
-        )
+        access = await _access(config, env, token_required=token_required)
+        conversations = _conversations(config, env, log)
         stack.callback(conversations.close)
         tracing = await stack.enter_async_context(exporting(config, env, log, DIALECTS))
         kept = await stack.enter_async_context(keeping(config, env, log, spawn, tracing))

@@ -19,9 +19,8 @@ from strowger.cli.flows import (
     picked,
     where_option,
 )
-from strowger.cli.flows_list import terminal_width
 from strowger.cli.flows_show import BODIES, absent_number, number_option
-from strowger.cli.render import hint, plain
+from strowger.cli.render import hint, plain, terminal_width
 
 if TYPE_CHECKING:
     from strowger.flows.tape import Message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from strowger.cli.flows import (
     pass_kept,
     where_option,
 )
+from strowger.cli.render import terminal_width
 from strowger.errors import BadRequest, ClientError
 
 if TYPE_CHECKING:
@@ -54,11 +54,6 @@ def list_flows(kept: Kept, where: str | None, limit: int, jq: tuple[str, ...], a
     if not found:
         return 1 if as_json else nothing(where or (jq[0] if jq else None))
     return 0
-
-
-def terminal_width() -> int | None:
-    """Columns of the terminal; None when there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @click.command()

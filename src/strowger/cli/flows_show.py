@@ -12,8 +12,7 @@ import msgspec
 
 from strowger.cli import names
 from strowger.cli.flows import NONE_FOUND, Kept, one, pass_kept
-from strowger.cli.flows_list import terminal_width
-from strowger.cli.render import plain, table
+from strowger.cli.render import plain, table, terminal_width
 from strowger.flows import words
 
 if TYPE_CHECKING:

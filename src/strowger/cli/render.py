@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 
 import click
 
 from strowger.flows.words import count, duration, milliseconds, plain
 
-__all__ = ["below_home", "count", "duration", "hint", "milliseconds", "plain", "table"]
+__all__ = ["below_home", "count", "duration", "hint", "milliseconds", "plain", "table", "terminal_width"]
 
 
 def hint(text: str) -> str:
@@ -28,6 +30,11 @@ def table(rows: Sequence[Sequence[str]], *, indent: int = 0, header: Sequence[st
     if header and lines:
         lines[0] = click.style(lines[0], dim=True)
     return lines
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None when there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def below_home(path: str) -> str:

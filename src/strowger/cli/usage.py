@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from strowger.cli.render import count, hint, table
+from strowger.cli.render import count, hint, table, terminal_width
 from strowger.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ NONE_FOUND = 1
 _ALL = "all"
 _MOST_ROWS = 40
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_OPTIONAL = ("REASONING", "WRITE", "CACHE READ", "HIT", "ERRORS", "OUTPUT", "INPUT", "PLAN VALUE", "MONEY")
+"""Columns that are left out where there is no room, in this order."""
 _HEADER = ("CALLS", "ERRORS", "INPUT", "CACHE READ", "WRITE", "HIT", "OUTPUT", "REASONING", "MONEY", "PLAN VALUE")
 
 
@@ -144,11 +146,26 @@ def _lines(names: Sequence[str], rows: Sequence[Row], whole: Usage, limit: int) 
         cells = cells[-limit:] if set(PERIODS) & set(names) else cells[:limit]
     if groups:
         cells.append((("total", *("" for _ in groups[1:])), whole))
-    header, *shown = _aligned([(*groups, *_HEADER), *((*left, *_sums(one)) for left, one in cells)], len(groups))
+    rows_of_cells = [(*groups, *_HEADER), *((*left, *_sums(one)) for left, one in cells)]
+    header, *shown = _aligned(_fitted(rows_of_cells, terminal_width()), len(groups))
     yield from table(shown, header=header)
     if left_out:
         yield f"{count(left_out, 'row')} more: `--limit`"
     yield from _remarks(whole)
+
+
+def _fitted(rows: Sequence[tuple[str, ...]], width: int | None) -> list[tuple[str, ...]]:
+    """The rows without columns for which a terminal of that width has no room; those that say nothing go first."""
+    shown = list(range(len(rows[0])))
+    if width is None:
+        return list(rows)
+    widths = [max(len(row[column]) for row in rows) for column in shown]
+    optional = [rows[0].index(name) for name in _OPTIONAL]
+    optional.sort(key=lambda column: any(row[column] != "-" for row in rows[1:]))
+    for column in optional:
+        if sum(widths[each] for each in shown) + 2 * (len(shown) - 1) > width:
+            shown.remove(column)
+    return [tuple(row[column] for column in shown) for row in rows]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[tuple[str, ...]]:

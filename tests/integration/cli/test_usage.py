@@ -116,6 +116,22 @@ def test_the_budgets_of_today(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
+    "width, left_out",
+    [(200, ""), (86, "REASONING"), (60, "REASONING WRITE CACHE"), (10, "INPUT OUTPUT MONEY VALUE")],
+)
+def test_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, width: int, left_out: str) -> None:
+    """Columns are left out rather than wrapped, those that say nothing first; a pipe gets all of them."""
+    whole = run("--by", "session")[1].splitlines()
+    monkeypatch.setattr("strowger.cli.usage.terminal_width", lambda: width)
+    lines = run("--by", "session")[1].splitlines()
+    assert [name for name in left_out.split() if name in lines[0]] == []
+    assert lines[0].split()[:2] == ["SESSION", "CALLS"]
+    if width > 50:
+        assert max(len(line) for line in lines if line.split()[0] in ("SESSION", "total")) <= width
+    assert (lines == whole) is (width == 200)
+
+
+@pytest.mark.parametrize(
     "tokens, told",
     [(0, "-"), (7, "7"), (9_999, "9,999"), (10_000, "10.0k"), (1_234_567, "1.2M"), (20_000_000_000, "20.0G")],
 )

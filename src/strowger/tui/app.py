@@ -465,8 +465,8 @@ class Monitor(App[None]):
     async def action_switch(self) -> None:
         """Have the calls of a launch go elsewhere."""
         call = self.selected()
-        url = self.state.gateway_of(call["id"]) if call is not None else next(iter(self.source.admins), "")
-        admin = self.source.admins.get(url)
+        url = self.state.gateway_of(call["id"]) if call is not None else ""
+        admin = self.source.admins.get(url) or next(iter(self.source.admins.values()), None)
         if admin is None:
             self.notify("no gateway answers", severity="warning")
             return

@@ -425,6 +425,17 @@ async def test_a_client_is_switched(gateway: Gateway) -> None:
         await until(pilot, lambda: gateway.asked == [("switch", "l1", "deepseek")], "it is switched")
 
 
+async def test_clients_are_switched_beside_the_call_of_a_gateway_that_has_ended(gateway: Gateway) -> None:
+    """Those of a gateway that runs: they are what can be switched."""
+    app = Monitor(lambda: [Where()])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(rows(app)) == 2, "earlier calls")
+        app.state.take("http://gone.test", call(9))
+        await until(pilot, lambda: len(rows(app)) == 3 and app.selected() == app.state.call("flow_9"), "one from there")
+        await pilot.press("s")
+        await until(pilot, lambda: len(app.screen_stack) == 2, "the dialog")
+
+
 async def test_a_request_is_copied_without_its_key(gateway: Gateway) -> None:
     """A command that works in a shell once the key is there."""
     app = Monitor(lambda: [Where()])

@@ -18,6 +18,7 @@ from strowger.dialects.eventstream import MEDIA_TYPE, encode
 from strowger.dialects.framing import Frame, SSEDecoder
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import Call, Verb
+from strowger.gateway.replies import Onward
 from strowger.upstreams.base import Headers
 
 FORMS = frozenset({"bedrock", "vertex"})
@@ -106,35 +107,25 @@ def _text(raw: Raw | None) -> str:
         return ""
 
 
-class BedrockReply:
+class BedrockReply(Onward):
     """A reply in Bedrock's words: a stream in AWS's framing, an error with its name in a header."""
 
     def __init__(self, reply: Reply) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._frames = SSEDecoder()
-
-    @property
-    def started(self) -> bool:
-        """Whether a status has been sent."""
-        return self._reply.started
-
-    @property
-    def streaming(self) -> bool:
-        """Whether a stream has begun and has not ended."""
-        return self._reply.streaming
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin a stream."""
-        await self._reply.start(status, _typed(headers, MEDIA_TYPE))
+        await self.beneath.start(status, _typed(headers, MEDIA_TYPE))
 
     async def write(self, data: bytes) -> None:
         """Events, each as a message."""
-        await self._reply.write(self._framed(data))
+        await self.beneath.write(self._framed(data))
 
     async def end(self, data: bytes = b"") -> None:
         """The last events, and the end."""
         last = self._framed(data) + b"".join(map(_message, self._frames.close()))
-        await self._reply.end(last)
+        await self.beneath.end(last)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """An answer at once: a stream as one, an error in AWS's shape, anything else as it is."""
@@ -142,12 +133,12 @@ class BedrockReply:
         if status >= 400:
             named, told = _named(body)
             lines = (*_typed(headers, "application/json"), ("x-amzn-ErrorType", named))
-            await self._reply.whole(status, lines, msgspec.json.encode({"message": told}))
+            await self.beneath.whole(status, lines, msgspec.json.encode({"message": told}))
         elif "event-stream" in kind:
             framed = self._framed(body) + b"".join(map(_message, self._frames.close()))
-            await self._reply.whole(status, _typed(headers, MEDIA_TYPE), framed)
+            await self.beneath.whole(status, _typed(headers, MEDIA_TYPE), framed)
         else:
-            await self._reply.whole(status, headers, body)
+            await self.beneath.whole(status, headers, body)
 
     def _framed(self, data: bytes) -> bytes:
         return b"".join(map(_message, self._frames.feed(data))) if data else b""

@@ -21,6 +21,7 @@ from strowger.flows.conversations import Conversations, Turn, items_of
 from strowger.gateway.delivery import Reply
 from strowger.gateway.endpoints import RESPONSES, Call, Verb
 from strowger.gateway.pulse import Spawn
+from strowger.gateway.replies import Onward
 from strowger.routing.table import Route
 from strowger.upstreams.base import Headers
 
@@ -238,14 +239,14 @@ def _text(value: Raw) -> str:
 Heard = Callable[[bytes], None]
 
 
-class Overheard:
+class Overheard(Onward):
     """A reply that is listened to: `answer` is the response object, once it has gone by, before the client has it.
 
     `heard` is called with it. What cannot be read is not kept, and passes all the same.
     """
 
     def __init__(self, reply: Reply, heard: Heard) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._heard = heard
         self._frames = SSEDecoder(_STREAM_LIMIT)
         self._items: list[Raw] = []
@@ -253,37 +254,23 @@ class Overheard:
         self.answered = False
         """Whether an answer has gone by, whole."""
 
-    @property
-    def started(self) -> bool:
-        """As the reply's."""
-        return self._reply.started
-
-    @property
-    def streaming(self) -> bool:
-        """As the reply's."""
-        return self._reply.streaming
-
-    async def start(self, status: int, headers: Headers) -> None:
-        """As the reply's."""
-        await self._reply.start(status, headers)
-
     async def write(self, data: bytes) -> None:
         """Listen, then pass on."""
         if not self._deaf:
             self._listen(data)
-        await self._reply.write(data)
+        await self.beneath.write(data)
 
     async def end(self, data: bytes = b"") -> None:
         """Listen to the last bytes, then pass them on."""
         if data and not self._deaf:
             self._listen(data)
-        await self._reply.end(data)
+        await self.beneath.end(data)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Keep a whole answer, then pass it on."""
         if status == 200:
             self._take(body)
-        await self._reply.whole(status, headers, body)
+        await self.beneath.whole(status, headers, body)
 
     def _listen(self, data: bytes) -> None:
         try:

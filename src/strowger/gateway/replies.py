@@ -1,6 +1,6 @@
 """Answers as HTTP/1.1: heads, chunks, ends. A head leaves together with the first bytes of its body.
 
-The other half of `inbound`. Must not know what an answer says.
+The other half of `inbound`, and what goes between it and an answer. Must not know what an answer says.
 """
 
 from __future__ import annotations
@@ -13,12 +13,37 @@ from strowger.errors import ErrorKind, GatewayError
 from strowger.upstreams.base import Headers
 
 if TYPE_CHECKING:
+    from strowger.gateway.delivery import Reply
     from strowger.gateway.inbound import Request
 
 _END = b"0\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
 # They end with their head, whatever it says (RFC 9110 §6.4.1).
 _BODILESS = frozenset({204, 304})
+
+
+class Onward:
+    """What goes before another reply, and does something with all that is sent."""
+
+    __slots__ = ("beneath",)
+
+    def __init__(self, beneath: Reply) -> None:
+        self.beneath = beneath
+        """The reply itself."""
+
+    @property
+    def started(self) -> bool:
+        """As the reply's."""
+        return self.beneath.started
+
+    @property
+    def streaming(self) -> bool:
+        """As the reply's."""
+        return self.beneath.streaming
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """As the reply's."""
+        await self.beneath.start(status, headers)
 
 
 class _Clock:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from strowger.flows.tape import Message, Tape
+from strowger.gateway.replies import Onward
 from strowger.upstreams.base import Headers, Incoming, Outgoing, gathered
 
 if TYPE_CHECKING:  # delivery knows, far below, who sends; and that is us
@@ -72,26 +73,15 @@ class TapedIncoming:
         self.beneath.close()
 
 
-class TapedReply:
-    """The answer that the client gets."""
+class TapedReply(Onward):
+    """The answer that the client gets. Who writes to the reply beneath notes what was written."""
 
-    __slots__ = ("_message", "_tape", "beneath")
+    __slots__ = ("_message", "_tape")
 
     def __init__(self, reply: Reply, tape: Tape) -> None:
-        self.beneath = reply
-        """The reply itself; who writes to it notes what was written."""
+        super().__init__(reply)
         self._tape = tape
         self._message: Message | None = None
-
-    @property
-    def started(self) -> bool:
-        """As the reply's."""
-        return self.beneath.started
-
-    @property
-    def streaming(self) -> bool:
-        """As the reply's."""
-        return self.beneath.streaming
 
     def note(self, piece: bytes) -> None:
         """Some bytes have been sent, past `write`."""

@@ -247,12 +247,12 @@ def _system_blocks(fields: Fields) -> tuple[Text | Opaque, ...]:
 def _tools(fields: Fields) -> tuple[Tool, ...]:
     raw = fields.rest.get("tools")
     servers = fields.rest.get("mcp_servers")
-    if servers is None and raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
+    if fields.holds("tools", b"[]"):
+        return ()
+    if servers is None and raw is not None and bytes(memoryview(raw)[:1]) == b"[":
         tools = _tools_lately(bytes(raw))
         del fields.rest["tools"]
         return tools
-    if fields.holds("tools", b"[]"):
-        return ()
     known = servers_of(servers)
     return tuple([_tool(item, f"tools[{i}]", known) for i, item in enumerate(fields.items("tools") or ())])
 

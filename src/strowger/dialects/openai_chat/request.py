@@ -188,11 +188,12 @@ _message_lately = Lately(
 def _tools(fields: Fields) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     raw = fields.rest.get("tools")
-    if raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
-        tools += _tools_lately(bytes(raw))
-        del fields.rest["tools"]
-    elif not _is_empty_list(fields, "tools"):
-        tools += [_tool(raw, f"tools[{i}]") for i, raw in enumerate(fields.items("tools") or ())]
+    if raw is not None and bytes(memoryview(raw)[:1]) == b"[":
+        if not _is_empty_list(fields, "tools"):
+            tools += _tools_lately(bytes(raw))
+            del fields.rest["tools"]
+    else:
+        fields.items("tools")  # says what is wrong with it
     if not _is_empty_list(fields, "functions"):
         tools += [_function(Fields(raw, f"functions[{i}]")) for i, raw in enumerate(fields.items("functions") or ())]
     return (*tools, *take_members(fields))

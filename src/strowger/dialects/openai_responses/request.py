@@ -14,7 +14,7 @@ from strowger.dialects.fields import Fields, is_string
 from strowger.dialects.growing import Cut, Growing
 from strowger.dialects.openai_responses.items import brought, parse_input, parse_items
 from strowger.dialects.openai_responses.parts import EMPTY_LIST, filled, leftovers
-from strowger.dialects.openai_responses.tools import listed_tools, names_of, parse_tools, take_choice
+from strowger.dialects.openai_responses.tools import listed_tools, names_of, take_choice
 from strowger.dialects.openai_responses.wire import COMPACT, COMPACTION, HAND_OVER, NAME, TRIGGER
 from strowger.errors import BadRequest
 from strowger.ir.request import (
@@ -171,13 +171,13 @@ def _tools(fields: Fields, messages: tuple[Message, ...], forms: set[str]) -> tu
     """The tools of the request, and behind them those that items brought."""
     tools: tuple[Tool | ToolGroup, ...] = ()
     raw = fields.rest.get("tools")
-    if raw is not None and bytes(memoryview(raw)[:2]) == b"[{":  # as clients write them
+    if raw is not None and bytes(memoryview(raw)[:1]) == b"[":
         tools = listed_tools(bytes(raw))
         del fields.rest["tools"]
-    elif items := fields.items("tools"):
-        tools = parse_tools(items, "tools")
-    elif items is not None:
-        fields.rest["tools"] = EMPTY_LIST
+        if not tools:
+            fields.rest["tools"] = EMPTY_LIST
+    else:
+        fields.items("tools")  # says what is wrong with it
     more: list[Tool | ToolGroup] = []
     found = brought(messages)
     known: set[str] = {name for tool in tools for name in names_of(tool)} if found else set()

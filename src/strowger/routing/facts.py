@@ -49,7 +49,8 @@ _KNOWN: tuple[tuple[str, Facts], ...] = (
     ("gpt-4.1*", Facts(1_047_576, 32_768, True)),
     ("gpt-4o*", Facts(128_000, 16_384, True)),
     ("gpt-5*chat*", Facts(128_000, 16_384, True)),
-    ("gpt-5.[45]*", Facts(1_050_000, 128_000, True, 922_000)),
+    ("gpt-5.4-[mn]*", Facts(400_000, 128_000, True, 272_000)),  # mini and nano
+    ("gpt-5.[456]*", Facts(1_050_000, 128_000, True, 922_000)),
     ("gpt-5*", Facts(400_000, 128_000, True, 272_000)),
     ("o[134]*", Facts(200_000, 100_000, True)),
     ("gpt-oss*", Facts(131_072, 131_072, False)),
@@ -61,6 +62,9 @@ _KNOWN: tuple[tuple[str, Facts], ...] = (
     ("kimi-for-coding*", Facts(262_144, 0, True)),
     ("kimi-k2*", Facts(262_144, 0, None)),
     ("glm-4.[67]*", Facts(204_800, 131_072, False)),
+    ("grok-4.20*", Facts(1_000_000, 0, True)),
+    ("grok-4.3*", Facts(1_000_000, 0, True)),
+    ("grok-4.[567]*", Facts(500_000, 0, True)),
     ("grok-4*", Facts(256_000, 0, True)),
     ("grok-code*", Facts(256_000, 0, False)),
 )

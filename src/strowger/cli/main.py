@@ -77,6 +77,20 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a name. For one that is not there, the one that was probably meant is told."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from strowger.config.validate import near_miss
+
+            near = near_miss(args[0], self._table)
+            if near is not None:
+                raise click.UsageError(f"No such command {args[0]!r}; did you mean {near!r}?", ctx) from error
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list, from the table."""
         with formatter.section("Commands"):

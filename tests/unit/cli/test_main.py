@@ -151,9 +151,11 @@ def test_the_list_tells_every_command(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """A slip of the pen is wrong usage."""
-    assert main.run(["servee"]) == 2
-    assert capsys.readouterr().err.startswith("error: no such command 'servee'")
+    """A slip of the pen is wrong usage, and what was meant is told where that can be guessed."""
+    assert main.run(["stauts"]) == 2
+    assert capsys.readouterr().err.startswith("error: no such command 'stauts'; did you mean 'status'?\n")
+    assert main.run(["zzz"]) == 2
+    assert capsys.readouterr().err.startswith("error: no such command 'zzz'\n")
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -1,5 +1,6 @@
 """What the dialects themselves cost, without a socket: `python -m bench --codecs`.
 
+Requests are turns of one conversation: all but the last words of each have been there before, as with agents.
 Each figure is the smallest of many short repeats, which are interleaved over all of them: what else runs on the machine
 adds to some repeats, and never takes away. For whoever changes a codec; what a gateway costs, the other modes tell.
 """
@@ -9,15 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 
 from msgspec import Struct
 
-from bench.others import agent_body
+from bench.others import BLANK_TURN, turn_body
 from strowger.config.schema import ProviderConfig
-from strowger.dialects.base import Capabilities, DecoderSetup, EncoderSetup, Spot
+from strowger.dialects.base import Capabilities, DecoderSetup, Dialect, EncoderSetup, Spot
 from strowger.gateway.app import DIALECTS
 from strowger.ir.events import Event, Finish, PartStart, PartStop, Start, StopReason, TextDelta, Usage, UsageUpdate
-from strowger.ir.request import Text
+from strowger.ir.request import Request, Text
 from strowger.providers.base import build_provider
 from strowger.providers.presets import PRESETS
 
@@ -60,19 +62,18 @@ def run() -> list[Figure]:
 def table(figures: list[Figure]) -> str:
     """The figures as Markdown: requests by direction, as a multiple of Anthropic's to Chat too; events by dialect."""
     found = {(figure.what, figure.client, figure.upstream): figure.micros for figure in figures}
-    base = found["parse", "anthropic", ""] + found["render", "anthropic", "openai_chat"]
+    base = found["carry", "anthropic", "openai_chat"]
     names = list(_TARGETS)
     lines = [
-        "Parse and render of a request of 93 KB, in µs; in brackets as a multiple of Anthropic → Chat:",
+        "The next turn of 93 KB read (peek, parse) and written, in µs; in brackets as a multiple of Anthropic → Chat:",
         "",
-        "| from | peek | parse | " + " | ".join(f"→ {name}" for name in names) + " |",
-        "|---|---|---|" + "---|" * len(names),
+        "| from | read | " + " | ".join(f"read, → {name}" for name in names) + " |",
+        "|---|---|" + "---|" * len(names),
     ]
     for client in names:
-        whole = [found["parse", client, ""] + found["render", client, upstream] for upstream in names]
+        whole = [found["carry", client, upstream] for upstream in names]
         cells = [f"{micros:.0f} ({micros / base:.2f})" for micros in whole]
-        head = f"| {client} | {found['peek', client, '']:.0f} | {found['parse', client, '']:.0f} | "
-        lines.append(head + " | ".join(cells) + " |")
+        lines.append(f"| {client} | {found['read', client, '']:.0f} | " + " | ".join(cells) + " |")
     lines += ["", "One event of text, in µs:", "", "| | decode | skip | encode |", "|---|---|---|---|"]
     for name in names:
         cells = [f"{found[what, name, '']:.2f}" for what in ("decode", "skip", "encode")]
@@ -89,17 +90,32 @@ def _calls_for(work: Callable[[], object]) -> int:
 
 def _jobs() -> dict[tuple[str, str, str], tuple[Callable[[], object], int]]:
     jobs: dict[tuple[str, str, str], tuple[Callable[[], object], int]] = {}
-    for name, dialect in DIALECTS.items():
-        body, spot = agent_body(name, _TARGETS[name][1]), _SPOTS.get(name, Spot())
-        client = dialect.client
-        jobs["peek", name, ""] = (partial(client.peek, body, spot), 1)
-        jobs["parse", name, ""] = (partial(client.parse_request, body, spot), 1)
-        request = client.parse_request(body, spot)
+    for name in DIALECTS:
+        read = _reader(name)
+        jobs["read", name, ""] = (read, 1)
         for target, upstream in DIALECTS.items():
-            render = upstream.upstream.render_request
-            jobs["render", name, target] = (partial(render, request, _TARGETS[target][1], _capabilities(target)), 1)
+            model, capabilities = _TARGETS[target][1], _capabilities(target)
+            jobs["carry", name, target] = (partial(_carry, read, upstream, model, capabilities), 1)
         jobs |= _stream_jobs(name)
     return jobs
+
+
+def _reader(name: str) -> Callable[[], Request]:
+    """Reads the next turn, which nobody has seen before."""
+    whole, spot = turn_body(name, _TARGETS[name][1]), _SPOTS.get(name, Spot())
+    client = DIALECTS[name].client
+    turns = count()
+
+    def read() -> Request:
+        body = whole.replace(BLANK_TURN, b"turn %012d" % next(turns))
+        client.peek(body, spot)
+        return client.parse_request(body, spot)
+
+    return read
+
+
+def _carry(read: Callable[[], Request], upstream: Dialect, model: str, capabilities: Capabilities) -> None:
+    upstream.upstream.render_request(read(), model, capabilities)
 
 
 def _stream_jobs(name: str) -> dict[tuple[str, str, str], tuple[Callable[[], object], int]]:

@@ -138,8 +138,8 @@ def request_small(subject: Running, load: LoadProcess, scale: Scale) -> Figures:
 
 
 def request_claude(subject: Running, load: LoadProcess, scale: Scale) -> Figures:
-    """One-event streams, 93 KB body, 16 connections that ask again at once."""
-    seen, cpu = _cpu_of(subject, load, _job(subject, body="claude", connections=16, seconds=scale.seconds))
+    """One-event streams, 93 KB body, the next turn each time, 16 connections that ask again at once."""
+    seen, cpu = _cpu_of(subject, load, _job(subject, body="turns", connections=16, seconds=scale.seconds))
     return {"claude_per_s": seen.requests / seen.wall, **_per(cpu, seen.requests, "claude_us")}
 
 

@@ -14,7 +14,7 @@ from bench import bodies
 Json = dict[str, Any]
 
 BLANK_SESSION = b"888888888888"
-"""Where a turn's body names its session, once in the body."""
+"""Where a turn's body names its session, once in the body; only Anthropic's dialect does."""
 
 BLANK_TURN = b"turn 000000000000"
 """Where it says which turn this is."""
@@ -25,21 +25,20 @@ _SESSION = f"5e551091-0000-4000-8000-{BLANK_SESSION.decode()}"
 def agent_body(dialect: str, model: str) -> bytes:
     """About 93 KB in a dialect; Gemini's has no model in it."""
     whole = bodies.claude_code_body(model)
-    if dialect == "anthropic":
-        return whole
-    body: Json = msgspec.json.decode(whole)
-    written = {"openai_chat": _chat, "openai_responses": _responses, "gemini": _gemini}[dialect](body)
-    return msgspec.json.encode(written)
+    return whole if dialect == "anthropic" else _written(dialect, msgspec.json.decode(whole))
 
 
 def turn_body(dialect: str, model: str) -> bytes:
-    """As `agent_body` in the dialect that it is written in, with room for a session's number and for a turn's."""
-    if dialect != "anthropic":
-        raise ValueError("turns are written in Anthropic's dialect only")
+    """As `agent_body`, with room for a turn's number and, in Anthropic's dialect, for a session's."""
     body: Json = msgspec.json.decode(bodies.claude_code_body(model))
     body["metadata"] = {"user_id": f"user_bench_account__session_{_SESSION}"}
     body["messages"][-1]["content"][-1]["content"][0]["text"] += BLANK_TURN.decode()
-    return msgspec.json.encode(body)
+    return _written(dialect, body)
+
+
+def _written(dialect: str, body: Json) -> bytes:
+    forms = {"openai_chat": _chat, "openai_responses": _responses, "gemini": _gemini}
+    return msgspec.json.encode(forms[dialect](body) if dialect in forms else body)
 
 
 def small_body(dialect: str, model: str) -> bytes:

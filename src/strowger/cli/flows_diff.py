@@ -58,16 +58,21 @@ def diff(kept: Kept, names: tuple[str, ...], where: str | None, limit: int, jq: 
         click.echo("only one call passes the filter" if where else "only one call is kept", err=True)
         return NONE_FOUND
     ids = [str(flow["id"]) for flow in found]
-    bodies = _bodies(kept, ids, body)
+    missing: set[str] = set()
+    bodies = _bodies(kept, ids, body, missing)
     for before, after, lines in windows(ids, bodies):
-        click.echo("\n".join(map(_coloured, lines)) if lines else f"flow:{before} and flow:{after} are identical.")
-    return 0
+        if lines:
+            click.echo("\n".join(map(_coloured, lines)))
+        elif missing.isdisjoint((before, after)):
+            click.echo(f"flow:{before} and flow:{after} are identical.")
+    return NONE_FOUND if missing.issuperset(ids) else 0
 
 
-def _bodies(kept: Kept, ids: list[str], body: str) -> Iterator[bytes]:
+def _bodies(kept: Kept, ids: list[str], body: str, missing: set[str]) -> Iterator[bytes]:
     for name in ids:
         message = kept.archive.message(name, BODIES[body])
         if message is None or (message.size and not message.pieces):
+            missing.add(name)
             click.echo(f"{name}: this message is not kept; it counts as empty", err=True)
         yield b"" if message is None else message.body
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from strowger.cli import main
+from strowger.flows.store import Store
+from tests.fakes.flows import call
 from tests.integration.cli.conftest import Flows
 
 
@@ -23,6 +30,19 @@ def test_a_difference_has_two_ends(flows: Flows) -> None:
     code, _, err = flows("diff", "--where", "model:haiku")
     assert (code, err) == (1, "only one call passes the filter\n")
     assert flows("diff", "--where", "model:none")[0] == 1
+
+
+def test_what_is_not_kept_is_not_identical(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nobody knows what it was."""
+    path = tmp_path / "bare.db"
+    store = Store(path, tell=lambda *_: None, bodies="none")
+    for _ in range(2):
+        store.finished(call())
+    store.close()
+    assert main.run(("flows", "--file", str(path), "diff")) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("this message is not kept") == 2
 
 
 def test_a_request_is_held_against_what_was_forwarded(flows: Flows) -> None:

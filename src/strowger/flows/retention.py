@@ -22,6 +22,11 @@ from strowger.flows import tables
 _STEP = 200
 # Flows whose bodies go in one transaction because the file is too large; each may be of megabytes.
 _LARGE_STEP = 25
+# The oldest sheets: of which flows, and about what goes with each.
+_OLDEST = (
+    "SELECT id / 2, length(content) + coalesce((SELECT sum(length(contents.content))"
+    " FROM json_each(sheets.bodies) AS held JOIN contents ON body = held.value), 0) FROM sheets ORDER BY id LIMIT ?"
+)
 # Pages given back to the file system at once.
 _PAGES = 4096
 # When the file is too large, it is brought down to this part of its bound: not every call has to look again.
@@ -182,10 +187,15 @@ def _by_age(base: sqlite3.Connection, kept_since: float, figures_since: float, l
 
 def _by_size(base: sqlite3.Connection, wanted: int, left: _Time) -> None:
     """What was said goes first, then the oldest calls altogether."""
-    while _used(base) > wanted:
-        rows = base.execute("SELECT id / 2 FROM sheets ORDER BY id LIMIT ?", (_LARGE_STEP,)).fetchall()
-        seqs = list(dict.fromkeys(seq for (seq,) in rows))
-        gone = seqs or _seqs(base, "outcome != 'running'", [])
+    while (used := _used(base)) > wanted:
+        rows = base.execute(_OLDEST, (_LARGE_STEP,)).fetchall()
+        seqs: dict[int, None] = {}
+        for seq, size in rows:
+            seqs[seq] = None
+            used -= size
+            if used <= wanted:  # a bound may be little more than what a step takes
+                break
+        gone = list(seqs) or _seqs(base, "outcome != 'running'", [])
         if not gone:
             return
         with tables.transaction(base):

@@ -133,6 +133,17 @@ def test_by_size(writer: Writer, tmp_path: Path) -> None:
     assert len(bodies_of(reading.messages_of(writer.base, str(newest)))["client_request", 0]) == 20_000
 
 
+def test_no_more_goes_than_has_to(writer: Writer, tmp_path: Path) -> None:
+    """Where calls are large and the bound is small, too: what was said last is still there."""
+    flows = [call(noise(100_000, number), session=str(number)) for number in range(20)]
+    write(writer, *flows)
+    retention.trim(writer.base, tmp_path / "flows.db", Limits(bytes=1_000_000))
+    left = rows(writer, "SELECT count(*) FROM sheets")
+    assert left in ([(7,)], [(8,)], [(9,)])
+    assert bodies_of(reading.messages_of(writer.base, flows[-1].id))["client_request", 0] == noise(100_000, 19)
+    assert consistent(writer)
+
+
 def test_a_little_at_a_time(writer: Writer, tmp_path: Path) -> None:
     """Calls wait to be written meanwhile: what there was no time for is done the next time, and all is at last."""
     path = tmp_path / "flows.db"

@@ -87,6 +87,17 @@ TOOLS: list[Tool | ToolGroup] = [
     HostedTool("gemini", "googleSearch", "web_search", Raw(b'{"googleSearch":{}}'), ability=WebSearch(("a.test",))),
     ToolGroup("group", (FunctionTool("inner", "In.", SCHEMA), CustomTool("free")), "Some."),
 ]
+ALLOWED = Raw(b'{"mode":"auto","tools":[{"type":"function","name":"run"}]}')
+CHOICES = [
+    None,
+    None,
+    ToolChoice("auto"),
+    ToolChoice("none"),
+    ToolChoice("required"),
+    ToolChoice("tool", "run"),
+    ToolChoice("tool", "web_search"),
+    ToolChoice("auto", extras={"allowed_tools": ALLOWED}),
+]
 
 
 @contextmanager
@@ -123,7 +134,7 @@ def settled(what: tuple[object, ...]) -> tuple[object, ...]:
 def conversation(chance: random.Random, origin: str) -> tuple[Message, ...]:
     """Turns in the order of a dialect, mostly with the answers to their calls, sometimes not."""
     said: list[Message] = []
-    ids = iter(chance.sample(IDS, len(IDS)))
+    ids = iter(chance.sample(IDS * 2, len(IDS)) if chance.randrange(4) == 0 else chance.sample(IDS, len(IDS)))
     if chance.randrange(3) == 0:
         said.append(message(chance, "developer", [text(chance)]))
     for _ in range(chance.randrange(6)):
@@ -189,8 +200,8 @@ def call(chance: random.Random, identity: str) -> ToolCall:
 def result(chance: random.Random, of: ToolCall) -> ToolResult:
     """The answer to a call."""
     content: list[Any] = [text(chance) for _ in range(chance.choice([0, 1, 1, 2]))]
-    if chance.randrange(9) == 0:
-        content.append(chance.choice([Image(Base64("image/png", "AAAA")), ToolReference("a_b")]))
+    if chance.randrange(5) == 0:
+        content.append(chance.choice([Image(Base64("image/png", "AAAA")), ToolReference("a_b"), ToolReference("a_b")]))
     name = chance.choice([None, of.name])
     failed = chance.choice([None, None, True, False])
     return ToolResult(of.id, tuple(content), failed, False, name, chance.choice(CACHES), chance.choice(EXTRAS))
@@ -221,7 +232,6 @@ def requests(chance: random.Random, origin: str) -> Iterator[Request]:
     """Turns that grow out of each other, and now and then differ in the middle."""
     whole = conversation(chance, origin)
     tools = tuple(chance.sample(TOOLS, chance.randrange(len(TOOLS))))
-    choices = [None, None, ToolChoice("auto"), ToolChoice("none"), ToolChoice("tool", "run"), ToolChoice("required")]
     for turn in range(4):
         messages = whole[: len(whole) * (turn + 1) // 4]
         if messages and chance.randrange(3) == 0:
@@ -232,7 +242,7 @@ def requests(chance: random.Random, origin: str) -> Iterator[Request]:
             tools = tools[1:]
         reasoning = chance.choice([None, Reasoning("enabled", 2000), Reasoning("disabled")])
         system = (Text("Be brief.", chance.choice(CACHES)),) if chance.randrange(2) else ()
-        choice = chance.choice(choices)
+        choice = chance.choice(CHOICES)
         yield Request(origin, "m", messages, system, tools, choice, reasoning=reasoning, max_tokens=9000)
 
 

@@ -8,11 +8,13 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.anthropic import FAITHFUL
+from strowger.dialects.anthropic.render import render_request
 from strowger.dialects.base import Capabilities, Loss
 from strowger.dialects.client_tools import PLACEHOLDER
 from strowger.ir.request import (
     Ability,
     CodeExecution,
+    CustomTool,
     FunctionTool,
     HostedTool,
     Message,
@@ -116,3 +118,13 @@ def test_deferred_tools_of_others_are_shown_once_they_are_named() -> None:
     body, _ = sent(*tools, hosted(ToolSearch(), "tool_search"))
     assert [tool["name"] for tool in body["tools"]] == ["now", "later"]
     assert "defer_loading" not in body["tools"][1]
+
+
+def test_tools_with_free_text_are_known_as_such_in_every_turn() -> None:
+    """Their calls come back as free text, also where the list was written in an earlier turn."""
+    request = Request(
+        "openai_responses", "m", (HI,), tools=(CustomTool("patch"), CustomTool("a.b"), FunctionTool("c.d"))
+    )
+    for _ in range(2):
+        names = render_request(request, "m", CAPS).names
+        assert names == {"patch": "custom:patch", "a__b": "custom:a.b", "c__d": "c.d"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.anthropic import FAITHFUL
 from strowger.dialects.anthropic.fit import Fitting
+from strowger.dialects.anthropic.render import render_request
 from strowger.dialects.anthropic.turns import BEGIN, CUT, FOLLOW, GO_ON, leading, regrouped, written_turns
 from strowger.dialects.base import Capabilities
 from strowger.dialects.envelope import seal
@@ -272,3 +274,17 @@ def test_any_history_becomes_one_that_is_taken(messages: list[Message], newer: b
         assert turn.role != "system" or after.role == "assistant"
         assert not any(isinstance(part, ToolCall) for part in turn.parts) or after.role == "user"
     assert not any(isinstance(part, ToolCall) for part in turns[-1].parts)
+
+
+def test_ids_that_come_twice_are_told_apart_in_turns_that_were_written_before() -> None:
+    """Each turn may have been written by itself, and the first of them for another request."""
+    turn, again = (_assistant(_call()), _result()), (_assistant(_call()), _result())
+    begun = (_user("go"), *turn)
+    earlier = Request("openai_chat", "m", (*begun, _assistant("Well.")))
+    assert not render_request(earlier, "m", FAITHFUL).losses
+    now = Request("openai_chat", "m", (*begun, *again, *turn, _user("on")))
+    body = json.loads(render_request(now, "m", FAITHFUL).body)
+    blocks = [block for message in body["messages"] for block in message["content"] if isinstance(block, dict)]
+    called = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+    assert called == answered == ["c1", "c1_2", "c1_3"]

@@ -171,6 +171,9 @@ class Opening:
 
     async def _begin(self, draft: Draft, incoming: Incoming, masked: Masked) -> Answer:
         """Read until the answer is known to be one: all of it, or its first event."""
+        if draft.array and "event-stream" in incoming.headers.get("content-type", ""):
+            # Who imitates Google may know one framing only, and the client reads the other.
+            draft = replace(draft, answer_lane=TRANSLATE, array=False)
         receiver = self._receiver(draft, masked)
         if not self._stream:
             body = await self._read_rest(incoming)

@@ -17,7 +17,8 @@ from tests.fakes.anthropic import KEY as ANTHROPIC_KEY
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.gemini import KEY as GEMINI_KEY
 from tests.fakes.gemini import FakeGemini
-from tests.integration.gateway.rig import Rig, config, gateway
+from tests.integration.gateway.raw import END, STREAM, chunk, raw_upstream, saying
+from tests.integration.gateway.rig import Rig, config, gateway, sse
 
 # aiohttp discourages what the SDK does with its sessions, in words meant for the SDK's authors.
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")]
@@ -105,6 +106,20 @@ async def test_a_stream_as_one_array() -> None:
         chunks = json.loads(body)
         assert text_of(chunks)
         assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_array_from_who_sends_events_unasked(*, whole: bool) -> None:
+    """Hosts that imitate Google may know one framing only; the client reads the other, also when it breaks off."""
+    said = sse({"candidates": [{"content": {"role": "model", "parts": [{"text": "hello"}]}, "index": 0}]})
+    ended = sse({"candidates": [{"content": {"parts": [{"text": "!"}]}, "finishReason": "STOP", "index": 0}]})
+    pieces = (STREAM, chunk(said), *((chunk(ended),) if whole else ()), END)
+    async with raw_upstream(saying(*pieces)) as url, gateway(config({"gem": at("gemini", url, GEMINI_KEY)})) as rig:
+        status, headers, body = await rig.post(f"/v1beta/models/{FLASH}:streamGenerateContent", ASKED)
+    assert (status, headers["content-type"]) == (200, "application/json")
+    chunks = json.loads(body)
+    assert text_of(chunks) == ("hello!" if whole else "hello")
+    assert ("error" in chunks[-1]) is not whole
 
 
 async def test_older_ways_to_call() -> None:

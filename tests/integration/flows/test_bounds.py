@@ -14,6 +14,7 @@ from aiohttp import web
 from strowger.config.schema import Flows
 from strowger.dialects.anthropic import passing, request
 from strowger.flows import writer
+from strowger.telemetry import redaction
 from tests.integration.gateway.rig import ANTHROPIC_HELLO, Rig, anthropic_request, config, gateway, provider, upstream
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +68,7 @@ async def test_nothing_grows_with_the_calls(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner, and so is what remembers bodies
     for remembers in (request._GROWING, request._message_lately, request._blocks_lately, passing._look_lately):
         monkeypatch.setattr(remembers.memory, "room", MB)
+    monkeypatch.setattr(redaction, "_MOST_REMEMBERED", 64)
     folder = tmp_path / "store"
     flows = Flows(file=str(folder / "flows.db"), keep=20, max_mb=1)
     async with upstream(answer) as url:

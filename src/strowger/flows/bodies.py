@@ -8,7 +8,6 @@ A base may itself stand on another, up to `DEEPEST`. Must not know the tables.
 from __future__ import annotations
 
 import struct
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,11 +15,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from strowger.flows.tape import Masked
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from strowger.zstandard import zstd
 
 RAW, ZSTD, DELTA, WITHIN, SPLICE = 0, 1, 2, 3, 4
 """Forms of a body: as it is; packed; the lengths of what it shares with its base, then what is between, packed alone,

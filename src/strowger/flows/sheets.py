@@ -6,7 +6,6 @@ body, of the first of its kind. Long bodies are kept apart and a sheet has their
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import sub
@@ -18,11 +17,7 @@ from msgspec.structs import replace
 from strowger.flows.pretty import is_stream
 from strowger.flows.sharing import cut_by_lines, without_spelled
 from strowger.flows.tape import Headers, Kind, Masked, Message, masked
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from strowger.zstandard import zstd
 
 KINDS: tuple[Kind, ...] = ("client_request", "forwarded", "upstream_response", "client_response")
 """Of messages, as they are numbered in the file."""

@@ -9,7 +9,6 @@ not know stores, servers or sockets.
 from __future__ import annotations
 
 import re
-import sys
 import time
 from array import array
 from collections.abc import Callable, Iterable
@@ -21,10 +20,7 @@ from typing import Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from strowger.zstandard import zstd
 
 Headers = tuple[tuple[str, str], ...]
 Masked = Callable[[bytes], bytes]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +21,7 @@ from msgspec import Struct
 from strowger.config.checks import is_loopback
 from strowger.errors import BadRequest, ConfigError, ErrorKind, Forbidden, GatewayError
 from strowger.gateway.access import Access
+from strowger.gateway.compressed import CODINGS, inflated
 from strowger.gateway.delivery import ClientGone, Reply
 from strowger.gateway.endpoints import ADMIN, RESPONSES, Call, Endpoint, Verb
 from strowger.gateway.inbound import ClientConnection, Request, Waits, too_large
@@ -44,9 +44,6 @@ _KEEPALIVE_SECONDS = 75.0
 _JSON: Headers = (("Content-Type", "application/json"),)
 # A link in a terminal of the browser, or in our documentation, may lead to the dashboard.
 _PAGE = f"{ADMIN}/"
-_INFLATE = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-
-_GZIP = b"\x1f\x8b"
 
 _LOG = logging.getLogger(__name__)
 
@@ -201,7 +198,7 @@ class Server:
     def _call(self, request: Request, work: _Work) -> Call:
         body = request.body
         if work.coding:
-            body = _inflated(body, work.coding, self._max_body)
+            body = inflated(body, work.coding, self._max_body)
         peer = request.connection.peer
         return Call(request.method, work.path, work.query, work.endpoint, request.headers, request.items, body, peer)
 
@@ -228,8 +225,10 @@ class Server:
         coding = headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
             coding = ""
-        elif coding not in _INFLATE:
-            raise BadRequest(f"bodies compressed as {coding[:40]!r} are not read here", hint="gzip and deflate are")
+        elif coding not in CODINGS:
+            raise BadRequest(
+                f"bodies compressed as {coding[:40]!r} are not read here", hint="gzip, deflate and zstd are"
+            )
         if headers.get("expect", "").lower() == "100-continue":
             request.go_on()
         return _Work(path, query, endpoint, coding)
@@ -299,30 +298,6 @@ def _unheard(error: GatewayError) -> bytes:
     return msgspec.json.encode(
         {"type": "error", "param": None, "code": None, "error": {**said, "param": None, "code": None}}
     )
-
-
-def _inflated(body: bytes, coding: str, limit: int) -> bytes:
-    """A body decompressed, within `limit` bytes. Raises TooLarge or BadRequest."""
-    if not body:
-        return body
-    bits = _INFLATE[coding]
-    if coding == "deflate" and body[0] & 0x0F != 8:  # some send it without the header that the name stands for
-        bits = -zlib.MAX_WBITS
-    plain = b""
-    try:
-        while body.startswith(_GZIP) or not plain:  # gzip may come in several members
-            inflate = zlib.decompressobj(bits)
-            plain += inflate.decompress(body, limit + 1 - len(plain))
-            if len(plain) > limit:
-                raise too_large(limit)
-            if not inflate.eof:
-                raise zlib.error("it breaks off")
-            body = inflate.unused_data
-            if not body or coding == "deflate":
-                break
-    except zlib.error as error:
-        raise BadRequest(f"the body could not be read: {error}", hint="was it cut, or badly compressed?") from None
-    return plain
 
 
 def bind(host: str, port: int, *, external: bool) -> socket.socket:

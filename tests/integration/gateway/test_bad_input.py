@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from strowger.zstandard import zstd
 from tests.integration.gateway.rig import (
     ANTHROPIC_HELLO,
     CHAT_HELLO,
@@ -141,11 +142,11 @@ async def test_a_huge_body_is_refused_with_the_setting_to_change(rig: Rig) -> No
         assert response.status == 413
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
 async def test_compressed_requests_are_read(rig: Rig, coding: str) -> None:
-    """Claude Code can be told to compress."""
+    """Claude Code can be told to compress, and Codex does towards ChatGPT."""
     body = msgspec.json.encode(anthropic_request(model="gpt-x", stream=True))
-    data = gzip.compress(body) if coding == "gzip" else zlib.compress(body)
+    data = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}[coding](body)
     status, _, _ = await rig.post("/v1/messages", data, content_encoding=coding)
     assert status == 200
 

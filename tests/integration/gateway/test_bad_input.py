@@ -146,8 +146,8 @@ async def test_a_huge_body_is_refused_with_the_setting_to_change(rig: Rig) -> No
 async def test_compressed_requests_are_read(rig: Rig, coding: str) -> None:
     """Claude Code can be told to compress, and Codex does towards ChatGPT."""
     body = msgspec.json.encode(anthropic_request(model="gpt-x", stream=True))
-    data = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}[coding](body)
-    status, _, _ = await rig.post("/v1/messages", data, content_encoding=coding)
+    packed = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "zstd": zstd.compress(body)}
+    status, _, _ = await rig.post("/v1/messages", packed[coding], content_encoding=coding)
     assert status == 200
 
 

@@ -59,7 +59,7 @@ class Growing:
     remembers `kept` of them, of `room` bytes together.
     """
 
-    def __init__(self, name: str, within: str = "", *, kept: int = 16, room: int = 4 * 1024 * 1024) -> None:
+    def __init__(self, name: str, within: str = "", *, kept: int = 40, room: int = 4 * 1024 * 1024) -> None:
         self._name = name
         self._within = within
         self.memory: Memory[int, _Known] = Memory(kept, room)

@@ -24,6 +24,14 @@ def place(origin: str, index: int) -> str:
     return f"{_LISTS.get(origin, 'messages')}[{index}]"
 
 
+def leading_system(messages: Sequence[Message]) -> int:
+    """How many messages of a conversation are system text that comes before everything else."""
+    count = 0
+    while count < len(messages) and messages[count].role in {"system", "developer"}:
+        count += 1
+    return count
+
+
 def joined(messages: Sequence[Message], origin: str, start: int = 0, end: int | None = None) -> list[Placed]:
     """The messages of a request of that dialect from `start` to `end`, neighbouring ones of the model joined."""
     placed: list[Placed] = []

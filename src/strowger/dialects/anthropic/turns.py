@@ -16,7 +16,7 @@ from strowger.dialects.anthropic.blocks import Json, render_part
 from strowger.dialects.anthropic.fit import Fitting
 from strowger.dialects.anthropic.wire import MAX_CACHE_HINTS, safe_id
 from strowger.dialects.losses import extras_losses
-from strowger.dialects.neighbours import Placed, joined, place
+from strowger.dialects.neighbours import Placed, joined, leading_system, place
 from strowger.dialects.stretches import Outcome, Stretched, stretched
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
@@ -92,14 +92,13 @@ def _straight(messages: Sequence[Message], fitting: Fitting, start: int, end: in
 
 def leading(messages: Sequence[Message], fitting: Fitting) -> tuple[list[Text | Opaque], int]:
     """The system text that comes before everything else, and how many messages it is."""
-    count = 0
+    count = leading_system(messages)
     system: list[Text | Opaque] = []
-    while count < len(messages) and messages[count].role in {"system", "developer"}:
-        path = place(fitting.origin, count)
-        parts = fitting.parts(messages[count].parts, path)
+    for i in range(count):
+        path = place(fitting.origin, i)
+        parts = fitting.parts(messages[i].parts, path)
         system += [part for part in parts if isinstance(part, Text)]
-        _message_losses(messages[count], path, fitting)
-        count += 1
+        _message_losses(messages[i], path, fitting)
     return system, count
 
 

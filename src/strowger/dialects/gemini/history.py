@@ -17,10 +17,10 @@ from strowger.dialects.gemini.fit import fit
 from strowger.dialects.gemini.job import Job
 from strowger.dialects.gemini.members import EMPTY, WRITTEN, Json, inner, put, put_back, spelled
 from strowger.dialects.gemini.parts import ALONE, render_part
-from strowger.dialects.gemini.turns import leading, system_texts, turns
+from strowger.dialects.gemini.turns import system_texts, turns
 from strowger.dialects.gemini.wire import CONTINUE, ON_CALL, ON_PART, ON_TEXT, SIGNATURE, SKIP_SIGNATURE
 from strowger.dialects.losses import thinking_loss
-from strowger.dialects.neighbours import place
+from strowger.dialects.neighbours import leading_system, place
 from strowger.dialects.stretches import Outcome, stretched
 from strowger.ir.request import Audio, Message, Part, Signed, Text, Thinking, ToolCall, ToolResult
 
@@ -45,7 +45,7 @@ def render_contents(job: Job, body: Json) -> None:
     """Set `systemInstruction` and `contents`."""
     messages = job.request.messages
     system = [] if job.ours else system_texts(job)
-    start = 0 if job.ours else leading(job)
+    start = 0 if job.ours else leading_system(messages)
     told = stretched(job, job.space(), messages, start, partial(_stretch, job, start), free=job.ours)
     known: list[Raw] = [] if told is None else told.raws
     if told is None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from strowger.dialects.gemini.job import Job
 from strowger.dialects.gemini.wire import NO_RESULT
-from strowger.dialects.neighbours import place
+from strowger.dialects.neighbours import leading_system, place
 from strowger.ir.request import Message, Opaque, Part, Text, ToolCall, ToolResult
 
 Placed = tuple[str, Part]
@@ -26,19 +26,10 @@ class Turn(Struct):
     parts: list[Placed]
 
 
-def leading(job: Job) -> int:
-    """How many messages are system text that comes before everything else."""
-    messages = job.request.messages
-    count = 0
-    while count < len(messages) and messages[count].role in {"system", "developer"}:
-        count += 1
-    return count
-
-
 def system_texts(job: Job) -> list[str]:
     """The system text that stands at the head."""
     system = _system(job)
-    for i in range(leading(job)):
+    for i in range(leading_system(job.request.messages)):
         message, path = job.request.messages[i], place(job.request.origin, i)
         job.lose_extras(message.extras, path)
         system += [part.text for _, part in _texts(message, path) if isinstance(part, Text)]

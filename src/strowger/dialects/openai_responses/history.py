@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from strowger.dialects.losses import thinking_loss
-from strowger.dialects.neighbours import place
+from strowger.dialects.neighbours import leading_system, place
 from strowger.dialects.openai_responses.job import Job
 from strowger.dialects.openai_responses.pairing import paired
 from strowger.dialects.openai_responses.parts import Json, render_part
@@ -63,9 +63,9 @@ _PLAIN_OUTPUTS = frozenset({"", "function_call_output", CUSTOM_OUTPUT})
 
 
 def render_items(job: Job) -> list[Json | Raw]:
-    """The `input` list. System text that leads a foreign conversation is not in it (see `leading`)."""
+    """The `input` list. System text that leads a foreign conversation is not in it (see `leading_system`)."""
     messages = job.request.messages
-    skipped = 0 if job.ours else leading(job)
+    skipped = 0 if job.ours else leading_system(messages)
     told = stretched(job, job.space(job.native), messages, skipped, partial(_stretch, job), free=job.ours)
     if told is None:
         last = _stretch(job, skipped, len(messages))
@@ -96,15 +96,6 @@ def _stretch(job: Job, start: int, end: int) -> Outcome:
     return Outcome(items, begins=True, ends=not history.spoken_last)
 
 
-def leading(job: Job) -> int:
-    """How many messages of a foreign conversation are system text that comes before everything else."""
-    messages = job.request.messages
-    count = 0
-    while count < len(messages) and messages[count].role in {"system", "developer"}:
-        count += 1
-    return count
-
-
 def system_texts(job: Job) -> list[str]:
     """The system text that becomes the instructions."""
     texts: list[str] = []
@@ -114,7 +105,7 @@ def system_texts(job: Job) -> list[str]:
         else:
             job.lose(f"system[{i}]", f"{block.kind or 'this block'} means something to its own vendor only", "info")
     if not job.ours:
-        for i, message in enumerate(job.request.messages[: leading(job)]):
+        for i, message in enumerate(job.request.messages[: leading_system(job.request.messages)]):
             path = place(job.request.origin, i)
             _lose_head(job, message, path)
             for j, part in enumerate(message.parts):

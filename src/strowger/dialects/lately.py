@@ -6,9 +6,13 @@ calls gets what the function would have given. Threads may call at once: stored 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
+
+from msgspec import Raw
+
+from strowger.errors import BadRequest
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -81,6 +85,24 @@ class Lately(Generic[T]):
         if size <= self._longest:
             self.memory.keep(key, (data, made), size)
         return made
+
+
+class Elements(Generic[T]):
+    """Reads the elements of a list one by one. A conversation is sent whole with every turn, and grows by a few.
+
+    `read(element, path)` raises BadRequest; its path is for that alone.
+    """
+
+    def __init__(self, read: Callable[[Raw, str], T]) -> None:
+        self._read = read
+        self.lately = Lately(lambda data: read(Raw(data), ""), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
+
+    def __call__(self, written: Sequence[Raw | bytes], path: str) -> tuple[T, ...]:
+        """What became of each, which must not be changed. Raises BadRequest that names the member at fault."""
+        try:
+            return tuple([self.lately(bytes(element)) for element in written])
+        except BadRequest:  # which does not say where
+            return tuple([self._read(Raw(element), f"{path}[{i}]") for i, element in enumerate(written)])
 
 
 class Same(Generic[K, T]):

@@ -66,7 +66,7 @@ def _files(folder: Path) -> list[Path]:
 async def test_nothing_grows_with_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither memory nor the store, which is allowed one megabyte."""
     monkeypatch.setattr(writer, "_BASES_BYTES", MB)  # it is full the sooner, and so is what remembers bodies
-    for remembers in (request._GROWING, request._message_lately, request._blocks_lately, passing._look_lately):
+    for remembers in (request._GROWING, request._messages.lately, request._blocks_lately, passing._look_lately):
         monkeypatch.setattr(remembers.memory, "room", MB)
     monkeypatch.setattr(redaction, "_MOST_REMEMBERED", 64)
     folder = tmp_path / "store"

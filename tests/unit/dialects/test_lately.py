@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from strowger.dialects.lately import Lately, Memory, Same
+import pytest
+from msgspec import Raw
+
+from strowger.dialects.lately import Elements, Lately, Memory, Same
+from strowger.errors import BadRequest
 
 
 def counted(kept: int = 2, longest: int = 200) -> tuple[Lately[bytes], list[bytes]]:
@@ -55,6 +59,28 @@ def test_all_together_have_bounded_room() -> None:
     for data in (b"z" * 60, b"y" * 70, alike[2]):
         lately(data)
     assert called[4:] == [b"z" * 60, b"y" * 70, alike[2]]
+
+
+def test_elements_are_read_once_and_errors_name_them() -> None:
+    """What is remembered has no place in a list; what is wrong is read again, and told by its place."""
+    read: list[str] = []
+
+    def take(element: Raw, path: str) -> str:
+        read.append(path)
+        if bytes(element) == b"0":
+            raise BadRequest(f"{path}: not this", param=path)
+        return bytes(element).decode()
+
+    elements = Elements(take)
+    first = elements([b"1", Raw(b"2")], "list")
+    second = elements([b"2", b"1", b"3"], "list")
+    assert (first, second) == (("1", "2"), ("2", "1", "3"))
+    assert second[0] is first[1]
+    assert len(read) == 3
+    for _ in range(2):
+        with pytest.raises(BadRequest) as told:
+            elements([b"1", b"0"], "list")
+        assert told.value.message == "list[1]: not this"
 
 
 def test_the_same_object_is_worked_on_once() -> None:

@@ -7,7 +7,6 @@ rendering to the same dialect is the inverse. Knows nothing of upstreams and the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -19,7 +18,7 @@ from strowger.dialects.anthropic.wire import ATTRIBUTION, NAME, NULL
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, is_string
 from strowger.dialects.growing import Cut, Growing
-from strowger.dialects.lately import Lately
+from strowger.dialects.lately import Elements, Lately
 from strowger.errors import BadRequest
 from strowger.ir.request import (
     FunctionTool,
@@ -149,7 +148,8 @@ def parse_request(body: bytes) -> Request:
     fields = Fields(body) if cut is None else Fields.of(dict(cut.members))
     model = _model(fields)
     forms: set[str] = set()
-    messages = _messages(fields.need(fields.items("messages"), "messages") if cut is None else cut.items)
+    written = fields.need(fields.items("messages"), "messages") if cut is None else cut.items
+    messages = _messages(written, "messages")
     system = _system(fields, forms)
     tools = _tools(fields)
     tools += bare_servers(fields.rest.get("mcp_servers"), tools)
@@ -178,21 +178,11 @@ def parse_request(body: bytes) -> Request:
     )
 
 
-def _messages(written: Sequence[Raw | bytes]) -> tuple[Message, ...]:
-    try:
-        return tuple([_message_lately(bytes(message)) for message in written])
-    except BadRequest:  # which does not say where
-        return tuple([_message(Raw(message), f"messages[{i}]") for i, message in enumerate(written)])
-
-
 def _message(raw: Raw, path: str) -> Message:
     return usual.message(raw) or _unusual_message(Fields(raw, path))
 
 
-# A conversation is sent whole with every turn, and grows by two messages.
-_message_lately = Lately(
-    lambda data: _message(Raw(data), "messages[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024
-)
+_messages = Elements(_message)
 
 
 def _unusual_message(fields: Fields) -> Message:

@@ -6,15 +6,13 @@ in extras; which of several spellings was used is remembered in `forms` (see `Fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Raw, Struct
 
 from strowger.dialects.base import Peek
 from strowger.dialects.fields import Fields, as_str, is_string
 from strowger.dialects.growing import Cut, Growing
-from strowger.dialects.lately import Lately
+from strowger.dialects.lately import Elements, Lately
 from strowger.dialects.openai_chat import usual
 from strowger.dialects.openai_chat.assistant import take_assistant
 from strowger.dialects.openai_chat.hosted import ability_of, take_members
@@ -113,7 +111,7 @@ def parse_request(body: bytes) -> Request:
     return Request(
         origin=NAME,
         model=model,
-        messages=_messages(messages),
+        messages=_messages(messages, "messages"),
         tools=_tools(fields),
         tool_choice=_tool_choice(fields, forms),
         parallel=fields.flag("parallel_tool_calls"),
@@ -132,13 +130,6 @@ def parse_request(body: bytes) -> Request:
 
 
 # ---- messages ----
-
-
-def _messages(written: Sequence[Raw | bytes]) -> tuple[Message, ...]:
-    try:
-        return tuple([_message_lately(bytes(message)) for message in written])
-    except BadRequest:  # which does not say where
-        return tuple([_message(Raw(message), f"messages[{i}]") for i, message in enumerate(written)])
 
 
 def _message(raw: Raw, path: str) -> Message:
@@ -176,10 +167,7 @@ def _result_message(fields: Fields, role: str) -> Message:
     return Message("tool" if role == "tool" else "function", (result,), plain, extras=fields.extras())
 
 
-# A conversation is sent whole with every turn, and grows by a few messages.
-_message_lately = Lately(
-    lambda data: _message(Raw(data), "messages[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024
-)
+_messages = Elements(_message)
 
 
 # ---- tools ----

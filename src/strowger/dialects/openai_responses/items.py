@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from strowger.dialects import envelope
 from strowger.dialects.fields import Fields, as_str, is_string
-from strowger.dialects.lately import Lately
+from strowger.dialects.lately import Elements
 from strowger.dialects.openai_responses.parts import filled, take_content
 from strowger.dialects.openai_responses.tools import listed_tools, names_of, parse_tools
 from strowger.dialects.openai_responses.usual import usual_item
@@ -354,15 +354,11 @@ def parse_input(raw: Raw, path: str = "input") -> tuple[Message, ...]:
 
 def parse_items(items: Sequence[Raw | bytes], path: str = "input") -> tuple[Message, ...]:
     """Items as they are written; raises BadRequest that names the member at fault."""
-    try:
-        return tuple([_item_lately(bytes(item)) for item in items])
-    except BadRequest:  # which does not say where
-        return tuple([_item(Raw(item), f"{path}[{i}]") for i, item in enumerate(items)])
+    return _items(items, path)
 
 
 def _item(raw: Raw, path: str) -> Message:
     return usual_item(raw) or parse_item(raw, path)
 
 
-# A conversation is sent whole with every turn, and grows by a few items.
-_item_lately = Lately(lambda data: _item(Raw(data), "input[]"), kept=4096, longest=32 * 1024, room=4 * 1024 * 1024)
+_items = Elements(_item)
